@@ -1,0 +1,77 @@
+/** How the HTTP edge answers an error of this kind; nothing else turns a kind into a status. */
+export type ErrorKind =
+  | 'invalid'
+  | 'forbidden'
+  | 'not-found'
+  | 'gone'
+  | 'not-yet'
+  | 'conflict'
+  | 'unavailable'
+  | 'too-large'
+  | 'internal'
+
+type ErrorSpec = { readonly kind: ErrorKind; readonly retryable: boolean }
+
+/** The closed list of what can go wrong. A code is stable: clients and logs are matched on it, never on a message. */
+export const errorCatalog = {
+  ADDRESS_IN_USE: { kind: 'conflict', retryable: true },
+  CONFIG_INVALID: { kind: 'invalid', retryable: false },
+  CONFIG_UNREADABLE: { kind: 'invalid', retryable: false },
+  FFMPEG_CRASHED: { kind: 'unavailable', retryable: true },
+  FFMPEG_MISSING: { kind: 'unavailable', retryable: false },
+  FFMPEG_TOO_OLD: { kind: 'unavailable', retryable: false },
+  FORMAT_INVALID: { kind: 'invalid', retryable: false },
+  INPUT_BUSY: { kind: 'conflict', retryable: true },
+  INPUT_REFUSED: { kind: 'forbidden', retryable: false },
+  INTERNAL: { kind: 'internal', retryable: false },
+  LIMIT_EXCEEDED: { kind: 'too-large', retryable: false },
+  LADDER_INVALID: { kind: 'invalid', retryable: false },
+  MEDIA_UNSUPPORTED: { kind: 'invalid', retryable: false },
+  ORIGIN_THREAD_DOWN: { kind: 'unavailable', retryable: true },
+  SEGMENT_GONE: { kind: 'gone', retryable: false },
+  SEGMENT_NOT_YET: { kind: 'not-yet', retryable: true },
+  STATE_UNWRITABLE: { kind: 'unavailable', retryable: true },
+  STOPPED: { kind: 'unavailable', retryable: false },
+  TLS_UNREADABLE: { kind: 'invalid', retryable: false },
+  URL_INVALID: { kind: 'invalid', retryable: false },
+  URL_UNKNOWN: { kind: 'not-found', retryable: false },
+} as const satisfies Record<string, ErrorSpec>
+
+export type ErrorCode = keyof typeof errorCatalog
+
+type AppErrorOptions = { readonly cause?: unknown; readonly details?: Readonly<Record<string, unknown>> }
+
+/** Every error that Headend raises on purpose. `message` is a sentence for a person, `details` are fields for a log line. */
+export class AppError extends Error {
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'AppError'
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  get kind(): ErrorKind {
+    return errorCatalog[this.code].kind
+  }
+}
+
+/** Bytes that don't follow their format: `path` names the box, tag or field (`moov/trak[0]/stsd`), `offset` is in bytes. */
+export class FormatError extends AppError {
+  readonly path: string
+  readonly offset: number
+
+  constructor(path: string, offset: number, problem: string, options: { readonly cause?: unknown } = {}) {
+    super('FORMAT_INVALID', `${path} at byte ${offset}: ${problem}`, { ...options, details: { path, offset } })
+    this.name = 'FormatError'
+    this.path = path
+    this.offset = offset
+  }
+}
+
+/** The message of anything that was thrown, for a log line or an answer. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

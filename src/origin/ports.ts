@@ -1,0 +1,45 @@
+import type { PresentationView } from '../presentation/view.ts'
+
+/** A presentation as it is published under a locator. */
+export type Published = {
+  readonly locatorId: string
+  /** The name in `/{locatorId}/{manifestName}.ism/manifest`. */
+  readonly manifestName: string
+  readonly view: PresentationView
+}
+
+/** What the origin needs to know of locators and presentations: a replica in memory, so it answers at once. */
+export type PublicationReader = {
+  /** By the locator's id, whose case does not matter. `undefined`: unknown, expired or revoked. */
+  find(locatorId: string): Published | undefined
+}
+
+/** What the origin needs of the media bytes. */
+export type FragmentReader = {
+  /**
+   * The fragments of one rendition in one closed segment, in order; joined they are the segment.
+   * `undefined`: not there any more.
+   */
+  read(
+    presentationId: string,
+    renditionIndex: number,
+    sequence: number,
+    signal: AbortSignal,
+  ): readonly Uint8Array[] | undefined | Promise<readonly Uint8Array[] | undefined>
+}
+
+/** Counts that an origin thread keeps; the main thread sums them up over threads for `/metrics`. */
+export type OriginObserver = {
+  /** One answered request. `kind` is one of a fixed list, so that labels stay few. */
+  request(kind: RequestKind, status: number, bytes: number, durationMs: number): void
+}
+
+export type RequestKind =
+  | 'master'
+  | 'media-playlist'
+  | 'iframe-playlist'
+  | 'mpd'
+  | 'init'
+  | 'segment'
+  | 'time'
+  | 'other'

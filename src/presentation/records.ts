@@ -1,0 +1,95 @@
+import type { CodecConfig } from '../media/media.ts'
+
+/** Presentation-wide times (segment starts and durations) are in ticks of 90 kHz from the Unix epoch. */
+export const PRESENTATION_TIMESCALE = 90_000
+
+/**
+ * One initialisation of a rendition. A new codec configuration in mid-stream is a new track of the same rendition; the
+ * number is never used again.
+ */
+export type Track = {
+  readonly track: number
+  /** What stays the same across reconnects and codec changes, and names the media in URLs: `video-1`, `audio-1`. */
+  readonly rendition: string
+  readonly config: CodecConfig
+  readonly timescale: number
+  /** ftyp + moov. */
+  readonly init: Uint8Array
+  /** Declared peak and average in bit/s, fixed when the track is added (HLS BANDWIDTH and AVERAGE-BANDWIDTH; DASH @bandwidth). */
+  readonly bandwidth: number
+  readonly averageBandwidth: number
+  /** The bitrate that stands in `QualityLevels(…)`; unique among the presentation's tracks of a kind. */
+  readonly nominalBitrate: number
+  /** Frames per second, of video, where known. */
+  readonly frameRate?: number
+  /** BCP 47. */
+  readonly language?: string
+}
+
+/** What never changes while a presentation lives. Durations in milliseconds. */
+export type PresentationHeader = {
+  readonly id: string
+  /** Random, made once per presentation; part of every digest, so that no URL ever has two contents. */
+  readonly epoch: string
+  /** `EXT-X-TARGETDURATION` × 1000, fixed at the start: max(segmentDuration, key-frame interval). */
+  readonly targetDurationMs: number
+  /** Part target; absent where segments are stored whole. */
+  readonly partDurationMs?: number
+  /** How far back a live manifest reaches; absent = everything kept. */
+  readonly rewindWindowMs?: number
+}
+
+export type DiscontinuityReason = 'input-returned' | 'codec-change' | 'clock-jump' | 'transcoder-restart' | 'restart'
+
+/**
+ * The presentation log (architecture.md, "Records of the log"). Append-only, one writer. Readers never count: sequence
+ * numbers, discontinuity sequences and bandwidths are fields.
+ *
+ * Order: `opened`; `track-added` before the first fragment of the track; then for each segment `segment-opened`,
+ * `fragment`…, `segment-closed`. A `discontinuity` stands between segments. Segments are numbered without holes.
+ */
+export type LogRecord =
+  | { readonly type: 'opened'; readonly header: PresentationHeader }
+  | { readonly type: 'track-added'; readonly track: Track }
+  | {
+      readonly type: 'segment-opened'
+      readonly sequence: number
+      readonly discontinuitySequence: number
+      /** Earliest presentation time of the segment, 90 kHz. */
+      readonly startTicks: number
+      /** Wall clock of that instant, ms since the epoch: EXT-X-PROGRAM-DATE-TIME. */
+      readonly wallMs: number
+    }
+  | {
+      readonly type: 'fragment'
+      readonly sequence: number
+      readonly track: number
+      /** Earliest PTS and sum of sample durations, in the track's timescale. */
+      readonly startTicks: number
+      readonly durationTicks: number
+      readonly sizeBytes: number
+      /** Bytes from the fragment's start to the end of its first sample: the byte range of an I-frame playlist. */
+      readonly leadingBytes: number
+      /** The first sample is a random access point. */
+      readonly independent: boolean
+      readonly wallMs: number
+    }
+  | { readonly type: 'segment-closed'; readonly sequence: number; readonly durationTicks: number }
+  | { readonly type: 'discontinuity'; readonly discontinuitySequence: number; readonly reason: DiscontinuityReason }
+  /** A segment without media in any rendition; takes a sequence number of its own. */
+  | {
+      readonly type: 'gap'
+      readonly sequence: number
+      readonly discontinuitySequence: number
+      readonly startTicks: number
+      readonly durationTicks: number
+      readonly wallMs: number
+    }
+  /** Ad markers and timed metadata, at a presentation time. */
+  | { readonly type: 'marker'; readonly name: string; readonly startTicks: number; readonly value: unknown }
+  /** Everything before this sequence number is no longer kept. */
+  | { readonly type: 'evicted'; readonly firstSequence: number }
+  /** The program stopped: ENDLIST on the same window and timeline. */
+  | { readonly type: 'ended' }
+
+export type RecordOf<T extends LogRecord['type']> = Extract<LogRecord, { readonly type: T }>

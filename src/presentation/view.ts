@@ -1,0 +1,54 @@
+import type { PresentationHeader, Track } from './records.ts'
+
+/** A closed segment (or gap) of the presentation. */
+export type SegmentRow = {
+  readonly sequence: number
+  readonly discontinuitySequence: number
+  /** 90 kHz. */
+  readonly startTicks: number
+  readonly durationTicks: number
+  readonly wallMs: number
+  /** No rendition has media here. */
+  readonly gap: boolean
+}
+
+/** What one rendition has in one segment. */
+export type RenditionSegment = {
+  readonly sequence: number
+  readonly track: number
+  /** Earliest PTS and duration, in the track's timescale. */
+  readonly startTicks: number
+  readonly durationTicks: number
+  readonly sizeBytes: number
+  readonly leadingBytes: number
+  readonly independent: boolean
+}
+
+export type Rendition = {
+  /** Position in `PresentationView.renditions`; stable for the presentation's life. */
+  readonly index: number
+  readonly name: string
+  readonly kind: 'video' | 'audio'
+  /** In the order they were added; the last one is current. Never empty. */
+  readonly tracks: readonly Track[]
+}
+
+/**
+ * A read-only look at a presentation at one `version`. Manifests are functions of this and of the request alone. The
+ * numbers of closed segments run without holes from `firstSequence` to `endSequence` - 1.
+ */
+export type PresentationView = {
+  readonly header: PresentationHeader
+  /** Grows with every record that changes what a manifest may say. */
+  readonly version: number
+  readonly ended: boolean
+  readonly renditions: readonly Rendition[]
+  readonly firstSequence: number
+  readonly endSequence: number
+  track(track: number): Track | undefined
+  segment(sequence: number): SegmentRow | undefined
+  /** `undefined`: the rendition has no media in this segment (a gap for it alone), or the segment is not there. */
+  renditionSegment(renditionIndex: number, sequence: number): RenditionSegment | undefined
+  /** The closed segment in which this rendition's media starts at exactly `startTicks` (the track's timescale). */
+  findSegment(renditionIndex: number, startTicks: number): RenditionSegment | undefined
+}
