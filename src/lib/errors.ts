@@ -28,6 +28,7 @@ export const errorCatalog = {
   LADDER_INVALID: { kind: 'invalid', retryable: false },
   MEDIA_UNSUPPORTED: { kind: 'invalid', retryable: false },
   ORIGIN_THREAD_DOWN: { kind: 'unavailable', retryable: true },
+  PART_UNRESPONSIVE: { kind: 'unavailable', retryable: true },
   SEGMENT_GONE: { kind: 'gone', retryable: false },
   SEGMENT_NOT_YET: { kind: 'not-yet', retryable: true },
   STATE_UNWRITABLE: { kind: 'unavailable', retryable: true },

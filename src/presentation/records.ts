@@ -37,6 +37,8 @@ export type PresentationHeader = {
   readonly partDurationMs?: number
   /** How far back a live manifest reaches; absent = everything kept. */
   readonly rewindWindowMs?: number
+  /** How much is kept at all; absent = everything, `evicted` never comes, and a playlist may say that it only grows. */
+  readonly archiveWindowMs?: number
 }
 
 export type DiscontinuityReason = 'input-returned' | 'codec-change' | 'clock-jump' | 'transcoder-restart' | 'restart'

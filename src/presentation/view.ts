@@ -49,6 +49,11 @@ export type PresentationView = {
   segment(sequence: number): SegmentRow | undefined
   /** `undefined`: the rendition has no media in this segment (a gap for it alone), or the segment is not there. */
   renditionSegment(renditionIndex: number, sequence: number): RenditionSegment | undefined
+  /**
+   * Where the stretch of timeline with this discontinuity sequence began (90 kHz), even if its first segments are evicted
+   * by now; `undefined` when no closed segment of it is there.
+   */
+  discontinuityStartTicks(discontinuitySequence: number): number | undefined
   /** The closed segment in which this rendition's media starts at exactly `startTicks` (the track's timescale). */
   findSegment(renditionIndex: number, startTicks: number): RenditionSegment | undefined
 }

@@ -1,0 +1,224 @@
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { Logger } from '../lib/logger.ts'
+import { type LogRecord, PRESENTATION_TIMESCALE } from '../presentation/records.ts'
+import type { CutRuleOptions } from './cut-rule.ts'
+import { Layer } from './layer.ts'
+import { NumberKeeper } from './number-keeper.ts'
+import { PassThrough } from './pass-through.ts'
+import type { Admission, ChannelObserver, NumberStore, Publisher, Transcoder, TranscoderOutput } from './ports.ts'
+import type { LogEntry } from './segment-assembly.ts'
+import { Segmenter } from './segmenter.ts'
+import { Tap } from './tap.ts'
+import { ChannelTimeline } from './timeline.ts'
+import { Transcoded } from './transcoded.ts'
+
+export type ChannelOptions = {
+  readonly name: string
+  /** `none`: pass-through, any number of layers. `standard`: one layer through a live transcoder. */
+  readonly encoding: 'none' | 'standard'
+  readonly segmentDurationMs: number
+  /** Absent: a segment is stored whole. */
+  readonly partDurationMs: number | undefined
+  readonly keyFrameIntervalMs: number
+  readonly takeover: 'refuse' | 'replace'
+  /** How long the presentation is kept moving with gaps while the input is away. */
+  readonly reconnectGraceMs: number
+  readonly maxLayers: number
+}
+
+export type ChannelPorts = {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly numbers: NumberStore
+  readonly observer: ChannelObserver
+  /** Memory for a fragment's bytes. */
+  readonly allocate: (sizeBytes: number) => Uint8Array
+  /** Takes the presentation's records, in order. */
+  readonly emit: (entry: LogEntry) => void
+  /** Needed for `encoding: standard`. */
+  readonly transcoder?: (output: TranscoderOutput) => Transcoder
+}
+
+const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
+const TICK_MS = 250
+/** Media is expected to arrive at least this often; after a segment's length more the input counts as away. */
+const AWAY_MARGIN_MS = 2_000
+
+/** EXT-X-TARGETDURATION in ms: whole seconds, fixed when the channel starts (streaming.md, HLS). */
+export function targetDurationMs(options: Pick<ChannelOptions, 'segmentDurationMs' | 'keyFrameIntervalMs'>): number {
+  return Math.ceil(Math.max(options.segmentDurationMs, options.keyFrameIntervalMs) / 1_000) * 1_000
+}
+
+/** A running channel: publishers come and go, its presentation goes on. */
+export class Channel {
+  readonly #options: ChannelOptions
+  readonly #ports: ChannelPorts
+  readonly #timeline: ChannelTimeline
+  readonly #segmenter: Segmenter
+  readonly #numbers: NumberKeeper
+  readonly #output: PassThrough | Transcoded
+  readonly #layers = new Map<string, Layer>()
+  readonly #taps = new Set<Tap>()
+  readonly #timescales = new Map<number, number>()
+  readonly #timer: Timer
+  #lastMediaMs: number | undefined
+  #isAway = true
+  #stopped: Promise<void> | undefined
+
+  constructor(options: ChannelOptions, ports: ChannelPorts) {
+    this.#options = options
+    this.#ports = ports
+    this.#numbers = new NumberKeeper(ports.numbers, ports.logger)
+    this.#timeline = new ChannelTimeline(ports.clock, this.#numbers.initial.endTicks / TICKS_PER_MS)
+    this.#segmenter = new Segmenter(
+      {
+        cut: cutRuleOptions(options),
+        partSeconds: options.partDurationMs === undefined ? undefined : options.partDurationMs / 1_000,
+        allocate: ports.allocate,
+        wallMs: () => ports.clock.now(),
+        emit: (entry) => this.#emit(entry),
+        observer: {
+          cutForced: () => ports.observer.cutForced(),
+          sampleDropped: (_rendition, reason) => ports.observer.frameDropped(reason),
+          trackAdded: ({ track, rendition, config, bandwidth, timescale }) => {
+            this.#timescales.set(track, timescale)
+            ports.logger.info({ track, rendition, codec: config.codecString, bandwidth }, 'track added')
+          },
+        },
+      },
+      this.#numbers.initial,
+    )
+    this.#output = this.#createOutput()
+    this.#timer = ports.clock.every(TICK_MS, () => this.#tick())
+  }
+
+  /** Layers that are being published now. */
+  get layers(): readonly string[] {
+    return [...this.#layers.keys()]
+  }
+
+  /** Lets a publisher in, or says why not. With `takeover: replace` the one before is gone when this resolves. */
+  async admit(publisher: Publisher): Promise<Admission> {
+    if (this.#stopped) return refuse('not-running', 'The channel is not running.')
+    if (this.#options.encoding === 'standard' && publisher.layer !== 'default') {
+      return refuse('invalid-name', 'This channel makes its own ladder: publish one stream, without a layer name.')
+    }
+    const busy = this.#layers.get(publisher.layer)
+    if (busy && this.#options.takeover === 'refuse') {
+      return refuse('busy', 'Another encoder is publishing to this input.')
+    }
+    if (busy) {
+      await busy.publisher.end('replaced')
+      busy.end('replaced')
+    }
+    if (this.#layers.size >= this.#options.maxLayers)
+      return refuse('busy', 'The channel has no room for another layer.')
+    await this.#output.settled()
+    // Two may have waited side by side: the first one back has it.
+    if (this.#layers.has(publisher.layer) || this.#stopped) return refuse('busy', 'Another encoder was faster.')
+    const layer = new Layer(publisher, this.#output, {
+      clock: this.#ports.clock,
+      channelTimeline: this.#timeline,
+      observer: this.#ports.observer,
+    })
+    this.#layers.set(publisher.layer, layer)
+    return { accepted: true, sink: layer }
+  }
+
+  /** Attaches a second consumer of the access units that come in; see `Tap`. */
+  tap(budgetBytes: number): Tap {
+    const tap = new Tap(budgetBytes, (closed) => this.#taps.delete(closed))
+    this.#taps.add(tap)
+    return tap
+  }
+
+  /** Ends the publishers, writes out what came in, and sets the numbers down. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    this.#timer.cancel()
+    const layers = [...this.#layers.values()]
+    await Promise.all(layers.map((layer) => layer.publisher.end('stopped')))
+    for (const layer of layers) layer.end('stopped')
+    await this.#output.stop()
+    this.#segmenter.flush()
+    for (const tap of this.#taps) tap.close()
+    await this.#numbers.close(this.#segmenter.numbers)
+  }
+
+  #createOutput(): PassThrough | Transcoded {
+    const shared = {
+      segmenter: this.#segmenter,
+      timeline: this.#timeline,
+      mediaArrived: () => this.#mediaArrived(),
+      tapped: (unit: Parameters<Tap['offer']>[0]) => {
+        for (const tap of this.#taps) tap.offer(unit)
+      },
+      layerEnded: (layer: Layer, reason: string) => this.#layerEnded(layer, reason),
+    }
+    if (this.#options.encoding === 'none') return new PassThrough(shared)
+    if (!this.#ports.transcoder) throw new Error('a channel with encoding: standard needs a transcoder')
+    return new Transcoded(shared, this.#ports.transcoder)
+  }
+
+  #emit(entry: LogEntry): void {
+    this.#observe(entry.record)
+    this.#ports.emit(entry)
+    this.#numbers.used(this.#segmenter.numbers)
+  }
+
+  #observe(record: LogRecord): void {
+    const { observer } = this.#ports
+    if (record.type === 'fragment') {
+      const timescale = this.#timescales.get(record.track) ?? PRESENTATION_TIMESCALE
+      observer.fragmentWritten(record.sizeBytes, ((record.startTicks + record.durationTicks) / timescale) * 1_000)
+    } else if (record.type === 'segment-closed') observer.segmentClosed(record.durationTicks / PRESENTATION_TIMESCALE)
+    else if (record.type === 'gap') observer.gapWritten()
+    else if (record.type === 'discontinuity') observer.discontinuity(record.reason)
+  }
+
+  #layerEnded(layer: Layer, reason: string): void {
+    if (this.#layers.get(layer.name) === layer) this.#layers.delete(layer.name)
+    if (this.#layers.size === 0) this.#inputLost(reason)
+  }
+
+  #mediaArrived(): void {
+    this.#lastMediaMs = this.#ports.clock.monotonicMs()
+    if (!this.#isAway) return
+    this.#isAway = false
+    this.#ports.observer.inputReturned()
+  }
+
+  #inputLost(reason: string): void {
+    if (this.#isAway) return
+    this.#isAway = true
+    this.#ports.observer.inputLost(reason)
+    this.#output.inputLost()
+  }
+
+  /** Notices an input that fell silent, and keeps the presentation moving with gaps while it is away. */
+  #tick(): void {
+    if (this.#lastMediaMs === undefined) return
+    const awayMs = this.#ports.clock.monotonicMs() - this.#lastMediaMs
+    if (!this.#isAway && awayMs > this.#options.segmentDurationMs + AWAY_MARGIN_MS) this.#inputLost('silent')
+    if (!this.#isAway || !this.#segmenter.isIdle || awayMs > this.#options.reconnectGraceMs) return
+    this.#segmenter.fillGap(this.#ports.clock.now() * TICKS_PER_MS)
+    this.#timeline.raise(this.#segmenter.numbers.endTicks / TICKS_PER_MS)
+  }
+}
+
+function refuse(reason: 'busy' | 'not-running' | 'invalid-name', description: string): Admission {
+  return { accepted: false, reason, description }
+}
+
+function cutRuleOptions(options: ChannelOptions): CutRuleOptions {
+  return {
+    segmentTicks: options.segmentDurationMs * TICKS_PER_MS,
+    targetTicks: targetDurationMs(options) * TICKS_PER_MS,
+    keyFrameTicks: options.keyFrameIntervalMs * TICKS_PER_MS,
+    isOnEpochGrid: options.encoding === 'standard',
+  }
+}

@@ -1,0 +1,132 @@
+import type { Clock } from '../lib/clock.ts'
+import type { CodecConfig, Contribution, Sample } from '../media/media.ts'
+import type { ChannelObserver, ContributionSink, Publisher } from './ports.ts'
+import { type ChannelTimeline, SessionTimeline } from './timeline.ts'
+
+/** Where a layer's access units go: straight into the segmenter, or into the transcoder. */
+export type LayerOutput = {
+  configure(layer: Layer, trackId: number, config: CodecConfig): void
+  /** A promise: the pipeline is congested. */
+  write(layer: Layer, kind: 'video' | 'audio', trackId: number, sample: Sample): Promise<void> | undefined
+  /** The encoder's clock jumped: what follows is a new stretch of the timeline. */
+  jumped(layer: Layer): void
+  ended(layer: Layer, reason: string): void
+  /** While the input was away its place was filled with gaps up to here (ms since the epoch); older media is refused. */
+  filledUntilMs(): number
+}
+
+/** Media from before the gaps is given this long to catch up with the timeline before it gets an anchor of its own. */
+const CATCH_UP_MS = 2_000
+
+type Frame = Extract<Contribution, { readonly type: 'frame' }>
+
+/** One publisher's media on its way to the timeline. */
+export class Layer implements ContributionSink {
+  readonly publisher: Publisher
+  readonly #clock: Clock
+  readonly #timeline: SessionTimeline
+  readonly #output: LayerOutput
+  readonly #observer: ChannelObserver
+  readonly #configured = new Set<string>()
+  #lastKeyMs: number | undefined
+  #newestVideoMs = 0
+  #behindSinceMs: number | undefined
+  #lastArrivalMs: number
+  #ended = false
+
+  constructor(
+    publisher: Publisher,
+    output: LayerOutput,
+    ports: { readonly clock: Clock; readonly channelTimeline: ChannelTimeline; readonly observer: ChannelObserver },
+  ) {
+    this.publisher = publisher
+    this.#clock = ports.clock
+    this.#output = output
+    this.#observer = ports.observer
+    this.#timeline = new SessionTimeline(ports.clock, ports.channelTimeline)
+    this.#lastArrivalMs = ports.clock.monotonicMs()
+  }
+
+  get name(): string {
+    return this.publisher.layer
+  }
+
+  /** When its last frame came, on the monotonic clock. */
+  get lastArrivalMs(): number {
+    return this.#lastArrivalMs
+  }
+
+  push(contribution: Contribution): Promise<void> | undefined {
+    if (this.#ended) return undefined
+    switch (contribution.type) {
+      case 'config':
+        if (contribution.config.kind === 'audio')
+          this.#timeline.configureAudio(contribution.trackId, contribution.config)
+        this.#configured.add(streamName(contribution.config.kind, contribution.trackId))
+        this.#output.configure(this, contribution.trackId, contribution.config)
+        return undefined
+      case 'frame':
+        return this.#frame(contribution)
+      default:
+        return undefined
+    }
+  }
+
+  end(reason: string): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#output.ended(this, reason)
+  }
+
+  #frame(frame: Frame): Promise<void> | undefined {
+    this.#lastArrivalMs = this.#clock.monotonicMs()
+    this.#observer.frameReceived(this.name, frame.kind, frame.data.byteLength)
+    if (!this.#configured.has(streamName(frame.kind, frame.trackId))) {
+      this.#observer.frameDropped('not-configured')
+      return undefined
+    }
+    const placement = this.#timeline.place(frame)
+    if (placement.kind === 'dropped') {
+      this.#observer.frameDropped(placement.reason)
+      return undefined
+    }
+    if (placement.kind === 'jump') this.#output.jumped(this)
+    if (this.#isBehind()) {
+      this.#observer.frameDropped('behind')
+      return undefined
+    }
+    this.#measure(frame)
+    return this.#output.write(this, frame.kind, frame.trackId, placement.sample)
+  }
+
+  /** Late media whose place was already filled with gaps is dropped until it catches up, or is anchored anew. */
+  #isBehind(): boolean {
+    if (this.#timeline.newestEpochMs >= this.#output.filledUntilMs()) {
+      this.#behindSinceMs = undefined
+      return false
+    }
+    this.#behindSinceMs ??= this.#clock.monotonicMs()
+    if (this.#clock.monotonicMs() - this.#behindSinceMs > CATCH_UP_MS) {
+      this.#behindSinceMs = undefined
+      this.#timeline.reanchor()
+    }
+    return true
+  }
+
+  #measure(frame: Frame): void {
+    this.#observer.drift(this.name, this.#timeline.driftMs / 1_000)
+    if (frame.kind === 'audio') {
+      if (this.#newestVideoMs > 0)
+        this.#observer.audioVideoOffset(this.name, (this.#newestVideoMs - frame.dtsMs) / 1_000)
+      return
+    }
+    this.#newestVideoMs = frame.dtsMs
+    if (!frame.independent || frame.trackId !== 0) return
+    if (this.#lastKeyMs !== undefined) this.#observer.gopEnded(this.name, (frame.dtsMs - this.#lastKeyMs) / 1_000)
+    this.#lastKeyMs = frame.dtsMs
+  }
+}
+
+function streamName(kind: 'video' | 'audio', trackId: number): string {
+  return `${kind}/${trackId}`
+}

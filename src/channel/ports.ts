@@ -1,0 +1,69 @@
+import type { CodecConfig, Contribution, Sample } from '../media/media.ts'
+import type { DiscontinuityReason } from '../presentation/records.ts'
+import type { RenditionSpec } from './rendition-track.ts'
+import type { SegmenterNumbers } from './segmenter.ts'
+
+/** A publisher's session as the channel sees it. */
+export type Publisher = {
+  readonly id: string
+  readonly layer: string
+  /** Ends the session with a status that the encoder shows; resolves when it is gone. */
+  end(reason: string): Promise<void>
+}
+
+/** Where a session's contributions go. */
+export type ContributionSink = {
+  /** A promise asks the session to read no further until it settles; it never rejects. */
+  push(contribution: Contribution): Promise<void> | undefined
+  /** The publisher has gone. */
+  end(reason: string): void
+}
+
+export type Admission =
+  | { readonly accepted: true; readonly sink: ContributionSink }
+  | { readonly accepted: false; readonly reason: 'busy' | 'not-running' | 'invalid-name'; readonly description: string }
+
+/** What the channel needs of a live transcoder. */
+export type Transcoder = {
+  /** Before the first sample of its kind, and again when it changes. */
+  configure(config: CodecConfig): void
+  write(kind: 'video' | 'audio', sample: Sample): Promise<void> | undefined
+  /** The input was lost: everything that went in comes out, then this resolves. A new input may follow. */
+  inputEnded(): Promise<void>
+  stop(): Promise<void>
+}
+
+export type TranscoderOutput = {
+  renditions(list: readonly RenditionSpec[]): void
+  sample(rendition: string, sample: Sample, durationTicks: number): void
+  /** The encoder was replaced: what follows is a new stretch. */
+  restarted(): void
+}
+
+/** Keeps a channel's numbers over restarts. */
+export type NumberStore = {
+  load(): SegmenterNumbers | undefined
+  /** Resolves when the numbers are on disk; rejects where they can't be written. */
+  save(numbers: SegmenterNumbers): Promise<void>
+}
+
+export type DropReason = 'straggler' | 'overlap' | 'not-configured' | 'behind' | 'late' | 'no-key-frame'
+
+/** What a channel tells of itself; every call is cheap and never throws. */
+export type ChannelObserver = {
+  frameReceived(layer: string, kind: 'video' | 'audio', sizeBytes: number): void
+  frameDropped(reason: DropReason): void
+  /** Length of a GOP that has just ended, in seconds. */
+  gopEnded(layer: string, seconds: number): void
+  drift(layer: string, seconds: number): void
+  /** Newest video minus newest audio, in seconds, as they arrived. */
+  audioVideoOffset(layer: string, seconds: number): void
+  /** `endMs`: where its media ends, ms since the epoch. */
+  fragmentWritten(sizeBytes: number, endMs: number): void
+  segmentClosed(durationSeconds: number): void
+  gapWritten(): void
+  discontinuity(reason: DiscontinuityReason): void
+  cutForced(): void
+  inputLost(reason: string): void
+  inputReturned(): void
+}

@@ -1,0 +1,52 @@
+import { buildInitSegment } from '../media/cmaf/init-segment.ts'
+import type { Track } from '../presentation/records.ts'
+import type { RenditionSpec, RenditionTrack } from './rendition-track.ts'
+import type { RenditionTotal } from './segment-assembly.ts'
+
+type DeclaredBitrates = Pick<Track, 'bandwidth' | 'averageBandwidth' | 'nominalBitrate'>
+
+/** Headroom over the first segment: a peak may pass BANDWIDTH by less than a quarter (Apple's authoring specification). */
+const PEAK_FACTOR = 1.25
+
+/** The log's description of a track, made once its first samples are there. `taken`: tracks that were described before. */
+export function describeTrack(track: RenditionTrack, first: RenditionTotal, taken: readonly Track[]): Track {
+  const { spec, trackNumber, timescale } = track
+  const language = spec.language === undefined ? {} : { language: spec.language }
+  return {
+    track: trackNumber,
+    rendition: spec.name,
+    config: spec.config,
+    timescale,
+    init: buildInitSegment([{ trackId: 1, config: spec.config, ...language }]),
+    ...declareBitrates(spec, first, timescale, taken),
+    ...(spec.frameRate === undefined ? {} : { frameRate: spec.frameRate }),
+    ...language,
+  }
+}
+
+/**
+ * The bitrates a track is declared with for good: the ladder's own where there is one, else measured on the first segment.
+ * `nominalBitrate` is made unique among `taken`, because it stands in URLs.
+ */
+function declareBitrates(
+  spec: RenditionSpec,
+  first: RenditionTotal,
+  timescale: number,
+  taken: readonly Track[],
+): DeclaredBitrates {
+  const seconds = Math.max(first.durationTicks / timescale, 0.001)
+  const measured = Math.ceil((first.sizeBytes * 8) / seconds)
+  const averageBandwidth = spec.averageBandwidth ?? measured
+  const bandwidth = Math.max(spec.bandwidth ?? Math.ceil(measured * PEAK_FACTOR), averageBandwidth)
+  let nominalBitrate = spec.nominalBitrate ?? roundTo(averageBandwidth)
+  const isTaken = () =>
+    taken.some((track) => track.config.kind === spec.config.kind && track.nominalBitrate === nominalBitrate)
+  while (isTaken()) nominalBitrate++
+  return { bandwidth, averageBandwidth, nominalBitrate }
+}
+
+/** Two significant digits read better in a URL than seven that mean nothing. */
+function roundTo(bitrate: number): number {
+  const step = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, bitrate))) - 1)
+  return Math.round(bitrate / step) * step
+}

@@ -1,0 +1,99 @@
+import type { CodecConfig, Sample } from '../media/media.ts'
+import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
+import type { Layer, LayerOutput } from './layer.ts'
+import type { OutputPorts } from './pass-through.ts'
+import type { Transcoder, TranscoderOutput } from './ports.ts'
+import type { RenditionSpec } from './rendition-track.ts'
+
+const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
+
+/** `encoding: standard`: one layer goes through a live transcoder, whose renditions are segmented. */
+export class Transcoded implements LayerOutput, TranscoderOutput {
+  readonly #ports: OutputPorts
+  readonly #transcoder: Transcoder
+  readonly #renditionNames = new Set<string>()
+  #draining: Promise<void> = Promise.resolve()
+  #needsDiscontinuity = false
+
+  constructor(ports: OutputPorts, createTranscoder: (output: TranscoderOutput) => Transcoder) {
+    this.#ports = ports
+    this.#transcoder = createTranscoder(this)
+  }
+
+  configure(_layer: Layer, trackId: number, config: CodecConfig): void {
+    if (trackId !== 0) return
+    this.#transcoder.configure(config)
+    this.#ports.tapped({ type: 'config', stream: config.kind, config })
+  }
+
+  write(_layer: Layer, kind: 'video' | 'audio', trackId: number, sample: Sample): Promise<void> | undefined {
+    if (trackId !== 0) return undefined
+    this.#ports.mediaArrived()
+    this.#ports.tapped({ type: 'sample', stream: kind, kind, sample })
+    return this.#transcoder.write(kind, sample)
+  }
+
+  jumped(): void {
+    this.#inputEnds()
+  }
+
+  ended(layer: Layer, reason: string): void {
+    this.#inputEnds()
+    this.#ports.layerEnded(layer, reason)
+  }
+
+  filledUntilMs(): number {
+    return this.#ports.timeline.highWaterMs
+  }
+
+  inputLost(): void {
+    this.#inputEnds()
+    this.#ports.timeline.release()
+  }
+
+  /** Resolves when what the last input left in the encoder has come out. */
+  settled(): Promise<void> {
+    return this.#draining
+  }
+
+  async stop(): Promise<void> {
+    await this.#draining
+    await this.#transcoder.stop()
+  }
+
+  renditions(list: readonly RenditionSpec[]): void {
+    this.#startStretch('input-returned')
+    for (const name of this.#renditionNames) {
+      if (!list.some((spec) => spec.name === name)) this.#ports.segmenter.remove(name)
+    }
+    this.#renditionNames.clear()
+    for (const spec of list) {
+      this.#renditionNames.add(spec.name)
+      this.#ports.segmenter.configure(spec)
+    }
+  }
+
+  sample(rendition: string, sample: Sample, durationTicks: number): void {
+    this.#ports.segmenter.push(rendition, sample, durationTicks)
+  }
+
+  restarted(): void {
+    this.#needsDiscontinuity = false
+    this.#ports.segmenter.discontinuity('transcoder-restart')
+  }
+
+  #startStretch(reason: 'input-returned'): void {
+    if (this.#needsDiscontinuity) this.#ports.segmenter.discontinuity(reason)
+    this.#needsDiscontinuity = false
+  }
+
+  #inputEnds(): void {
+    this.#draining = this.#draining
+      .then(() => this.#transcoder.inputEnded())
+      .then(() => {
+        this.#ports.segmenter.flush()
+        this.#ports.timeline.raise(this.#ports.segmenter.numbers.endTicks / TICKS_PER_MS)
+        this.#needsDiscontinuity = true
+      })
+  }
+}

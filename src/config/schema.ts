@@ -1,0 +1,154 @@
+import { z } from 'zod'
+import { byteSize, duration, secret } from './scalars.ts'
+
+const port = z.int().min(0).max(65_535)
+
+function listener(defaultPort: number) {
+  return z
+    .strictObject({
+      host: z.string().min(1).default('0.0.0.0'),
+      port: port.default(defaultPort),
+    })
+    .prefault({})
+}
+
+const tls = z.strictObject({
+  certFile: z.string().min(1),
+  keyFile: z.string().min(1),
+})
+
+const ingest = z.strictObject({
+  maxConnections: z.int().positive().default(1_000),
+  maxConnectionsPerAddress: z.int().positive().default(100),
+  handshakeTimeout: duration.prefault('5s'),
+  publishTimeout: duration.prefault('10s'),
+  idleTimeout: duration.prefault('15s'),
+  maxMessageSize: byteSize.prefault('8MiB'),
+  maxQueuedBytes: byteSize.prefault('16MiB'),
+  maxChunkStreams: z.int().min(8).default(64),
+  maxMessageStreams: z.int().positive().default(8),
+  maxAmfDepth: z.int().min(4).max(64).default(16),
+})
+
+const transcode = z.strictObject({
+  ffmpegPath: z.string().optional(),
+  stallTimeout: duration.prefault('10s'),
+  lagBudget: duration.prefault('5s'),
+  maxQueuedBytes: byteSize.prefault('16MiB'),
+})
+
+const origin = z.strictObject({
+  threads: z.int().min(0).max(64).default(0),
+  maxConnections: z.int().positive().default(20_000),
+  manifestCacheSize: byteSize.prefault('64MiB'),
+  maxInFlightBytes: byteSize.prefault('512MiB'),
+})
+
+const log = z.strictObject({
+  budget: byteSize.prefault('512MiB'),
+})
+
+/** A name that may stand in a URL, a metric label and a file name. */
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, . _ -')
+
+const channel = z
+  .strictObject({
+    name,
+    streamKey: secret(8).optional(),
+    encoding: z.enum(['none', 'standard']).default('none'),
+    ladder: z.string().min(1).default('720p'),
+    latency: z.enum(['normal', 'low']).default('normal'),
+    segmentDuration: duration.optional(),
+    partDuration: duration.optional(),
+    keyFrameInterval: duration.prefault('2s'),
+    takeover: z.enum(['refuse', 'replace']).default('refuse'),
+    reconnectGrace: duration.prefault('10m'),
+    allowIp: z.array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()])).optional(),
+  })
+  .superRefine((value, context) => {
+    const { segmentDurationMs, partDurationMs } = channelDurations(value)
+    if (segmentDurationMs < 500 || segmentDurationMs > 30_000) {
+      context.addIssue({ code: 'custom', path: ['segmentDuration'], message: 'must lie between 500ms and 30s' })
+    }
+    if (partDurationMs !== undefined && (partDurationMs < 100 || partDurationMs > segmentDurationMs)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['partDuration'],
+        message: 'must lie between 100ms and segmentDuration',
+      })
+    }
+  })
+
+const program = z.strictObject({
+  name,
+  channel: name,
+  manifestName: name.default('manifest'),
+  locatorId: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{8,64}$/, 'must be 8 to 64 letters, digits and -')
+    .optional(),
+  rewindWindow: duration.prefault('5m'),
+  startAt: z.iso.datetime({ offset: true }).optional(),
+  stopAt: z.iso.datetime({ offset: true }).optional(),
+})
+
+const bootstrap = z
+  .strictObject({
+    channels: z.array(channel).max(1_000).default([]),
+    programs: z.array(program).max(5_000).default([]),
+  })
+  .superRefine((value, context) => {
+    const report = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message })
+    const channels = new Set(value.channels.map((entry) => entry.name))
+    if (channels.size < value.channels.length) report(['channels'], 'two channels have the same name')
+    if (new Set(value.programs.map((entry) => entry.name)).size < value.programs.length) {
+      report(['programs'], 'two programs have the same name')
+    }
+    value.programs.forEach((entry, index) => {
+      if (!channels.has(entry.channel)) report(['programs', index, 'channel'], `there is no channel "${entry.channel}"`)
+      if (entry.rewindWindow < 60_000) report(['programs', index, 'rewindWindow'], 'must be at least 60s')
+    })
+  })
+
+/** Everything that can be configured: one strict object per room, each key documented in `config/default.yaml`. */
+export const configSchema = z.strictObject({
+  dataDir: z.string().min(1).default('./data'),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  publicHost: z.string().min(1).default('localhost'),
+  listen: z
+    .strictObject({
+      control: listener(8080),
+      streaming: listener(8088),
+      rtmp: listener(1935),
+      rtmps: listener(2935),
+    })
+    .prefault({}),
+  tls: tls.optional(),
+  ingest: ingest.prefault({}),
+  transcode: transcode.prefault({}),
+  origin: origin.prefault({}),
+  log: log.prefault({}),
+  bootstrap: bootstrap.prefault({}),
+})
+
+export type Config = z.output<typeof configSchema>
+export type ChannelConfig = Config['bootstrap']['channels'][number]
+export type ProgramConfig = Config['bootstrap']['programs'][number]
+
+type DurationKeys = {
+  latency: 'normal' | 'low'
+  segmentDuration?: number | undefined
+  partDuration?: number | undefined
+}
+
+/** Segment and part durations in milliseconds: 6 s whole, or 4 s with 0.5 s parts at low latency, unless configured. */
+export function channelDurations(config: DurationKeys): {
+  segmentDurationMs: number
+  partDurationMs: number | undefined
+} {
+  const isLow = config.latency === 'low'
+  return {
+    segmentDurationMs: config.segmentDuration ?? (isLow ? 4_000 : 6_000),
+    partDurationMs: config.partDuration ?? (isLow ? 500 : undefined),
+  }
+}

@@ -1,0 +1,58 @@
+import type { LogRecord, PresentationHeader } from '../presentation/records.ts'
+import type { FragmentPlace } from './fragment-memory.ts'
+
+/** Under which locator and name a presentation is published. */
+export type Publication = {
+  readonly locatorId: string
+  readonly manifestName: string
+  readonly presentationId: string
+}
+
+/** A fragment as another thread knows it; the token is given back when that thread no longer needs the bytes. */
+export type SentFragment = FragmentPlace & { readonly token: number }
+
+/** What a feed tells a replica, in order. */
+export type FeedEntry =
+  /** Memory that later fragments lie in. */
+  | { readonly kind: 'region'; readonly region: number; readonly buffer: SharedArrayBuffer }
+  /** The whole of what is published and open: whatever is not named here is gone. Logs follow one by one. */
+  | {
+      readonly kind: 'reset'
+      readonly publications: readonly Publication[]
+      readonly presentationIds: readonly string[]
+    }
+  | { readonly kind: 'publish'; readonly publication: Publication }
+  | { readonly kind: 'withdraw'; readonly locatorId: string }
+  /** A copy of a log begins; until `ready` the replica goes on with what it had of it. */
+  | { readonly kind: 'begin'; readonly presentationId: string; readonly header: PresentationHeader }
+  | {
+      readonly kind: 'record'
+      readonly presentationId: string
+      readonly record: LogRecord
+      readonly fragments: readonly SentFragment[]
+    }
+  /** The copy is complete. */
+  | { readonly kind: 'ready'; readonly presentationId: string }
+  | { readonly kind: 'closed'; readonly presentationId: string }
+  /** Every log that was open at the `reset` has been copied. */
+  | { readonly kind: 'synced' }
+
+export type FeedBatch = { readonly serial: number; readonly entries: readonly FeedEntry[] }
+
+/** What a replica tells its feed. */
+export type FeedReply =
+  /** A replica has started and knows nothing. */
+  | { readonly kind: 'hello' }
+  /** Everything up to this batch has been applied. */
+  | { readonly kind: 'ack'; readonly serial: number }
+  /** These fragments are no longer read. */
+  | { readonly kind: 'released'; readonly tokens: readonly number[] }
+  /** A batch could not be applied: send everything anew. */
+  | { readonly kind: 'failed'; readonly reason: string }
+
+/** The part of `MessagePort` and of `Worker` that a feed and a replica use. */
+export type FeedPort = {
+  postMessage(message: unknown): void
+  on(event: 'message', listener: (message: unknown) => void): unknown
+  off(event: 'message', listener: (message: unknown) => void): unknown
+}

@@ -1,0 +1,114 @@
+import type { Clock } from '../lib/clock.ts'
+import { AppError } from '../lib/errors.ts'
+import type { PresentationView } from '../presentation/view.ts'
+import type { FeedPort, Publication } from './feed-messages.ts'
+import type { FeedLimits } from './feed-window.ts'
+import type { FragmentMemory } from './fragment-memory.ts'
+import type { PresentationLog } from './presentation-log.ts'
+import type { PublishedPresentation } from './replica.ts'
+import { type FeedState, ThreadFeed } from './thread-feed.ts'
+import { VersionWaiters } from './version-waiters.ts'
+
+export type LogDirectoryOptions = {
+  readonly memory: FragmentMemory
+  readonly clock: Clock
+  readonly feedLimits?: FeedLimits
+}
+
+/** A feed as its owner sees it. */
+export type ConnectedFeed = {
+  readonly state: FeedState
+  /** Resolves when the replica has applied everything known now. */
+  settled(): Promise<void>
+  /** To be called when the replica's thread is gone, or has stopped reading. */
+  stop(): void
+}
+
+/**
+ * The logs that this process writes and the locators under which they are published: fed to every replica that is
+ * connected, and readable in this thread with the same answers.
+ */
+export class LogDirectory {
+  readonly #options: LogDirectoryOptions
+  readonly #logs = new Map<string, PresentationLog>()
+  readonly #publications = new Map<string, Publication>()
+  readonly #feeds = new Set<ThreadFeed>()
+  readonly #waiters = new VersionWaiters()
+
+  constructor(options: LogDirectoryOptions) {
+    this.#options = options
+  }
+
+  /** From now on the log is fed and readable, until it stops. */
+  open(log: PresentationLog): void {
+    if (this.#logs.has(log.id)) throw new AppError('INTERNAL', `presentation log ${log.id} is open already`)
+    this.#logs.set(log.id, log)
+    for (const feed of this.#feeds) feed.opened(log)
+    log.subscribe({
+      appended: () => this.#waiters.moved(log.view),
+      stopped: () => {
+        this.#logs.delete(log.id)
+        this.#waiters.renewed(log.id, undefined)
+      },
+    })
+  }
+
+  /** Publishes a presentation, or changes what is published under this locator. Origins see it with their next request. */
+  publish(publication: Publication): void {
+    this.#publications.set(publication.locatorId.toLowerCase(), publication)
+    for (const feed of this.#feeds) feed.publicationChanged({ kind: 'publish', publication })
+  }
+
+  withdraw(locatorId: string): void {
+    this.#publications.delete(locatorId.toLowerCase())
+    for (const feed of this.#feeds) feed.publicationChanged({ kind: 'withdraw', locatorId })
+  }
+
+  /** Feeds the replica behind `port`, now and until the result is stopped. */
+  connect(port: FeedPort): ConnectedFeed {
+    const { memory, clock, feedLimits } = this.#options
+    const feed = new ThreadFeed(port, {
+      source: {
+        publications: () => this.#publications.values(),
+        logs: () => this.#logs.values(),
+        log: (presentationId) => this.#logs.get(presentationId),
+      },
+      memory,
+      clock,
+      ...(feedLimits && { limits: feedLimits }),
+    })
+    this.#feeds.add(feed)
+    return {
+      get state() {
+        return feed.state
+      },
+      settled: () => feed.settled(),
+      stop: () => {
+        feed.stop()
+        this.#feeds.delete(feed)
+      },
+    }
+  }
+
+  /** As `Replica.find`. */
+  find(locatorId: string): PublishedPresentation | undefined {
+    const publication = this.#publications.get(locatorId.toLowerCase())
+    const log = publication && this.#logs.get(publication.presentationId)
+    return log && { locatorId: publication.locatorId, manifestName: publication.manifestName, view: log.view }
+  }
+
+  /** As `Replica.read`. */
+  read(
+    presentationId: string,
+    renditionIndex: number,
+    sequence: number,
+    signal: AbortSignal,
+  ): readonly Uint8Array[] | undefined {
+    return this.#logs.get(presentationId)?.read(renditionIndex, sequence, signal)
+  }
+
+  /** As `Replica.wait`. */
+  wait(presentationId: string, version: number, signal: AbortSignal): Promise<PresentationView | undefined> {
+    return this.#waiters.wait(this.#logs.get(presentationId)?.view, version, signal)
+  }
+}

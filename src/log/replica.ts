@@ -1,0 +1,195 @@
+import { AppError, messageOf } from '../lib/errors.ts'
+import { Presentation } from '../presentation/presentation.ts'
+import type { LogRecord, PresentationHeader } from '../presentation/records.ts'
+import type { PresentationView } from '../presentation/view.ts'
+import type { FeedBatch, FeedEntry, FeedPort, FeedReply, Publication, SentFragment } from './feed-messages.ts'
+import { SegmentBytes } from './segment-bytes.ts'
+import { VersionWaiters } from './version-waiters.ts'
+
+/** A publication and the presentation under it. */
+export type PublishedPresentation = {
+  readonly locatorId: string
+  readonly manifestName: string
+  readonly view: PresentationView
+}
+
+type Copy = { readonly presentation: Presentation; readonly bytes: SegmentBytes<SentFragment> }
+
+/**
+ * A thread's copy of the logs that are fed to it. Everything is answered from memory; media bytes are views on
+ * shared memory. Says hello when it is made; `ready` resolves when it has everything that there was then.
+ */
+export class Replica {
+  readonly ready: Promise<void>
+  readonly #port: FeedPort
+  readonly #onFailure: (reason: string) => void
+  readonly #regions = new Map<number, SharedArrayBuffer>()
+  readonly #copies = new Map<string, Copy>()
+  /** Copies that are not complete yet; what was there before is served until they are. */
+  readonly #growing = new Map<string, Copy>()
+  readonly #publications = new Map<string, Publication>()
+  readonly #waiters = new VersionWaiters()
+  #markReady: () => void = () => undefined
+  #hasFailed = false
+
+  constructor(port: FeedPort, options: { readonly onFailure?: (reason: string) => void } = {}) {
+    this.#port = port
+    this.#onFailure = options.onFailure ?? (() => undefined)
+    this.ready = new Promise((resolve) => {
+      this.#markReady = resolve
+    })
+    port.on('message', this.#onMessage)
+    this.#reply({ kind: 'hello' })
+  }
+
+  /** By the locator's id, whose case does not matter. */
+  find(locatorId: string): PublishedPresentation | undefined {
+    const publication = this.#publications.get(locatorId.toLowerCase())
+    const copy = publication && this.#copies.get(publication.presentationId)
+    if (!copy) return undefined
+    return {
+      locatorId: publication.locatorId,
+      manifestName: publication.manifestName,
+      view: copy.presentation,
+    }
+  }
+
+  /**
+   * The fragments of one rendition in one closed segment, in order. They stay what they are until `signal` is aborted, which
+   * the caller does when it is done: their memory is then used for other fragments.
+   */
+  read(
+    presentationId: string,
+    renditionIndex: number,
+    sequence: number,
+    signal: AbortSignal,
+  ): readonly Uint8Array[] | undefined {
+    const copy = this.#copies.get(presentationId)
+    const row = copy?.presentation.renditionSegment(renditionIndex, sequence)
+    const fragments = row && copy?.bytes.lease(sequence, row.track, signal)
+    return fragments?.map((fragment) => this.#view(fragment))
+  }
+
+  /**
+   * Resolves with the presentation at `version` or later, with `undefined` when it is unknown or goes away; rejects with
+   * the signal's reason. A fresh copy may wake a waiter early: it looks again.
+   */
+  wait(presentationId: string, version: number, signal: AbortSignal): Promise<PresentationView | undefined> {
+    return this.#waiters.wait(this.#copies.get(presentationId)?.presentation, version, signal)
+  }
+
+  /** Hears nothing more; nothing is read after this. */
+  stop(): void {
+    this.#port.off('message', this.#onMessage)
+    for (const presentationId of [...this.#copies.keys()]) this.#close(presentationId)
+  }
+
+  readonly #onMessage = (message: unknown): void => {
+    const batch = message as FeedBatch
+    for (const entry of batch.entries) {
+      if (this.#hasFailed && entry.kind !== 'reset') {
+        this.#skip(entry)
+        continue
+      }
+      try {
+        this.#apply(entry)
+      } catch (error) {
+        this.#fail(entry, messageOf(error))
+      }
+    }
+    this.#reply({ kind: 'ack', serial: batch.serial })
+  }
+
+  /** What was not applied leaves a hole: all that follows is passed over until everything comes anew. */
+  #fail(entry: FeedEntry, reason: string): void {
+    this.#hasFailed = true
+    this.#skip(entry)
+    this.#onFailure(reason)
+    this.#reply({ kind: 'failed', reason })
+  }
+
+  #skip(entry: FeedEntry): void {
+    if (entry.kind === 'region') this.#regions.set(entry.region, entry.buffer)
+    else if (entry.kind === 'record') this.#giveBack(entry.fragments)
+  }
+
+  #apply(entry: FeedEntry): void {
+    if (entry.kind === 'record') this.#applyRecord(entry.presentationId, entry.record, entry.fragments)
+    else if (entry.kind === 'begin') this.#begin(entry.presentationId, entry.header)
+    else if (entry.kind === 'ready') this.#complete(entry.presentationId)
+    else if (entry.kind === 'closed') this.#close(entry.presentationId)
+    else if (entry.kind === 'region') this.#regions.set(entry.region, entry.buffer)
+    else if (entry.kind === 'reset') this.#reset(entry.publications, new Set(entry.presentationIds))
+    else if (entry.kind === 'publish') this.#publish(entry.publication)
+    else if (entry.kind === 'withdraw') this.#publications.delete(entry.locatorId.toLowerCase())
+    else if (entry.kind === 'synced') this.#markReady()
+  }
+
+  #publish(publication: Publication): void {
+    this.#publications.set(publication.locatorId.toLowerCase(), publication)
+  }
+
+  #reset(publications: readonly Publication[], presentationIds: ReadonlySet<string>): void {
+    this.#hasFailed = false
+    this.#publications.clear()
+    for (const publication of publications) this.#publish(publication)
+    for (const presentationId of [...this.#copies.keys(), ...this.#growing.keys()]) {
+      if (!presentationIds.has(presentationId)) this.#close(presentationId)
+    }
+  }
+
+  #begin(presentationId: string, header: PresentationHeader): void {
+    this.#growing.get(presentationId)?.bytes.clear()
+    const bytes = new SegmentBytes<SentFragment>(
+      (fragment) => fragment.sizeBytes,
+      (fragments) => this.#giveBack(fragments),
+    )
+    this.#growing.set(presentationId, { presentation: new Presentation(header), bytes })
+  }
+
+  #applyRecord(presentationId: string, record: LogRecord, fragments: readonly SentFragment[]): void {
+    const copy = this.#growing.get(presentationId) ?? this.#copies.get(presentationId)
+    if (!copy) {
+      this.#giveBack(fragments)
+      return
+    }
+    copy.presentation.apply(record)
+    if (record.type === 'fragment') {
+      for (const fragment of fragments) copy.bytes.add(record.sequence, record.track, fragment)
+    }
+    if (record.type === 'evicted') copy.bytes.dropBefore(record.firstSequence)
+    if (copy === this.#copies.get(presentationId)) this.#waiters.moved(copy.presentation)
+  }
+
+  #complete(presentationId: string): void {
+    const copy = this.#growing.get(presentationId)
+    if (!copy) return
+    this.#copies.get(presentationId)?.bytes.clear()
+    this.#growing.delete(presentationId)
+    this.#copies.set(presentationId, copy)
+    this.#waiters.renewed(presentationId, copy.presentation)
+  }
+
+  #close(presentationId: string): void {
+    this.#copies.get(presentationId)?.bytes.clear()
+    this.#growing.get(presentationId)?.bytes.clear()
+    this.#copies.delete(presentationId)
+    this.#growing.delete(presentationId)
+    this.#waiters.renewed(presentationId, undefined)
+  }
+
+  #view({ region, byteOffset, sizeBytes }: SentFragment): Uint8Array {
+    const buffer = this.#regions.get(region)
+    if (!buffer) throw new AppError('INTERNAL', `memory region ${region} was not announced`)
+    return new Uint8Array(buffer, byteOffset, sizeBytes)
+  }
+
+  #giveBack(fragments: readonly SentFragment[]): void {
+    if (fragments.length === 0) return
+    this.#reply({ kind: 'released', tokens: fragments.map((fragment) => fragment.token) })
+  }
+
+  #reply(reply: FeedReply): void {
+    this.#port.postMessage(reply)
+  }
+}

@@ -1,0 +1,298 @@
+import { AppError } from '../lib/errors.ts'
+import { DiscontinuityHistory } from './discontinuity-history.ts'
+import { type FragmentRecord, OpenSegment } from './open-segment.ts'
+import {
+  type LogRecord,
+  PRESENTATION_TIMESCALE,
+  type PresentationHeader,
+  type RecordOf,
+  type Track,
+} from './records.ts'
+import { replayRecords } from './replay.ts'
+import { type MediaCell, SegmentIndex } from './segment-index.ts'
+import { TrackRegistry } from './track-registry.ts'
+import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from './view.ts'
+
+/** HLS2 §B: parts are listed in the last three target durations of a playlist. */
+const PARTS_KEPT_TARGETS = 3
+
+type RowRecord = RecordOf<'segment-opened'> | RecordOf<'gap'>
+type RecentSegment = {
+  readonly sequence: number
+  readonly endTicks: number
+  readonly fragments: readonly FragmentRecord[]
+}
+
+/**
+ * The presentation that a log's records describe: the reducer that the log's writer and every replica run. It holds no
+ * media and knows no time; equal records give equal views, also when they went through `records()` of another one.
+ */
+export class Presentation implements PresentationView {
+  readonly header: PresentationHeader
+  readonly #index = new SegmentIndex()
+  readonly #tracks = new TrackRegistry()
+  readonly #discontinuities = new DiscontinuityHistory()
+  readonly #recent: RecentSegment[] = []
+  /** Start of each rendition's newest closed media. */
+  readonly #lastStartSeconds: number[] = []
+  #lastRowTicks = Number.NEGATIVE_INFINITY
+  #open: OpenSegment | undefined
+  #ended = false
+  /** Whether the log has said where its numbers begin. */
+  #isNumbered = false
+
+  constructor(header: PresentationHeader) {
+    this.header = header
+  }
+
+  /** A function of the state, so that replicas agree on it however they came by the state. */
+  get version(): number {
+    const { firstSequence, endSequence } = this.#index
+    const discontinuitySequence = this.#discontinuities.current ?? 0
+    return this.#tracks.size + firstSequence + endSequence + discontinuitySequence + (this.#ended ? 1 : 0)
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  get renditions(): readonly Rendition[] {
+    return this.#tracks.renditions
+  }
+
+  get firstSequence(): number {
+    return this.#index.firstSequence
+  }
+
+  get endSequence(): number {
+    return this.#index.endSequence
+  }
+
+  /** Bytes that the index of segments holds. */
+  get indexBytes(): number {
+    return this.#index.byteLength
+  }
+
+  /** The segment that is being written; it and its fragments are as they are until the next record. */
+  get openSegment():
+    | Pick<OpenSegment, 'sequence' | 'startTicks' | 'wallMs' | 'discontinuitySequence' | 'fragments'>
+    | undefined {
+    return this.#open
+  }
+
+  track(track: number): Track | undefined {
+    return this.#tracks.find(track)?.track
+  }
+
+  segment(sequence: number): SegmentRow | undefined {
+    return this.#index.row(sequence)
+  }
+
+  renditionSegment(renditionIndex: number, sequence: number): RenditionSegment | undefined {
+    const cell = this.#index.cell(renditionIndex, sequence)
+    if (cell === undefined) return undefined
+    const { startTicks, durationTicks, sizeBytes, leadingBytes, independent, trackOrdinal } = cell
+    const track = this.renditions[renditionIndex]?.tracks[trackOrdinal]?.track ?? -1
+    return { sequence, track, startTicks, durationTicks, sizeBytes, leadingBytes, independent }
+  }
+
+  findSegment(renditionIndex: number, startTicks: number): RenditionSegment | undefined {
+    const timescales = this.#tracks.timescales(renditionIndex)
+    for (const timescale of new Set(timescales)) {
+      const sequence = this.#index.lowerBound(renditionIndex, startTicks / timescale, timescales)
+      const found = this.renditionSegment(renditionIndex, sequence)
+      if (found?.startTicks === startTicks && this.track(found.track)?.timescale === timescale) return found
+    }
+    return undefined
+  }
+
+  discontinuityStartTicks(discontinuitySequence: number): number | undefined {
+    return this.#discontinuities.startTicks(discontinuitySequence)
+  }
+
+  /**
+   * The fragments of one rendition in the open segment, or in a closed one that ended less than three target durations
+   * before the newest; `undefined` for any other segment, whose parts are folded.
+   */
+  parts(renditionIndex: number, sequence: number): readonly FragmentRecord[] | undefined {
+    const isOpen = this.#open?.sequence === sequence
+    const fragments = isOpen ? this.#open?.fragments : this.#recentFragments(sequence)
+    return fragments?.filter(({ track }) => this.#tracks.find(track)?.renditionIndex === renditionIndex)
+  }
+
+  /** Applies one record; throws `INTERNAL`, leaving the state as it was, if it breaks the log's order (a writer's bug). */
+  apply(record: LogRecord): void {
+    const isAllowedAfterEnd = record.type === 'evicted' || record.type === 'marker'
+    if (this.#ended && !isAllowedAfterEnd) refuse(record, 'the presentation has ended')
+    switch (record.type) {
+      case 'opened':
+        this.#applyOpened(record)
+        break
+      case 'track-added':
+        this.#applyTrack(record)
+        break
+      case 'segment-opened':
+        this.#applySegmentOpened(record)
+        break
+      case 'fragment':
+        this.#applyFragment(record)
+        break
+      case 'segment-closed':
+        this.#applySegmentClosed(record)
+        break
+      case 'discontinuity':
+        this.#applyDiscontinuity(record)
+        break
+      case 'gap':
+        this.#applyGap(record)
+        break
+      case 'evicted':
+        this.#applyEvicted(record)
+        break
+      case 'ended':
+        if (this.#open) refuse(record, `segment ${this.#open.sequence} is open`)
+        this.#ended = true
+        break
+      case 'marker':
+        break
+    }
+  }
+
+  #applyOpened(record: RecordOf<'opened'>): void {
+    const { id, epoch } = record.header
+    const isFirst = this.#tracks.size === 0 && !this.#isNumbered && this.#discontinuities.current === undefined
+    if (!isFirst) refuse(record, 'it is not the first record')
+    if (id !== this.header.id || epoch !== this.header.epoch) refuse(record, 'it is of another presentation')
+  }
+
+  #applyTrack(record: RecordOf<'track-added'>): void {
+    const problem = this.#tracks.problemWith(record.track)
+    if (problem !== undefined) refuse(record, problem)
+    if (!this.#tracks.add(record.track)) return
+    this.#index.addRendition()
+    this.#lastStartSeconds.push(Number.NEGATIVE_INFINITY)
+  }
+
+  #applySegmentOpened(record: RecordOf<'segment-opened'>): void {
+    if (this.#open) refuse(record, `segment ${this.#open.sequence} is open`)
+    this.#checkRow(record)
+    this.#number(record)
+    this.#open = new OpenSegment(record)
+  }
+
+  #applyFragment(record: FragmentRecord): void {
+    const open = this.#open
+    if (open?.sequence !== record.sequence) refuse(record, `segment ${record.sequence} is not open`)
+    const known = this.#tracks.find(record.track)
+    if (known === undefined) refuse(record, `track ${record.track} was not added`)
+    if (!Number.isSafeInteger(record.startTicks)) refuse(record, 'its start is not a whole number of ticks')
+    const startSeconds = record.startTicks / known.track.timescale
+    if (startSeconds <= (this.#lastStartSeconds[known.renditionIndex] ?? 0)) refuse(record, 'media time goes back')
+    open.add(record, known.renditionIndex, known.ordinal)
+  }
+
+  #applySegmentClosed(record: RecordOf<'segment-closed'>): void {
+    const open = this.#open
+    const { durationTicks } = record
+    if (open?.sequence !== record.sequence) refuse(record, `segment ${record.sequence} is not open`)
+    if (!isDuration(durationTicks)) refuse(record, 'its duration is no duration')
+    const { sequence, startTicks, discontinuitySequence, wallMs, fragments } = open
+    const gap = fragments.length === 0
+    this.#open = undefined
+    if (!gap) this.#recent.push({ sequence, endTicks: startTicks + durationTicks, fragments })
+    this.#appendRow({ discontinuitySequence, startTicks, durationTicks, wallMs, gap }, open.cells)
+  }
+
+  #applyGap(record: RecordOf<'gap'>): void {
+    // After a crash the segment that was open is given up: a gap takes its number.
+    if (this.#open && this.#open.sequence !== record.sequence) refuse(record, `segment ${this.#open.sequence} is open`)
+    if (!isDuration(record.durationTicks)) refuse(record, 'its duration is no duration')
+    this.#checkRow(record)
+    this.#number(record)
+    this.#open = undefined
+    const { discontinuitySequence, startTicks, durationTicks, wallMs } = record
+    this.#appendRow({ discontinuitySequence, startTicks, durationTicks, wallMs, gap: true }, [])
+  }
+
+  #applyDiscontinuity(record: RecordOf<'discontinuity'>): void {
+    const { discontinuitySequence } = record
+    if (this.#open) refuse(record, `segment ${this.#open.sequence} is open`)
+    const isNext = isCounter(discontinuitySequence) && this.#discontinuities.isNext(discontinuitySequence)
+    if (!isNext) refuse(record, 'discontinuities are numbered without holes')
+    this.#discontinuities.announce(record)
+  }
+
+  #applyEvicted(record: RecordOf<'evicted'>): void {
+    const { firstSequence } = record
+    const isWithin = firstSequence >= this.firstSequence && firstSequence <= this.endSequence
+    if (!isCounter(firstSequence) || (this.#isNumbered && !isWithin)) refuse(record, 'no segment has that number')
+    if (!this.#isNumbered) this.#index.startAt(firstSequence)
+    this.#isNumbered = true
+    this.#index.trim(firstSequence)
+    const first = this.#index.row(firstSequence)
+    this.#discontinuities.trim(first?.discontinuitySequence ?? Number.POSITIVE_INFINITY)
+    while (this.#recent[0] && this.#recent[0].sequence < firstSequence) this.#recent.shift()
+  }
+
+  #checkRow(record: RowRecord): void {
+    const { sequence, discontinuitySequence, startTicks, wallMs } = record
+    const { current } = this.#discontinuities
+    if (this.#isNumbered && sequence !== this.endSequence) refuse(record, `segment ${this.endSequence} comes next`)
+    if (!isCounter(sequence) || !isCounter(discontinuitySequence)) refuse(record, 'its numbers are no counters')
+    if (discontinuitySequence !== (current ?? discontinuitySequence)) {
+      refuse(record, `the discontinuity sequence is ${current}`)
+    }
+    if (!(startTicks > this.#lastRowTicks) || !Number.isFinite(wallMs)) refuse(record, 'time goes back')
+  }
+
+  /** The first row says where the numbers begin. */
+  #number(record: RowRecord): void {
+    if (!this.#isNumbered) this.#index.startAt(record.sequence)
+    this.#isNumbered = true
+    this.#discontinuities.begin(record.discontinuitySequence)
+  }
+
+  #appendRow(row: Omit<SegmentRow, 'sequence'>, cells: readonly (MediaCell | undefined)[]): void {
+    const { discontinuitySequence, startTicks, durationTicks } = row
+    this.#index.push(row, cells)
+    this.#discontinuities.extend(discontinuitySequence, startTicks, this.firstSequence === this.endSequence - 1)
+    this.#lastRowTicks = startTicks
+    for (const [index, cell] of cells.entries()) {
+      const timescale = this.#tracks.timescales(index)[cell?.trackOrdinal ?? -1]
+      if (cell && timescale !== undefined) this.#lastStartSeconds[index] = cell.startTicks / timescale
+    }
+    const keptTicks = (this.header.targetDurationMs / 1_000) * PRESENTATION_TIMESCALE * PARTS_KEPT_TARGETS
+    const keptFromTicks = startTicks + durationTicks - keptTicks
+    while (this.#recent[0] && this.#recent[0].endTicks <= keptFromTicks) this.#recent.shift()
+  }
+
+  #recentFragments(sequence: number): readonly FragmentRecord[] | undefined {
+    return this.#recent.find((segment) => segment.sequence === sequence)?.fragments
+  }
+
+  /** Records which bring a fresh presentation with this header to an equal view; see `replayRecords`. */
+  records(): Iterable<LogRecord> {
+    return replayRecords({
+      view: this,
+      tracks: this.#tracks.tracks(),
+      discontinuities: this.#discontinuities,
+      open: this.#open,
+      isNumbered: this.#isNumbered,
+      recentFragments: (sequence) => this.#recentFragments(sequence),
+    })
+  }
+}
+
+function isDuration(value: number): boolean {
+  return value >= 0 && value < Number.POSITIVE_INFINITY
+}
+
+function isCounter(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
+}
+
+function refuse(record: LogRecord, rule: string): never {
+  throw new AppError('INTERNAL', `Record ${record.type} breaks the log's order: ${rule}.`, {
+    details: { record: record.type },
+  })
+}

@@ -1,0 +1,184 @@
+import type { Families } from './families.ts'
+import { LabelLimit } from './label-limit.ts'
+
+export type IngestProtocol = 'rtmp' | 'rtmps'
+
+/** Why a connection was turned away or cut before it became a session. */
+export type RefusalReason =
+  | 'address-limit'
+  | 'busy'
+  | 'connection-limit'
+  | 'handshake-timeout'
+  | 'offence'
+  | 'publish-timeout'
+  | 'stopping'
+  | 'unauthorised'
+  | 'unknown-key'
+
+/** Which rule of the protocol, or which limit, a peer broke. */
+export type OffenceKind =
+  | 'amf'
+  | 'chunk'
+  | 'chunk-streams'
+  | 'command'
+  | 'handshake'
+  | 'idle'
+  | 'media'
+  | 'message-size'
+  | 'queue'
+
+/** Why a frame that arrived was not passed on. */
+export type IngestDropReason = 'before-key-frame' | 'lag-budget' | 'malformed' | 'timestamp'
+
+/** What a publishing session has seen since its last report; meant to be given about once a second. */
+export type SessionReport = {
+  /** Received since the last report. */
+  readonly receivedBytes: number
+  /** How much time that is. */
+  readonly elapsedMs: number
+  readonly videoFrames: number
+  /** The last complete distance between two key frames. */
+  readonly gopLengthMs?: number
+  /** Audio minus video, in stream time: positive where audio is ahead. */
+  readonly audioVideoDriftMs?: number
+}
+
+const LAYERS_PER_CHANNEL = 16
+
+/** What comes in: connections, refusals, and the health of each contribution. */
+export class IngestMetrics {
+  readonly #layers = new LabelLimit(LAYERS_PER_CHANNEL)
+  readonly #connections
+  readonly #connectionsTotal
+  readonly #refused
+  readonly #offences
+  readonly #sessions
+  readonly #sessionsTotal
+  readonly #reconnects
+  readonly #receivedBytes
+  readonly #bitrate
+  readonly #frameRate
+  readonly #gopLength
+  readonly #drift
+  readonly #dropped
+
+  constructor(families: Families) {
+    const perLayer = ['channel', 'layer'] as const
+    this.#connections = families.gauge({
+      name: 'ingest_connections',
+      help: 'Contribution connections that are open, publishing or not.',
+      labels: ['protocol'],
+    })
+    this.#connectionsTotal = families.counter({
+      name: 'ingest_connections_total',
+      help: 'Contribution connections accepted by the listener, including those refused later.',
+      labels: ['protocol'],
+    })
+    this.#refused = families.counter({
+      name: 'ingest_refused_connections_total',
+      help: 'Contribution connections turned away or cut before they published, by reason.',
+      labels: ['reason'],
+    })
+    this.#offences = families.counter({
+      name: 'ingest_offences_total',
+      help: 'Breaches of the contribution protocol or of a limit, by kind. Each ends its connection.',
+      labels: ['kind'],
+    })
+    this.#sessions = families.gauge({
+      name: 'ingest_sessions',
+      help: 'Encoders that are publishing to the channel now, one for each layer.',
+      labels: ['channel'],
+    })
+    this.#sessionsTotal = families.counter({
+      name: 'ingest_sessions_total',
+      help: 'Publishing sessions begun on the channel.',
+      labels: ['channel'],
+    })
+    this.#reconnects = families.counter({
+      name: 'ingest_reconnects_total',
+      help: 'Sessions that continued a presentation whose encoder had been away.',
+      labels: ['channel'],
+    })
+    this.#receivedBytes = families.counter({
+      name: 'ingest_received_bytes_total',
+      help: 'Bytes received from the encoder, protocol overhead included.',
+      labels: perLayer,
+    })
+    this.#bitrate = families.gauge({
+      name: 'ingest_bitrate_bytes_per_second',
+      help: 'Rate at which the encoder sends, measured over the last report (about a second). Multiply by 8 for bits.',
+      labels: perLayer,
+    })
+    this.#frameRate = families.gauge({
+      name: 'ingest_video_frames_per_second',
+      help: 'Video frames received per second of wall clock, measured over the last report (about a second).',
+      labels: perLayer,
+    })
+    this.#gopLength = families.gauge({
+      name: 'ingest_gop_length_seconds',
+      help: 'Distance between the last two key frames of the contribution, in stream time.',
+      labels: perLayer,
+    })
+    this.#drift = families.gauge({
+      name: 'ingest_audio_video_drift_seconds',
+      help: 'Newest audio timestamp minus newest video timestamp of the contribution; positive where audio is ahead.',
+      labels: perLayer,
+    })
+    this.#dropped = families.counter({
+      name: 'ingest_dropped_frames_total',
+      help: 'Frames that arrived and were not passed on, by reason.',
+      labels: [...perLayer, 'reason'],
+    })
+  }
+
+  connectionOpened(protocol: IngestProtocol): void {
+    this.#connections.inc({ protocol })
+    this.#connectionsTotal.inc({ protocol })
+  }
+
+  /** Once for each `connectionOpened`. */
+  connectionClosed(protocol: IngestProtocol): void {
+    this.#connections.dec({ protocol })
+  }
+
+  connectionRefused(reason: RefusalReason): void {
+    this.#refused.inc({ reason })
+  }
+
+  offence(kind: OffenceKind): void {
+    this.#offences.inc({ kind })
+  }
+
+  /** `reconnected`: the session continues a presentation within the grace. */
+  sessionStarted(channel: string, reconnected: boolean): void {
+    this.#sessions.inc({ channel })
+    this.#sessionsTotal.inc({ channel })
+    this.#reconnects.inc({ channel }, reconnected ? 1 : 0)
+  }
+
+  /** Once for each `sessionStarted`. The layer's momentary figures disappear, its totals stay. */
+  sessionEnded(channel: string, layer: string): void {
+    this.#sessions.dec({ channel })
+    const series = [channel, this.#layers.admit(channel, layer)]
+    for (const gauge of [this.#bitrate, this.#frameRate, this.#gopLength, this.#drift]) gauge.remove(...series)
+  }
+
+  report(channel: string, layerName: string, report: SessionReport): void {
+    const series = { channel, layer: this.#layers.admit(channel, layerName) }
+    this.#receivedBytes.inc(series, report.receivedBytes)
+    if (report.elapsedMs > 0) {
+      this.#bitrate.set(series, (report.receivedBytes * 1000) / report.elapsedMs)
+      this.#frameRate.set(series, (report.videoFrames * 1000) / report.elapsedMs)
+    }
+    if (report.gopLengthMs !== undefined) this.#gopLength.set(series, report.gopLengthMs / 1000)
+    if (report.audioVideoDriftMs !== undefined) this.#drift.set(series, report.audioVideoDriftMs / 1000)
+  }
+
+  framesDropped(channel: string, layer: string, reason: IngestDropReason, count: number): void {
+    this.#dropped.inc({ channel, layer: this.#layers.admit(channel, layer), reason }, count)
+  }
+
+  forgetChannel(channel: string): void {
+    this.#layers.forget(channel)
+  }
+}

@@ -1,0 +1,79 @@
+import type { Families } from './families.ts'
+import { MergedHistogram } from './merged-histogram.ts'
+import {
+  durationBounds,
+  type OriginCounts,
+  type OriginRequestKind,
+  originRequestKinds,
+  type RequestCounts,
+} from './origin-counts.ts'
+
+const NOTHING: RequestCounts = { byStatus: {}, sentBytes: 0, durationSumSeconds: 0, durationBuckets: [] }
+
+/** The streaming endpoint, summed up over its threads. */
+export class OriginMetrics {
+  /** The last counts of each thread, by its place among its siblings. */
+  readonly #threads = new Map<number, OriginCounts>()
+  readonly #requests
+  readonly #sentBytes
+  readonly #duration: MergedHistogram<'kind'>
+
+  constructor(families: Families) {
+    this.#requests = families.counter({
+      name: 'origin_requests_total',
+      help: 'Requests answered by the streaming endpoint, by what was asked for and HTTP status.',
+      labels: ['kind', 'status'],
+    })
+    this.#sentBytes = families.counter({
+      name: 'origin_sent_bytes_total',
+      help: 'Body bytes sent by the streaming endpoint, after compression.',
+      labels: ['kind'],
+    })
+    this.#duration = new MergedHistogram({
+      name: 'headend_origin_request_duration_seconds',
+      help: 'Time from a request to the end of its answer; blocking reloads include the wait that was asked for.',
+      label: 'kind',
+      bounds: durationBounds,
+    })
+    families.custom(this.#duration.asMetric())
+    families.gauge({ name: 'origin_threads', help: 'Origin threads that report their counts.' }, (gauge) =>
+      gauge.set(this.#threads.size),
+    )
+    families.gauge(
+      { name: 'origin_requests_in_flight', help: 'Requests that the streaming endpoint is answering now.' },
+      (gauge) => {
+        let inFlight = 0
+        for (const counts of this.#threads.values()) inFlight += counts.inFlight
+        gauge.set(inFlight)
+      },
+    )
+  }
+
+  /** Takes over what `thread` (0, 1, …) counted since its last report; a new incarnation counts from nothing. */
+  merge(thread: number, counts: OriginCounts): void {
+    const last = this.#threads.get(thread)
+    const before = last?.incarnation === counts.incarnation ? last : undefined
+    for (const kind of originRequestKinds) {
+      const now = counts.kinds[kind]
+      if (now) this.#add(kind, before?.kinds[kind] ?? NOTHING, now)
+    }
+    this.#threads.set(thread, counts)
+  }
+
+  /** The thread has ended: what it counted stays, what it had in flight is gone. */
+  threadGone(thread: number): void {
+    this.#threads.delete(thread)
+  }
+
+  #add(kind: OriginRequestKind, before: RequestCounts, now: RequestCounts): void {
+    for (const [status, count] of Object.entries(now.byStatus)) {
+      this.#requests.inc({ kind, status }, count - (before.byStatus[status] ?? 0))
+    }
+    this.#sentBytes.inc({ kind }, now.sentBytes - before.sentBytes)
+    this.#duration.add(
+      kind,
+      now.durationBuckets.map((count, at) => count - (before.durationBuckets[at] ?? 0)),
+      now.durationSumSeconds - before.durationSumSeconds,
+    )
+  }
+}

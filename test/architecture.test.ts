@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const src = resolve(import.meta.dirname, '../src')
+
+/** Which rooms a room may import, besides itself. The composition root (`main`, `app`, `roles`) may import everything. */
+const PURE = ['lib', 'media', 'protection', 'presentation', 'manifest', 'domain']
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  config: ['lib'],
+  media: ['lib'],
+  protection: ['lib', 'media'],
+  presentation: ['lib', 'media'],
+  manifest: ['lib', 'media', 'presentation'],
+  domain: ['lib'],
+  telemetry: ['lib'],
+  log: PURE,
+  ingest: PURE,
+  transcode: PURE,
+  channel: PURE,
+  origin: PURE,
+  api: PURE,
+}
+const ROOTS = ['main.ts', 'app.ts', 'roles']
+
+type SourceFile = { readonly path: string; readonly room: string; readonly text: string; readonly imports: string[] }
+
+function sourceFiles(): SourceFile[] {
+  return readdirSync(src, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => {
+      const text = readFileSync(join(src, path), 'utf8')
+      const specifiers = [...text.matchAll(/(?:from|import)\s+'(\.[^']+)'/g)].map((match) => match[1] ?? '')
+      const imports = specifiers.map((specifier) => relative(src, resolve(dirname(join(src, path)), specifier)))
+      return { path, room: path.split('/')[0] ?? '', text, imports }
+    })
+}
+
+const files = sourceFiles()
+
+describe('the house', () => {
+  it('knows every room', () => {
+    const unknown = files.filter(({ room }) => !ROOTS.includes(room) && !(room in allowed)).map(({ path }) => path)
+    expect(unknown).toEqual([])
+  })
+
+  it('lets a room import only what the table allows', () => {
+    const breaches = files
+      .filter(({ room }) => !ROOTS.includes(room))
+      .flatMap(({ path, room, imports }) =>
+        imports
+          .filter((target) => target.split('/')[0] !== room && !allowed[room]?.includes(target.split('/')[0] ?? ''))
+          .map((target) => `${path} imports ${target}`),
+      )
+    expect(breaches).toEqual([])
+  })
+
+  it('has no import cycle', () => {
+    const graph = new Map(files.map(({ path, imports }) => [path, imports]))
+    const state = new Map<string, 'open' | 'done'>()
+    const cycles: string[] = []
+    const visit = (path: string, trail: readonly string[]) => {
+      if (state.get(path) === 'done') return
+      if (state.get(path) === 'open') {
+        cycles.push([...trail.slice(trail.indexOf(path)), path].join(' → '))
+        return
+      }
+      state.set(path, 'open')
+      for (const target of graph.get(path) ?? []) visit(target, [...trail, path])
+      state.set(path, 'done')
+    }
+    for (const { path } of files) visit(path, [])
+    expect(cycles).toEqual([])
+  })
+
+  it('reads time through the clock port only', () => {
+    const reads = /\b(Date\.now|performance\.now|setTimeout|setInterval|setImmediate|new Date\(\))\b/
+    const breaches = files.filter(({ path, text }) => path !== 'lib/clock.ts' && reads.test(text)).map(({ path }) => path)
+    expect(breaches).toEqual([])
+  })
+
+  it('has no barrels, and one process.exit', () => {
+    expect(files.filter(({ path }) => /(^|\/)index\.ts$/.test(path)).map(({ path }) => path)).toEqual([])
+    expect(files.filter(({ text }) => /^export (\*|\{[^}]*\}) from/m.test(text)).map(({ path }) => path)).toEqual([])
+    expect(files.filter(({ text }) => /process\.exit\(/.test(text)).map(({ path }) => path)).toEqual(['main.ts'])
+  })
+
+  it('names things as the field does', () => {
+    const vague = /(^|[/-])(utils?|helpers?|managers?|common|misc)([./-]|$)/
+    expect(files.filter(({ path }) => vague.test(path)).map(({ path }) => path)).toEqual([])
+  })
+
+  it('documents every export', () => {
+    const bare = files.flatMap(({ path, text }) => {
+      const lines = text.split('\n')
+      return lines.flatMap((line, index) => {
+        const isExport = /^export (async )?(function|class|const|type)\b/.test(line)
+        const before = lines[index - 1] ?? ''
+        // A type that a sentence introduces a few lines above, in a run of one-line types, is documented there.
+        const isRun = /^export (type|const) /.test(before) && /^export (type|const) /.test(line)
+        return isExport && !isRun && !before.trimEnd().endsWith('*/') ? [`${path}:${index + 1} ${line.slice(0, 60)}`] : []
+      })
+    })
+    expect(bare).toEqual([])
+  })
+})
