@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
-import { type LogRecord, PRESENTATION_TIMESCALE } from '../presentation/records.ts'
+import { type LogRecord, PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import type { CutRuleOptions } from './cut-rule.ts'
 import { Layer } from './layer.ts'
 import { NumberKeeper } from './number-keeper.ts'
@@ -59,7 +59,7 @@ export class Channel {
   readonly #output: PassThrough | Transcoded
   readonly #layers = new Map<string, Layer>()
   readonly #taps = new Set<Tap>()
-  readonly #timescales = new Map<number, number>()
+  readonly #tracks = new Map<number, Track>()
   readonly #timer: Timer
   #lastMediaMs: number | undefined
   #isAway = true
@@ -78,11 +78,12 @@ export class Channel {
         wallMs: () => ports.clock.now(),
         emit: (entry) => this.#emit(entry),
         observer: {
-          cutForced: () => ports.observer.cutForced(),
-          sampleDropped: (_rendition, reason) => ports.observer.frameDropped(reason),
-          trackAdded: ({ track, rendition, config, bandwidth, timescale }) => {
-            this.#timescales.set(track, timescale)
-            ports.logger.info({ track, rendition, codec: config.codecString, bandwidth }, 'track added')
+          cutForced: (startTicks) => ports.observer.cutForced(startTicks / TICKS_PER_MS),
+          sampleDropped: (rendition, reason) => ports.observer.frameDropped(rendition, reason),
+          trackAdded: (track) => {
+            this.#tracks.set(track.track, track)
+            const { rendition, config, bandwidth } = track
+            ports.logger.info({ track: track.track, rendition, codec: config.codecString, bandwidth }, 'track added')
           },
         },
       },
@@ -122,7 +123,13 @@ export class Channel {
       observer: this.#ports.observer,
     })
     this.#layers.set(publisher.layer, layer)
+    this.#ports.observer.sessionStarted(publisher.layer)
     return { accepted: true, sink: layer }
+  }
+
+  /** Tracks that the presentation has announced so far, in order. */
+  get tracks(): readonly Track[] {
+    return [...this.#tracks.values()]
   }
 
   /** Attaches a second consumer of the access units that come in; see `Tap`. */
@@ -171,17 +178,15 @@ export class Channel {
   }
 
   #observe(record: LogRecord): void {
-    const { observer } = this.#ports
-    if (record.type === 'fragment') {
-      const timescale = this.#timescales.get(record.track) ?? PRESENTATION_TIMESCALE
-      observer.fragmentWritten(record.sizeBytes, ((record.startTicks + record.durationTicks) / timescale) * 1_000)
-    } else if (record.type === 'segment-closed') observer.segmentClosed(record.durationTicks / PRESENTATION_TIMESCALE)
-    else if (record.type === 'gap') observer.gapWritten()
-    else if (record.type === 'discontinuity') observer.discontinuity(record.reason)
+    const track = record.type === 'fragment' ? this.#tracks.get(record.track) : undefined
+    const end =
+      record.type === 'fragment' && track ? (record.startTicks + record.durationTicks) / track.timescale : undefined
+    this.#ports.observer.recordWritten(record, track?.rendition, end === undefined ? undefined : end * 1_000)
   }
 
   #layerEnded(layer: Layer, reason: string): void {
     if (this.#layers.get(layer.name) === layer) this.#layers.delete(layer.name)
+    this.#ports.observer.sessionEnded(layer.name)
     if (this.#layers.size === 0) this.#inputLost(reason)
   }
 

@@ -82,17 +82,17 @@ export class Layer implements ContributionSink {
     this.#lastArrivalMs = this.#clock.monotonicMs()
     this.#observer.frameReceived(this.name, frame.kind, frame.data.byteLength)
     if (!this.#configured.has(streamName(frame.kind, frame.trackId))) {
-      this.#observer.frameDropped('not-configured')
+      this.#observer.frameDropped(this.name, 'not-configured')
       return undefined
     }
     const placement = this.#timeline.place(frame)
     if (placement.kind === 'dropped') {
-      this.#observer.frameDropped(placement.reason)
+      this.#observer.frameDropped(this.name, placement.reason)
       return undefined
     }
     if (placement.kind === 'jump') this.#output.jumped(this)
     if (this.#isBehind()) {
-      this.#observer.frameDropped('behind')
+      this.#observer.frameDropped(this.name, 'behind')
       return undefined
     }
     this.#measure(frame)
@@ -117,7 +117,7 @@ export class Layer implements ContributionSink {
     this.#observer.drift(this.name, this.#timeline.driftMs / 1_000)
     if (frame.kind === 'audio') {
       if (this.#newestVideoMs > 0)
-        this.#observer.audioVideoOffset(this.name, (this.#newestVideoMs - frame.dtsMs) / 1_000)
+        this.#observer.audioVideoOffset(this.name, (frame.dtsMs - this.#newestVideoMs) / 1_000)
       return
     }
     this.#newestVideoMs = frame.dtsMs

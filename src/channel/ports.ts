@@ -1,5 +1,5 @@
 import type { CodecConfig, Contribution, Sample } from '../media/media.ts'
-import type { DiscontinuityReason } from '../presentation/records.ts'
+import type { LogRecord } from '../presentation/records.ts'
 import type { RenditionSpec } from './rendition-track.ts'
 import type { SegmenterNumbers } from './segmenter.ts'
 
@@ -51,19 +51,20 @@ export type DropReason = 'straggler' | 'overlap' | 'not-configured' | 'behind' |
 
 /** What a channel tells of itself; every call is cheap and never throws. */
 export type ChannelObserver = {
+  sessionStarted(layer: string): void
+  sessionEnded(layer: string): void
   frameReceived(layer: string, kind: 'video' | 'audio', sizeBytes: number): void
-  frameDropped(reason: DropReason): void
+  frameDropped(layer: string, reason: DropReason): void
   /** Length of a GOP that has just ended, in seconds. */
   gopEnded(layer: string, seconds: number): void
+  /** How far the newest frame stands ahead of the wall clock, in seconds. */
   drift(layer: string, seconds: number): void
-  /** Newest video minus newest audio, in seconds, as they arrived. */
+  /** Newest audio minus newest video as they arrived, in seconds of stream time. */
   audioVideoOffset(layer: string, seconds: number): void
-  /** `endMs`: where its media ends, ms since the epoch. */
-  fragmentWritten(sizeBytes: number, endMs: number): void
-  segmentClosed(durationSeconds: number): void
-  gapWritten(): void
-  discontinuity(reason: DiscontinuityReason): void
-  cutForced(): void
+  /** A record went into the log; for a fragment with its rendition and where its media ends, ms since the epoch. */
+  recordWritten(record: LogRecord, rendition: string | undefined, endMs: number | undefined): void
+  /** A segment had to start without a random access point. */
+  cutForced(startMs: number): void
   inputLost(reason: string): void
   inputReturned(): void
 }

@@ -113,6 +113,7 @@ export class ByteWriter {
     return this.#at
   }
 
+  /** Makes room, which may replace `#bytes` and `#view`: call it before naming either. */
   #reserve(count: number): number {
     const start = this.#at
     const end = start + count
@@ -127,11 +128,13 @@ export class ByteWriter {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#reserve(1), value)
+    const at = this.#reserve(1)
+    this.#view.setUint8(at, value)
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#reserve(2), value)
+    const at = this.#reserve(2)
+    this.#view.setUint16(at, value)
   }
 
   u24(value: number): void {
@@ -141,15 +144,18 @@ export class ByteWriter {
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#reserve(4), value)
+    const at = this.#reserve(4)
+    this.#view.setUint32(at, value)
   }
 
   i16(value: number): void {
-    this.#view.setInt16(this.#reserve(2), value)
+    const at = this.#reserve(2)
+    this.#view.setInt16(at, value)
   }
 
   i32(value: number): void {
-    this.#view.setInt32(this.#reserve(4), value)
+    const at = this.#reserve(4)
+    this.#view.setInt32(at, value)
   }
 
   /** `value` must be a safe, non-negative integer. */
@@ -160,7 +166,8 @@ export class ByteWriter {
   }
 
   f64(value: number): void {
-    this.#view.setFloat64(this.#reserve(8), value)
+    const at = this.#reserve(8)
+    this.#view.setFloat64(at, value)
   }
 
   ascii(text: string): void {
@@ -169,7 +176,8 @@ export class ByteWriter {
   }
 
   append(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#reserve(bytes.byteLength))
+    const at = this.#reserve(bytes.byteLength)
+    this.#bytes.set(bytes, at)
   }
 
   zeros(count: number): void {

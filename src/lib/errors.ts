@@ -27,6 +27,7 @@ export const errorCatalog = {
   LIMIT_EXCEEDED: { kind: 'too-large', retryable: false },
   LADDER_INVALID: { kind: 'invalid', retryable: false },
   MEDIA_UNSUPPORTED: { kind: 'invalid', retryable: false },
+  ORIGIN_BUSY: { kind: 'unavailable', retryable: true },
   ORIGIN_THREAD_DOWN: { kind: 'unavailable', retryable: true },
   PART_UNRESPONSIVE: { kind: 'unavailable', retryable: true },
   SEGMENT_GONE: { kind: 'gone', retryable: false },

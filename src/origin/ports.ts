@@ -17,7 +17,8 @@ export type PublicationReader = {
 /** What the origin needs of the media bytes. */
 export type FragmentReader = {
   /**
-   * The fragments of one rendition in one closed segment, in order; joined they are the segment.
+   * The fragments of one rendition in one closed segment, in order; joined they are the segment. They stay what they are
+   * until `signal` is aborted, which the caller does as soon as it is done: their memory is then used for other fragments.
    * `undefined`: not there any more.
    */
   read(

@@ -3,32 +3,47 @@ import { LabelLimit } from './label-limit.ts'
 
 export type IngestProtocol = 'rtmp' | 'rtmps'
 
-/** Why a connection was turned away or cut before it became a session. */
+/** Why a connection or a publish was turned away. */
 export type RefusalReason =
-  | 'address-limit'
+  | 'address-not-allowed'
   | 'busy'
-  | 'connection-limit'
-  | 'handshake-timeout'
-  | 'offence'
-  | 'publish-timeout'
-  | 'stopping'
-  | 'unauthorised'
+  | 'connections'
+  | 'connections-per-address'
+  | 'invalid-name'
+  | 'not-running'
+  | 'unavailable'
   | 'unknown-key'
 
 /** Which rule of the protocol, or which limit, a peer broke. */
 export type OffenceKind =
-  | 'amf'
+  | 'aggregate'
   | 'chunk'
   | 'chunk-streams'
   | 'command'
+  | 'control'
+  | 'data'
   | 'handshake'
-  | 'idle'
+  | 'handshake-timeout'
   | 'media'
   | 'message-size'
-  | 'queue'
+  | 'partial-bytes'
+  | 'publish-timeout'
+  | 'stray-media'
+  | 'too-many-offences'
+  | 'unsent-bytes'
 
-/** Why a frame that arrived was not passed on. */
-export type IngestDropReason = 'before-key-frame' | 'lag-budget' | 'malformed' | 'timestamp'
+/** How a publishing session ended. */
+export type SessionEndReason =
+  | 'disconnected'
+  | 'idle'
+  | 'limit'
+  | 'protocol-error'
+  | 'replaced'
+  | 'stopped'
+  | 'unpublished'
+
+/** Why a frame that arrived found no place in the presentation. */
+export type IngestDropReason = 'behind' | 'late' | 'no-key-frame' | 'not-configured' | 'overlap' | 'straggler'
 
 /** What a publishing session has seen since its last report; meant to be given about once a second. */
 export type SessionReport = {
@@ -41,6 +56,8 @@ export type SessionReport = {
   readonly gopLengthMs?: number
   /** Audio minus video, in stream time: positive where audio is ahead. */
   readonly audioVideoDriftMs?: number
+  /** Stream time minus wall clock since the stream was anchored: positive where the encoder's clock runs fast. */
+  readonly clockDriftMs?: number
 }
 
 const LAYERS_PER_CHANNEL = 16
@@ -56,6 +73,9 @@ export class IngestMetrics {
   readonly #sessionsTotal
   readonly #reconnects
   readonly #receivedBytes
+  readonly #socketBytes
+  readonly #sessionsEnded
+  readonly #clockDrift
   readonly #bitrate
   readonly #frameRate
   readonly #gopLength
@@ -76,12 +96,12 @@ export class IngestMetrics {
     })
     this.#refused = families.counter({
       name: 'ingest_refused_connections_total',
-      help: 'Contribution connections turned away or cut before they published, by reason.',
+      help: 'Contribution connections and publishes that were turned away, by reason.',
       labels: ['reason'],
     })
     this.#offences = families.counter({
       name: 'ingest_offences_total',
-      help: 'Breaches of the contribution protocol or of a limit, by kind. Each ends its connection.',
+      help: 'Breaches of the contribution protocol or of a limit, by kind.',
       labels: ['kind'],
     })
     this.#sessions = families.gauge({
@@ -101,7 +121,22 @@ export class IngestMetrics {
     })
     this.#receivedBytes = families.counter({
       name: 'ingest_received_bytes_total',
-      help: 'Bytes received from the encoder, protocol overhead included.',
+      help: 'Media bytes received from the encoder.',
+      labels: perLayer,
+    })
+    this.#socketBytes = families.counter({
+      name: 'ingest_socket_bytes_total',
+      help: 'Bytes read from contribution connections, protocol overhead and refused peers included.',
+      labels: ['protocol'],
+    })
+    this.#sessionsEnded = families.counter({
+      name: 'ingest_sessions_ended_total',
+      help: 'Publishing sessions that ended, by reason: "idle" and "disconnected" are the ones to look into.',
+      labels: ['reason'],
+    })
+    this.#clockDrift = families.gauge({
+      name: 'ingest_clock_drift_seconds',
+      help: 'How far stream time has run ahead of the wall clock since the encoder connected; negative where it lags.',
       labels: perLayer,
     })
     this.#bitrate = families.gauge({
@@ -126,7 +161,7 @@ export class IngestMetrics {
     })
     this.#dropped = families.counter({
       name: 'ingest_dropped_frames_total',
-      help: 'Frames that arrived and were not passed on, by reason.',
+      help: 'Frames that arrived and found no place in the presentation, by reason.',
       labels: [...perLayer, 'reason'],
     })
   }
@@ -139,6 +174,15 @@ export class IngestMetrics {
   /** Once for each `connectionOpened`. */
   connectionClosed(protocol: IngestProtocol): void {
     this.#connections.dec({ protocol })
+  }
+
+  /** Bytes read from a socket. */
+  socketRead(protocol: IngestProtocol, bytes: number): void {
+    this.#socketBytes.inc({ protocol }, bytes)
+  }
+
+  sessionClosed(reason: SessionEndReason): void {
+    this.#sessionsEnded.inc({ reason })
   }
 
   connectionRefused(reason: RefusalReason): void {
@@ -160,7 +204,8 @@ export class IngestMetrics {
   sessionEnded(channel: string, layer: string): void {
     this.#sessions.dec({ channel })
     const series = [channel, this.#layers.admit(channel, layer)]
-    for (const gauge of [this.#bitrate, this.#frameRate, this.#gopLength, this.#drift]) gauge.remove(...series)
+    for (const gauge of [this.#bitrate, this.#frameRate, this.#gopLength, this.#drift, this.#clockDrift])
+      gauge.remove(...series)
   }
 
   report(channel: string, layerName: string, report: SessionReport): void {
@@ -170,6 +215,7 @@ export class IngestMetrics {
       this.#bitrate.set(series, (report.receivedBytes * 1000) / report.elapsedMs)
       this.#frameRate.set(series, (report.videoFrames * 1000) / report.elapsedMs)
     }
+    if (report.clockDriftMs !== undefined) this.#clockDrift.set(series, report.clockDriftMs / 1000)
     if (report.gopLengthMs !== undefined) this.#gopLength.set(series, report.gopLengthMs / 1000)
     if (report.audioVideoDriftMs !== undefined) this.#drift.set(series, report.audioVideoDriftMs / 1000)
   }

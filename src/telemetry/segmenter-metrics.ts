@@ -23,8 +23,8 @@ export class SegmenterMetrics {
     const perRendition = ['channel', 'rendition'] as const
     this.#segments = families.counter({
       name: 'segmenter_segments_total',
-      help: 'Segments closed in each rendition.',
-      labels: perRendition,
+      help: 'Segments closed, counted once for all renditions.',
+      labels: ['channel'],
     })
     this.#fragments = families.counter({
       name: 'segmenter_fragments_total',
@@ -44,7 +44,7 @@ export class SegmenterMetrics {
     this.#nonIndependent = families.counter({
       name: 'segmenter_non_independent_cuts_total',
       help: 'Segments that had to begin without a key frame because the next one was too far away.',
-      labels: perRendition,
+      labels: ['channel'],
     })
     this.#duration = families.histogram(
       {
@@ -67,22 +67,22 @@ export class SegmenterMetrics {
     )
   }
 
-  /** `wallMs` is when the fragment's last sample arrived, in milliseconds since the Unix epoch. */
+  /** `wallMs` is where the fragment's media ends on the timeline, in milliseconds since the Unix epoch. */
   fragmentAppended(channel: string, rendition: string, wallMs: number): void {
     this.#fragments.inc({ channel, rendition: this.#renditions.admit(channel, rendition) })
     const newest = this.#newestWallMs.get(channel)
     if (newest === undefined || wallMs > newest) this.#newestWallMs.set(channel, wallMs)
   }
 
-  segmentClosed(channel: string, rendition: string, independent: boolean): void {
-    const series = { channel, rendition: this.#renditions.admit(channel, rendition) }
-    this.#segments.inc(series)
-    this.#nonIndependent.inc(series, independent ? 0 : 1)
+  /** Once for each segment of the presentation, whatever the number of renditions. */
+  segmentClosed(channel: string, durationSeconds: number): void {
+    this.#segments.inc({ channel })
+    this.#duration.observe({ channel }, durationSeconds)
   }
 
-  /** Once for each segment of the presentation, whatever the number of renditions. */
-  segmentDuration(channel: string, durationSeconds: number): void {
-    this.#duration.observe({ channel }, durationSeconds)
+  /** A segment had to begin without a key frame. */
+  cutForced(channel: string): void {
+    this.#nonIndependent.inc({ channel })
   }
 
   gap(channel: string): void {

@@ -1,7 +1,16 @@
 import type { Families } from './families.ts'
 
 /** Why a transcoding child was replaced. */
-export type TranscoderRestartReason = 'behind' | 'crashed' | 'input-changed' | 'spawn-failed' | 'stalled'
+export type TranscoderRestartReason =
+  | 'audio-arrived'
+  | 'audio-lost'
+  | 'config-changed'
+  | 'crashed'
+  | 'fell-behind'
+  | 'output-invalid'
+  | 'spawn-failed'
+  | 'stalled'
+  | 'video-arrived'
 
 /** The momentary figures of a channel's transcoding child. */
 export type TranscoderReport = {

@@ -56,7 +56,13 @@ function softwareTuning(codec: LadderCodec, tuning: EncoderTuning): string[] {
     case 'hevc': {
       // x265 refuses a look-ahead that isn't longer than its run of B-frames.
       const lookahead = Math.max(tuning.lookaheadFrames, tuning.bFrames + 1)
-      const params = ['log-level=error', 'open-gop=0', 'scenecut=0', `bframes=${tuning.bFrames}`, `rc-lookahead=${lookahead}`]
+      const params = [
+        'log-level=error',
+        'open-gop=0',
+        'scenecut=0',
+        `bframes=${tuning.bFrames}`,
+        `rc-lookahead=${lookahead}`,
+      ]
       return [...tune, '-forced-idr', '1', '-x265-params', params.join(':')]
     }
     case 'av1':
@@ -68,7 +74,17 @@ function hardwareTuning(kind: Exclude<VideoEncoderKind, 'software'>, tuning: Enc
   const bFrames = ['-bf', String(tuning.bFrames)]
   switch (kind) {
     case 'nvenc':
-      return [...bFrames, '-rc', 'vbr', '-rc-lookahead', String(tuning.lookaheadFrames), '-forced-idr', '1', '-delay', '0']
+      return [
+        ...bFrames,
+        '-rc',
+        'vbr',
+        '-rc-lookahead',
+        String(tuning.lookaheadFrames),
+        '-forced-idr',
+        '1',
+        '-delay',
+        '0',
+      ]
     case 'qsv':
       return [...bFrames, '-look_ahead', '0', '-forced_idr', '1', '-async_depth', '1']
     case 'vaapi':

@@ -12,7 +12,10 @@ const PIPES_ONLY = ['-protocol_whitelist', 'pipe,fd']
 
 /** One child's work, as `buildFfmpegArguments` needs it. */
 export type ChildPlan = {
-  readonly ladder: Pick<Ladder, 'videoCodec' | 'videoEncoder' | 'device' | 'bFrames' | 'lookaheadFrames' | 'zeroLatency'>
+  readonly ladder: Pick<
+    Ladder,
+    'videoCodec' | 'videoEncoder' | 'device' | 'bFrames' | 'lookaheadFrames' | 'zeroLatency'
+  >
   readonly renditions: RenditionPlan
   /** Distance of the epoch grid that key frames are forced on. */
   readonly gridSeconds: number
@@ -64,7 +67,14 @@ function videoArguments(plan: ChildPlan, rendition: VideoRendition, fd: number):
     ...['-map', '0:v:0', '-vf', filterOf(rendition, ladder.videoEncoder)],
     ...encoderArguments(ladder.videoCodec, ladder.videoEncoder, tuning),
     ...(encoderThreads === undefined ? [] : ['-threads', String(encoderThreads)]),
-    ...['-b:v', String(rendition.bitrate), '-maxrate', String(rendition.maxrate), '-bufsize', String(rendition.bufsize)],
+    ...[
+      '-b:v',
+      String(rendition.bitrate),
+      '-maxrate',
+      String(rendition.maxrate),
+      '-bufsize',
+      String(rendition.bufsize),
+    ],
     // Passthrough: a source of variable frame rate would gain frames otherwise.
     ...['-fps_mode', 'passthrough', '-enc_time_base', `1:${VIDEO_TIMESCALE}`, '-g', '9999'],
     ...['-force_key_frames', keyFrameExpression(firstPtsTicks, gridSeconds)],

@@ -12,7 +12,10 @@ const PROBE_TIMEOUT_MS = 15_000
 export type FfmpegBinary = { readonly path: string; readonly version: string; readonly encoders: ReadonlySet<string> }
 
 /** Major and minor of `ffmpeg -version`; `undefined` for a build from the development branch, which has no number. */
-export function parseFfmpegVersion(text: string): { readonly version: string; readonly number?: readonly [number, number] } {
+export function parseFfmpegVersion(text: string): {
+  readonly version: string
+  readonly number?: readonly [number, number]
+} {
   const version = /^ffmpeg version (\S+)/m.exec(text)?.[1] ?? 'unknown'
   const digits = /^n?(\d+)\.(\d+)/.exec(version)
   return digits ? { version, number: [Number(digits[1]), Number(digits[2])] } : { version }

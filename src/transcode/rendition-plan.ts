@@ -57,13 +57,16 @@ export function planRenditions(
   options: { readonly savings: number; readonly gridSeconds: number },
 ): RenditionPlan {
   const cheaper = cheaperPresets(ladder)
-  const preset = options.savings === 0 ? ladder.preset : (cheaper[options.savings - 1] ?? cheaper.at(-1) ?? ladder.preset)
+  const preset =
+    options.savings === 0 ? ladder.preset : (cheaper[options.savings - 1] ?? cheaper.at(-1) ?? ladder.preset)
   const rungs = source === undefined ? [] : chooseRungs(ladder, source)
   const rungsToDrop = Math.min(rungs.length - 1, Math.max(0, options.savings - cheaper.length))
   const video = rungs.slice(Math.max(0, rungsToDrop)).map(({ index, rung, size }): VideoRendition => {
     const maxrate = 1000 * (rung.maxrateKbps ?? Math.round(rung.bitrateKbps * DEFAULT_MAXRATE))
     const bufsize =
-      rung.bufsizeKbps === undefined ? Math.round(maxrate * DEFAULT_BUFFER * options.gridSeconds) : 1000 * rung.bufsizeKbps
+      rung.bufsizeKbps === undefined
+        ? Math.round(maxrate * DEFAULT_BUFFER * options.gridSeconds)
+        : 1000 * rung.bufsizeKbps
     return { kind: 'video', name: `video-${index + 1}`, size, bitrate: 1000 * rung.bitrateKbps, maxrate, bufsize }
   })
   const { bitrateKbps, sampleRateHz, channels } = ladder.audio

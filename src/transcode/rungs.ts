@@ -13,7 +13,7 @@ function even(pixels: number): number {
   return Math.max(2, 2 * Math.round(pixels / 2))
 }
 
-function fit(source: PictureSize, rung: Rung): { readonly scale: number; readonly size: PictureSize } {
+function fitInto(source: PictureSize, rung: Rung): { readonly scale: number; readonly size: PictureSize } {
   const portrait = source.height > source.width
   const boxWidth = portrait ? rung.height : rung.width
   const boxHeight = portrait ? rung.width : rung.height
@@ -27,8 +27,10 @@ function fit(source: PictureSize, rung: Rung): { readonly scale: number; readonl
  * never enlarged. Where every rung is larger than the source, the cheapest one that is nearest to it, at the source's size.
  */
 export function chooseRungs(ladder: Ladder, source: PictureSize): readonly SizedRung[] {
-  const fitted = ladder.rungs.map((rung, index) => ({ index, rung, ...fit(source, rung) }))
-  const kept = fitted.filter(({ scale }) => scale < NEARLY_THE_RUNG).map(({ index, rung, size }) => ({ index, rung, size }))
+  const fitted = ladder.rungs.map((rung, index) => ({ index, rung, ...fitInto(source, rung) }))
+  const kept = fitted
+    .filter(({ scale }) => scale < NEARLY_THE_RUNG)
+    .map(({ index, rung, size }) => ({ index, rung, size }))
   const last = fitted.at(-1)
   if (kept.length > 0 || last === undefined) return kept
   return [{ index: last.index, rung: last.rung, size: last.size }]

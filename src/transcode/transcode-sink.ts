@@ -49,7 +49,13 @@ export type FailingReport = {
 }
 
 /** Why input was not encoded. */
-export type DropReason = 'no-config' | 'before-first-picture' | 'child-restart' | 'congested' | 'fell-behind' | 'backing-off'
+export type DropReason =
+  | 'no-config'
+  | 'before-first-picture'
+  | 'child-restart'
+  | 'congested'
+  | 'fell-behind'
+  | 'backing-off'
 
 /** A look at the transcoder, about once a second while a child runs. */
 export type TranscodeStats = {

@@ -10,9 +10,6 @@ export type InitTrack = { readonly trackId: number; readonly config: CodecConfig
 
 const BASE_BRAND = 'iso6'
 const CMAF_BRAND = 'cmfc'
-/** More than `ftyp` and `mvhd`, and more than a track without its codec's record and language take: the writer needn't grow. */
-const HEADER_BYTES = 256
-const TRACK_BYTES = 1024
 
 /**
  * `ftyp` and `moov` (with `mvex`), ready to be followed by fragments: a CMAF header where there is one track (ISO/IEC 23000-19
@@ -22,8 +19,7 @@ const TRACK_BYTES = 1024
 export function buildInitSegment(tracks: readonly InitTrack[]): Uint8Array {
   const first = tracks[0]
   if (first === undefined) throw new AppError('INTERNAL', 'an init segment without tracks')
-  const recordBytes = tracks.reduce((sum, track) => sum + track.config.record.byteLength, 0)
-  const out = new BoxWriter(HEADER_BYTES + tracks.length * TRACK_BYTES + recordBytes)
+  const out = new BoxWriter(1024)
   const brands = [BASE_BRAND]
   if (tracks.length === 1) brands.push(CMAF_BRAND)
   // The AV1 binding §2.1 asks for its brand.

@@ -82,7 +82,7 @@ export function readBoxTree(bytes: Uint8Array, path: string): BoxNode[] {
 }
 
 function readLevel(bytes: Uint8Array, path: string, depth: number): BoxNode[] {
-  if (depth > MAX_DEPTH) throw new FormatError(path, 0, `boxes nested deeper than ${MAX_DEPTH}`)
+  if (depth > MAX_DEPTH && bytes.byteLength > 0) throw new FormatError(path, 0, `boxes nested deeper than ${MAX_DEPTH}`)
   return readBoxes(bytes, path).map((box) => ({
     ...box,
     children: CONTAINERS.has(box.type) ? readLevel(box.body, box.path, depth + 1) : [],

@@ -21,23 +21,25 @@ async function series(name: string): Promise<string[]> {
 function recordEverything(channel: string): void {
   metrics.ingest.connectionOpened('rtmp')
   metrics.ingest.connectionRefused('busy')
-  metrics.ingest.offence('amf')
+  metrics.ingest.socketRead('rtmp', 1_000)
+  metrics.ingest.sessionClosed('idle')
+  metrics.ingest.offence('chunk')
   metrics.ingest.sessionStarted(channel, true)
   metrics.ingest.report(channel, 'default', {
     receivedBytes: 400_000,
     elapsedMs: 1_000,
     videoFrames: 30,
     gopLengthMs: 2_000,
-    audioVideoDriftMs: -15,
+    clockDriftMs: 12, audioVideoDriftMs: -15,
   })
-  metrics.ingest.framesDropped(channel, 'default', 'lag-budget', 7)
+  metrics.ingest.framesDropped(channel, 'default', 'no-key-frame', 7)
   metrics.transcoder.started(channel)
   metrics.transcoder.report(channel, { framesPerSecond: 30, speedRatio: 1, queuedBytes: 1_000, cpuSeconds: 0.6 })
   metrics.transcoder.restarted(channel, 'crashed')
   metrics.transcoder.framesDropped(channel, 2)
   metrics.segmenter.fragmentAppended(channel, 'v720', clock.now())
-  metrics.segmenter.segmentClosed(channel, 'v720', false)
-  metrics.segmenter.segmentDuration(channel, 2)
+  metrics.segmenter.segmentClosed(channel, 2)
+  metrics.segmenter.cutForced(channel)
   metrics.segmenter.gap(channel)
   metrics.segmenter.discontinuity(channel, 'input-returned')
   metrics.log.recordsAppended(channel, 3)

@@ -1,0 +1,56 @@
+import type { Protocol } from './engine.ts'
+
+/** What to play: at least one of the two manifests, when there is anything at all. */
+export type Source = { readonly title?: string; readonly hls?: string; readonly dash?: string }
+
+/** What the page's own URL asks for. */
+export type PageRequest = { readonly source: Source; readonly protocol: Protocol | undefined; readonly embed: boolean }
+
+/** Tells the protocol from a manifest's URL: the AMS-style `format=` first, then the extension; HLS when in doubt. */
+export function protocolOf(url: string): Protocol {
+  const format = /format=([a-z0-9-]+)/i.exec(url)?.[1]?.toLowerCase()
+  if (format !== undefined) return format.startsWith('mpd') ? 'dash' : 'hls'
+  return /\.mpd(?=$|[?#])/i.test(url) ? 'dash' : 'hls'
+}
+
+/** A source of one manifest whose kind is told from its URL. */
+export function sourceOf(url: string): Source {
+  return protocolOf(url) === 'dash' ? { dash: url } : { hls: url }
+}
+
+/** Only http(s) is fetched; anything else that a link might carry is ignored. */
+function webUrl(value: string | null): string | undefined {
+  const url = value ? URL.parse(value, location.href) : null
+  return url && /^https?:$/.test(url.protocol) ? url.href : undefined
+}
+
+/** Reads `?hls=…&dash=…&protocol=…`, `?url=…`, `?title=…` and `?embed=1`. */
+export function readPageRequest(search: string): PageRequest {
+  const params = new URLSearchParams(search)
+  const url = webUrl(params.get('url'))
+  const hls = webUrl(params.get('hls'))
+  const dash = webUrl(params.get('dash'))
+  const title = params.get('title')
+  const wanted = params.get('protocol')
+  return {
+    source: { ...(url && sourceOf(url)), ...(hls && { hls }), ...(dash && { dash }), ...(title && { title }) },
+    protocol: wanted === 'hls' || wanted === 'dash' ? wanted : undefined,
+    embed: params.get('embed') === '1',
+  }
+}
+
+/** What the server has to offer by itself, or nothing. */
+export async function loadDefaultSource(): Promise<Source> {
+  try {
+    const answer = await fetch('/player/default.json', { cache: 'no-store', signal: AbortSignal.timeout(5_000) })
+    if (!answer.ok) return {}
+    const { title, hlsUrl, dashUrl }: { title?: unknown; hlsUrl?: unknown; dashUrl?: unknown } = await answer.json()
+    return {
+      ...(typeof title === 'string' && { title }),
+      ...(typeof hlsUrl === 'string' && { hls: hlsUrl }),
+      ...(typeof dashUrl === 'string' && { dash: dashUrl }),
+    }
+  } catch {
+    return {}
+  }
+}

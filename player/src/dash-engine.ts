@@ -1,0 +1,131 @@
+import { MediaPlayer, type MediaPlayerSettingClass } from 'dashjs'
+import type { Engine, EngineEvents, Problem, Rendition, TimeRange } from './engine.ts'
+import { problemOfStatus } from './errors.ts'
+
+const settings: MediaPlayerSettingClass = {
+  streaming: {
+    delay: { liveDelayFragmentCount: 3, useSuggestedPresentationDelay: true },
+    gaps: { jumpGaps: true, jumpLargeGaps: true, smallGapLimit: 1.5 },
+    buffer: { fastSwitchEnabled: true, bufferToKeep: 60, bufferTimeDefault: 18 },
+    // The manifest names our own clock; nobody else's is to be asked.
+    utcSynchronization: { enabled: true, useManifestDateHeaderTimeSource: true },
+    retryAttempts: { MPD: 2, MediaSegment: 5, InitializationSegment: 5 },
+    retryIntervals: { MPD: 500, MediaSegment: 700, InitializationSegment: 700 },
+    text: { defaultEnabled: false },
+  },
+}
+
+type DashError = { code?: number; message?: string; data?: { response?: { status?: number } } | null }
+
+/** dash.js tells what failed by a number (its `Errors` classes). */
+function problemOf(error: DashError | string, lastStatus: number): Problem | undefined {
+  const technical = typeof error === 'string' ? error : `${error.code}: ${error.message ?? ''}`
+  const code = typeof error === 'string' ? 0 : (error.code ?? 0)
+  if (error === 'mediasource') return { kind: 'unsupported', technical }
+  if (error === 'capability' || code === 31 || code === 32) return { kind: 'codec', technical }
+  if (code === 10) return lastStatus >= 400 ? problemOfStatus(lastStatus, technical) : { kind: 'manifest', technical }
+  if (code === 11) return lastStatus >= 400 ? problemOfStatus(lastStatus, technical) : { kind: 'manifest', technical }
+  if (code === 25 || code === 27 || code === 28) return problemOfStatus(lastStatus, technical)
+  if (code === 16 || code === 21) return undefined
+  return { kind: 'decode', technical }
+}
+
+class DashEngine implements Engine {
+  readonly protocol = 'dash'
+  readonly #events: EngineEvents
+  readonly #player = MediaPlayer().create()
+  #chosen = -1
+  #lastStatus = 0
+
+  constructor(video: HTMLVideoElement, url: string, events: EngineEvents) {
+    this.#events = events
+    const { events: names } = MediaPlayer
+    const changed = () => events.changed()
+    this.#player.initialize()
+    this.#player.updateSettings(settings)
+    this.#player.clearDefaultUTCTimingSources()
+    this.#player.on(names.STREAM_INITIALIZED, changed)
+    this.#player.on(names.QUALITY_CHANGE_RENDERED, changed)
+    this.#player.on(names.FRAGMENT_LOADING_COMPLETED, (event) => {
+      const { response } = event as { response?: { status?: number } }
+      this.#lastStatus = response?.status ?? this.#lastStatus
+    })
+    this.#player.on(names.ERROR, (event) => this.#onError((event as { error: DashError | string }).error))
+    this.#player.setAutoPlay(true)
+    this.#player.attachView(video)
+    this.#player.attachSource(url)
+  }
+
+  renditions(): readonly Rendition[] {
+    if (!this.#player.isReady()) return []
+    return this.#player.getRepresentationsByType('video').map((representation, index) => ({
+      index,
+      width: representation.width || undefined,
+      height: representation.height || undefined,
+      bitrateBps: representation.bandwidth || representation.bitrateInKbit * 1000,
+    }))
+  }
+
+  active(): number {
+    const current = this.#player.isReady() ? this.#player.getCurrentRepresentationForType('video') : null
+    if (!current) return -1
+    return this.#player.getRepresentationsByType('video').findIndex(({ id }) => id === current.id)
+  }
+
+  selected(): number {
+    return this.#chosen
+  }
+
+  select(index: number): void {
+    this.#chosen = index
+    this.#player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: index < 0 } } } })
+    if (index >= 0) this.#player.setRepresentationForTypeByIndex('video', index, false)
+    this.#events.changed()
+  }
+
+  isLive(): boolean {
+    return this.#player.isReady() && this.#player.isDynamic()
+  }
+
+  seekRange(): TimeRange | undefined {
+    if (!this.#player.isReady()) return undefined
+    if (!this.#player.isDynamic()) return { start: 0, end: this.#player.duration() }
+    const range = this.#player.getDvrWindow()
+    return range && range.end > range.start ? { start: range.start, end: range.end } : undefined
+  }
+
+  livePosition(): number | undefined {
+    const range = this.seekRange()
+    return range && this.isLive() ? range.end - this.#player.getTargetLiveDelay() : undefined
+  }
+
+  latencyS(): number | undefined {
+    if (!this.isLive()) return undefined
+    const latency = this.#player.getCurrentLiveLatency()
+    return Number.isFinite(latency) && latency > 0 ? latency : undefined
+  }
+
+  bandwidthBps(): number | undefined {
+    const kbps = this.#player.isReady() ? this.#player.getAverageThroughput('video') : Number.NaN
+    return Number.isFinite(kbps) && kbps > 0 ? kbps * 1000 : undefined
+  }
+
+  /** A DASH timeline has no way to say so: what is missing is simply not listed. */
+  inputAway(): boolean {
+    return false
+  }
+
+  destroy(): void {
+    this.#player.destroy()
+  }
+
+  #onError(error: DashError | string): void {
+    const status = typeof error === 'string' ? undefined : error.data?.response?.status
+    const problem = problemOf(error, status ?? this.#lastStatus)
+    if (problem) this.#events.failed(problem)
+  }
+}
+
+export function openDash(video: HTMLVideoElement, url: string, events: EngineEvents): Engine {
+  return new DashEngine(video, url, events)
+}

@@ -1,0 +1,63 @@
+/** Which of the two ways a stream is fetched. */
+export type Protocol = 'hls' | 'dash'
+
+/** What went wrong, as far as a viewer can use the difference. */
+export type ProblemKind =
+  | 'not-started'
+  | 'gone'
+  | 'forbidden'
+  | 'network'
+  | 'cors'
+  | 'manifest'
+  | 'codec'
+  | 'decode'
+  | 'unsupported'
+
+/** A problem that ended playback. `status` is the HTTP status where there was one. */
+export type Problem = { readonly kind: ProblemKind; readonly status?: number; readonly technical: string }
+
+/** One quality on offer. */
+export type Rendition = {
+  /** What `select` takes. */
+  readonly index: number
+  readonly width: number | undefined
+  readonly height: number | undefined
+  readonly bitrateBps: number
+}
+
+/** A stretch of the timeline in the video element's own seconds. */
+export type TimeRange = { readonly start: number; readonly end: number }
+
+export type EngineEvents = {
+  /** The list of renditions or the choice among them has changed. */
+  changed(): void
+  /** Playback can't go on with this engine; it is to be destroyed. */
+  failed(problem: Problem): void
+}
+
+/** What plays one manifest in one video element until it is destroyed. */
+export interface Engine {
+  readonly protocol: Protocol
+  renditions(): readonly Rendition[]
+  /** The rendition on the screen, -1 while there is none. */
+  active(): number
+  /** The rendition that was chosen by hand, -1 for automatic. */
+  selected(): number
+  /** Switches to a rendition, or with -1 back to automatic. */
+  select(index: number): void
+  isLive(): boolean
+  /** Where one can seek to; `undefined` before the first manifest. */
+  seekRange(): TimeRange | undefined
+  /** Where playback at the live edge is: behind the newest media by what the protocol advises. */
+  livePosition(): number | undefined
+  /** Seconds from capture to screen, by the manifest's wall clock. */
+  latencyS(): number | undefined
+  /** Measured throughput of the network. */
+  bandwidthBps(): number | undefined
+  /** The newest the manifest lists is a gap: the encoder is away. */
+  inputAway(): boolean
+  destroy(): void
+}
+
+/** Starts an engine on a paused video element; it plays as soon as it can. */
+export type OpenEngine = (video: HTMLVideoElement, url: string, events: EngineEvents) => Engine

@@ -1,0 +1,155 @@
+import Hls, { type ErrorData, ErrorDetails, ErrorTypes, Events, type LoadPolicy } from 'hls.js'
+import type { Engine, EngineEvents, Problem, Rendition, TimeRange } from './engine.ts'
+import { problemOfStatus } from './errors.ts'
+
+const MEDIA_RECOVERIES = 3
+
+/** Fast retries inside the engine bridge a hiccup; what lasts longer is the session's business, with its back-off. */
+function policy(attempts: number, firstByteMs: number): LoadPolicy {
+  const retry = { maxNumRetry: attempts, retryDelayMs: 500, maxRetryDelayMs: 4_000, backoff: 'exponential' as const }
+  return {
+    default: {
+      maxTimeToFirstByteMs: firstByteMs,
+      maxLoadTimeMs: 30_000,
+      timeoutRetry: retry,
+      errorRetry: {
+        ...retry,
+        // "Not there yet" and "busy" pass; every other refusal of a client stays one.
+        shouldRetry: (_config, count, _isTimeout, response, retryByDefault) =>
+          count < attempts && (retryByDefault || [404, 412, 429].includes(response?.code ?? 0)),
+      },
+    },
+  }
+}
+
+function problemOf(data: ErrorData): Problem {
+  const technical = `${data.details}: ${data.error.message}`
+  if (data.type === ErrorTypes.NETWORK_ERROR) {
+    if (data.details === ErrorDetails.MANIFEST_PARSING_ERROR) return { kind: 'manifest', technical }
+    // A playlist without a segment is a stream that has been published and not begun.
+    if (data.details === ErrorDetails.LEVEL_EMPTY_ERROR) return { kind: 'not-started', technical }
+    return problemOfStatus(data.response?.code ?? 0, technical)
+  }
+  const codecs: string[] = [
+    ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR,
+    ErrorDetails.BUFFER_ADD_CODEC_ERROR,
+    ErrorDetails.BUFFER_INCOMPATIBLE_CODECS_ERROR,
+  ]
+  return { kind: codecs.includes(data.details) ? 'codec' : 'decode', technical }
+}
+
+class HlsEngine implements Engine {
+  readonly protocol = 'hls'
+  readonly #video: HTMLVideoElement
+  readonly #events: EngineEvents
+  #recoveries = 0
+  readonly #hls = new Hls({
+    liveSyncDurationCount: 3,
+    liveMaxLatencyDurationCount: 12,
+    liveDurationInfinity: true,
+    // Encoders that were away leave holes; a late stall must not push the viewer further and further back.
+    liveSyncOnStallIncrease: 0,
+    maxBufferLength: 30,
+    backBufferLength: 60,
+    maxBufferHole: 0.3,
+    nudgeMaxRetry: 8,
+    lowLatencyMode: true,
+    capLevelToPlayerSize: false,
+    enableInterstitialPlayback: false,
+    manifestLoadPolicy: policy(2, 10_000),
+    playlistLoadPolicy: policy(6, 20_000),
+    fragLoadPolicy: policy(5, 10_000),
+  })
+
+  constructor(video: HTMLVideoElement, url: string, events: EngineEvents) {
+    this.#video = video
+    this.#events = events
+    const changed = () => events.changed()
+    this.#hls.on(Events.MANIFEST_PARSED, () => {
+      changed()
+      // Browsers may refuse; then the play button is the viewer's.
+      void video.play().catch(() => undefined)
+    })
+    this.#hls.on(Events.LEVELS_UPDATED, changed)
+    this.#hls.on(Events.LEVEL_SWITCHED, changed)
+    this.#hls.on(Events.ERROR, (_event, data) => this.#onError(data))
+    this.#hls.loadSource(url)
+    this.#hls.attachMedia(video)
+  }
+
+  renditions(): readonly Rendition[] {
+    return this.#hls.levels.map((level, index) => ({
+      index,
+      width: level.width || undefined,
+      height: level.height || undefined,
+      bitrateBps: level.bitrate,
+    }))
+  }
+
+  active(): number {
+    return this.#hls.currentLevel
+  }
+
+  selected(): number {
+    return this.#hls.autoLevelEnabled ? -1 : this.#hls.manualLevel
+  }
+
+  select(index: number): void {
+    this.#hls.nextLevel = index
+    this.#events.changed()
+  }
+
+  isLive(): boolean {
+    return this.#hls.latestLevelDetails?.live ?? false
+  }
+
+  seekRange(): TimeRange | undefined {
+    const details = this.#hls.latestLevelDetails
+    return details ? { start: details.fragmentStart, end: details.edge } : undefined
+  }
+
+  livePosition(): number | undefined {
+    return this.#hls.liveSyncPosition ?? undefined
+  }
+
+  latencyS(): number | undefined {
+    if (!this.isLive()) return undefined
+    const playing = this.#hls.playingDate
+    if (playing) return Math.max(0, (Date.now() - playing.getTime()) / 1000)
+    return this.#hls.latency || undefined
+  }
+
+  bandwidthBps(): number | undefined {
+    return Number.isFinite(this.#hls.bandwidthEstimate) ? this.#hls.bandwidthEstimate : undefined
+  }
+
+  inputAway(): boolean {
+    const details = this.#hls.latestLevelDetails
+    return details?.live === true && details.fragments.at(-1)?.tagList.some(([tag]) => tag === 'GAP') === true
+  }
+
+  destroy(): void {
+    this.#hls.destroy()
+    this.#video.removeAttribute('src')
+  }
+
+  #onError(data: ErrorData): void {
+    if (!data.fatal) return
+    const problem = problemOf(data)
+    if (problem.kind === 'decode' && this.#recoveries < MEDIA_RECOVERIES) {
+      this.#recoveries += 1
+      this.#hls.recoverMediaError()
+      return
+    }
+    this.#events.failed(problem)
+  }
+}
+
+export function openHls(video: HTMLVideoElement, url: string, events: EngineEvents): Engine {
+  return new HlsEngine(video, url, events)
+}
+
+/** Whether this browser can feed a video element by script. */
+export function hlsSupported(): boolean {
+  return Hls.isSupported()
+}

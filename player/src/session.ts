@@ -1,0 +1,143 @@
+import type { Engine, OpenEngine, Problem, Protocol } from './engine.ts'
+import { tellCorsFromNetwork } from './errors.ts'
+import { PlaybackWatch } from './playback-watch.ts'
+
+/** What the page shows over the picture. */
+export type Notice =
+  | { readonly kind: 'problem'; readonly problem: Problem; readonly retryAtMs: number }
+  | { readonly kind: 'away' | 'waiting' }
+
+export type SessionEvents = { changed(): void }
+
+const FIRST_RETRY_MS = 1_000
+const LONGEST_RETRY_MS = 10_000
+/** Engines are code of their own that is fetched when it is first needed. */
+const engines: Readonly<Record<Protocol, () => Promise<OpenEngine>>> = {
+  hls: async () => (await import('./hls-engine.ts')).openHls,
+  dash: async () => (await import('./dash-engine.ts')).openDash,
+}
+
+/** Keeps one stream playing: opens the engine, and opens it again, with back-off, whenever it fails or stands still. */
+export class Session {
+  readonly protocol: Protocol
+  readonly #video: HTMLVideoElement
+  readonly #url: string
+  readonly #events: SessionEvents
+  readonly #watch: PlaybackWatch
+  #engine: Engine | undefined
+  #notice: Notice | undefined
+  #retry: ReturnType<typeof setTimeout> | undefined
+  #delayMs = FIRST_RETRY_MS
+  #wantedRendition = -1
+  #closed = false
+
+  constructor(video: HTMLVideoElement, protocol: Protocol, url: string, events: SessionEvents) {
+    this.protocol = protocol
+    this.#video = video
+    this.#url = url
+    this.#events = events
+    this.#watch = new PlaybackWatch(video, {
+      engine: () => this.#engine,
+      progressed: () => this.#onProgress(),
+      standing: (away) => this.#onStanding(away),
+      hopeless: () => this.retryNow(),
+    })
+    void this.#open()
+  }
+
+  get engine(): Engine | undefined {
+    return this.#engine
+  }
+
+  get notice(): Notice | undefined {
+    return this.#notice
+  }
+
+  /** How often playback has stopped for want of data, seeking apart. */
+  get stalls(): number {
+    return this.#watch.stalls
+  }
+
+  /** -1: automatic. The choice outlives a restart of the engine. */
+  select(index: number): void {
+    this.#wantedRendition = index
+    this.#engine?.select(index)
+  }
+
+  seekToLive(): void {
+    const position = this.#engine?.livePosition()
+    if (position !== undefined) this.#video.currentTime = position
+    // A refusal leaves the play button to the viewer.
+    void this.#video.play().catch(() => undefined)
+  }
+
+  /** Starts the engine afresh without waiting for the back-off. */
+  retryNow(): void {
+    clearTimeout(this.#retry)
+    this.#engine?.destroy()
+    this.#engine = undefined
+    void this.#open()
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#retry)
+    this.#watch.stop()
+    this.#engine?.destroy()
+    this.#engine = undefined
+  }
+
+  async #open(): Promise<void> {
+    try {
+      const open = await engines[this.protocol]()
+      if (this.#closed || this.#engine) return
+      if (!('MediaSource' in window || 'ManagedMediaSource' in window)) {
+        await this.#fail({ kind: 'unsupported', technical: 'no Media Source Extensions' })
+        return
+      }
+      // An engine learns that playback begins from the element's event, which a playing element would not fire.
+      this.#video.pause()
+      this.#watch.restarted()
+      const engine = open(this.#video, this.#url, {
+        changed: () => this.#onChanged(engine),
+        failed: (problem) => void (engine === this.#engine && this.#fail(problem)),
+      })
+      this.#engine = engine
+      this.#events.changed()
+    } catch (error) {
+      await this.#fail({ kind: 'network', technical: String(error) })
+    }
+  }
+
+  #onChanged(engine: Engine): void {
+    const wanted = this.#wantedRendition
+    if (wanted >= 0 && engine.selected() !== wanted && wanted < engine.renditions().length) engine.select(wanted)
+    this.#events.changed()
+  }
+
+  async #fail(failure: Problem): Promise<void> {
+    this.#engine?.destroy()
+    this.#engine = undefined
+    const problem = await tellCorsFromNetwork(failure, this.#url)
+    if (this.#closed || this.#engine) return
+    clearTimeout(this.#retry)
+    this.#notice = { kind: 'problem', problem, retryAtMs: Date.now() + this.#delayMs }
+    this.#retry = setTimeout(() => this.retryNow(), this.#delayMs)
+    this.#delayMs = Math.min(LONGEST_RETRY_MS, this.#delayMs * 1.6)
+    this.#events.changed()
+  }
+
+  #onProgress(): void {
+    this.#delayMs = FIRST_RETRY_MS
+    if (!this.#notice) return
+    this.#notice = undefined
+    this.#events.changed()
+  }
+
+  #onStanding(away: boolean): void {
+    const kind = away ? 'away' : 'waiting'
+    if (this.#notice?.kind === 'problem' || this.#notice?.kind === kind) return
+    this.#notice = { kind }
+    this.#events.changed()
+  }
+}

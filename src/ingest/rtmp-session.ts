@@ -1,0 +1,289 @@
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { AppError, FormatError } from '../lib/errors.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { PublishCommand } from '../media/rtmp/server-commands.ts'
+import { ServerConnection } from '../media/rtmp/server-connection.ts'
+import { OffenceLedger, offenceOf, refusalCode } from './offence.ts'
+import type { OffenceKind, PublishRefusal, PublishSink, PublishVerdict, SessionEnd, SessionHandle } from './ports.ts'
+import { Publication } from './publication.ts'
+import { publishLogFields, publishRequest, type SessionPeer } from './publish-request.ts'
+import type { SessionContext } from './session-context.ts'
+
+/**
+ * One encoder's connection: carries bytes between its socket and the protocol, asks the gate, and pushes media into sinks.
+ * Timers are the listener's: it calls `sweep` now and then.
+ */
+export class RtmpSession {
+  /** Resolves when the socket is closed and every sink has been ended. */
+  readonly closed: Promise<void>
+  readonly #context: SessionContext
+  readonly #peer: SessionPeer
+  readonly #socket: Socket
+  readonly #logger: Logger
+  readonly #connection: ServerConnection
+  readonly #publications = new Map<number, Publication>()
+  readonly #offences: OffenceLedger
+  readonly #openedMs: number
+  /** When the publish time-out began to run. */
+  #unpublishedMs: number
+  #lastMediaMs: number
+  #sawMedia = false
+  #publishCount = 0
+  #pauses = 0
+  #lingerUntilMs: number | undefined
+
+  constructor(context: SessionContext, peer: SessionPeer, socket: Socket, logger: Logger) {
+    this.#context = context
+    this.#peer = peer
+    this.#socket = socket
+    this.#logger = logger.child({ session: peer.id, address: peer.remoteAddress })
+    this.#offences = new OffenceLedger(context.observer, this.#logger, context.limits.maxOffences)
+    this.#openedMs = this.#unpublishedMs = this.#lastMediaMs = context.clock.monotonicMs()
+    const { maxQueuedBytes, ...limits } = context.limits
+    this.#connection = new ServerConnection(
+      { ...limits, maxPartialBytes: maxQueuedBytes },
+      {
+        publish: (command) => this.#onPublish(command),
+        media: (streamId, type, timestampMs, payload) => this.#onMedia(streamId, type, timestampMs, payload),
+        unpublish: (streamId) => this.#endPublication(streamId, 'unpublished'),
+        stray: () => this.#offences.name('stray-media', 'media without an accepted publish was dropped'),
+        broken: (error) => this.#spendOffence('aggregate', error),
+        finish: () => this.#linger(),
+      },
+      randomBytes,
+    )
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#endAll('disconnected')
+        resolve()
+      })
+    })
+    // What an error means is told by 'close', which follows it.
+    socket.on('error', (error) => this.#logger.debug({ err: error }, 'rtmp socket failed'))
+    socket.on('data', (bytes: Buffer) => this.#onData(bytes))
+  }
+
+  /** Looks at the clock on behalf of all of this session's time-outs. */
+  sweep(nowMs: number): void {
+    const { limits } = this.#context
+    if (this.#sawMedia || this.#pauses > 0) this.#lastMediaMs = nowMs
+    this.#sawMedia = false
+    if (this.#lingerUntilMs !== undefined) {
+      if (nowMs >= this.#lingerUntilMs) this.#socket.destroy()
+    } else if (!this.#connection.handshakeDone) {
+      if (nowMs - this.#openedMs >= limits.handshakeTimeoutMs) this.#abort('handshake-timeout', 'no handshake in time')
+    } else if (!this.#isPublishing()) {
+      if (nowMs - this.#unpublishedMs >= limits.publishTimeoutMs) this.#onPublishTimeout()
+    } else if (nowMs - this.#lastMediaMs >= limits.idleTimeoutMs) {
+      this.#logger.warn({ idleMs: Math.round(nowMs - this.#lastMediaMs) }, 'publisher lost: no media')
+      this.#endAll('idle')
+      this.#connection.shutdown('No media for too long.')
+    }
+  }
+
+  /** Tells the encoder that the server stops, and closes when that is on its way; `closed` says when it is done. */
+  stop(): void {
+    this.#endAll('stopped')
+    this.#connection.shutdown('The server is shutting down.')
+  }
+
+  /** Closes now, whatever the peer has still to read. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #isPublishing(): boolean {
+    for (const publication of this.#publications.values()) if (publication.accepted) return true
+    return false
+  }
+
+  #onData(bytes: Buffer): void {
+    if (this.#lingerUntilMs !== undefined) return
+    this.#context.observer.bytes(bytes.byteLength)
+    try {
+      this.#connection.push(bytes)
+    } catch (error) {
+      this.#onProtocolError(error)
+      return
+    }
+    this.#flush()
+  }
+
+  #flush(): void {
+    const output = this.#connection.takeOutput()
+    if (!output || this.#socket.destroyed || !this.#socket.writable) return
+    this.#socket.write(output)
+    if (this.#socket.writableLength > this.#context.limits.maxQueuedBytes) {
+      this.#abort('unsent-bytes', 'the peer sends, but does not read')
+    }
+  }
+
+  #onProtocolError(error: unknown): void {
+    if (error instanceof AppError) {
+      this.#abort(offenceOf(error), error.message, error instanceof FormatError ? 'protocol-error' : 'limit')
+      return
+    }
+    this.#logger.error({ err: error }, 'rtmp session failed')
+    this.#endAll('protocol-error')
+    this.#connection.stop()
+    this.#socket.destroy()
+  }
+
+  /** Names the offence, and ends everything without another word. */
+  #abort(kind: OffenceKind, message: string, reason: SessionEnd = 'limit'): void {
+    this.#offences.name(kind, message)
+    this.#endAll(reason)
+    this.#connection.stop()
+    this.#socket.destroy()
+  }
+
+  /** An offence that costs only the message; too many of them cost the session. */
+  #spendOffence(kind: OffenceKind, error: AppError): void {
+    if (this.#offences.spend(kind, error.message) || this.#lingerUntilMs !== undefined) return
+    this.#offences.name('too-many-offences', error.message)
+    this.#endAll('protocol-error')
+    this.#connection.shutdown(`Too many messages that can not be used: ${error.message}.`)
+  }
+
+  /** Sends what is left to say and waits for the peer to close, since closing on unread bytes would destroy our words. */
+  #linger(): void {
+    if (this.#lingerUntilMs !== undefined) return
+    this.#lingerUntilMs = this.#context.clock.monotonicMs() + this.#context.limits.lingerMs
+    this.#flush()
+    this.#socket.end()
+    this.#socket.resume()
+  }
+
+  #onPublishTimeout(): void {
+    this.#offences.name('publish-timeout', 'no publish in time')
+    const pending = [...this.#publications.keys()]
+    for (const streamId of pending) this.#refuse(streamId, 'unavailable', 'The server did not decide in time.')
+    if (pending.length === 0) this.#connection.shutdown('Nothing was published in time.')
+  }
+
+  #endPublication(streamId: number, reason: SessionEnd): void {
+    const publication = this.#publications.get(streamId)
+    if (!publication) return
+    this.#publications.delete(streamId)
+    const { accepted } = publication
+    const wasFull = this.#isFull(publication)
+    publication.end(reason)
+    if (wasFull) this.#resume()
+    if (!accepted) return
+    this.#unpublishedMs = this.#context.clock.monotonicMs()
+    this.#context.observer.sessionEnded(reason)
+    this.#logger.info({ publish: publication.request.sessionId, reason }, 'publish ended')
+  }
+
+  #endAll(reason: SessionEnd): void {
+    for (const streamId of [...this.#publications.keys()]) this.#endPublication(streamId, reason)
+  }
+
+  #refuse(streamId: number, reason: PublishRefusal, description: string): void {
+    this.#context.observer.publishRefused(reason)
+    this.#logger.warn({ reason, description }, 'publish refused')
+    this.#endPublication(streamId, 'unpublished')
+    this.#connection.refusePublish(streamId, refusalCode(reason), description)
+    this.#flush()
+  }
+
+  #onPublish(command: PublishCommand): void {
+    const { streamId } = command
+    const request = publishRequest(command, this.#peer, this.#publishCount + 1)
+    if (!request) {
+      this.#refuse(streamId, 'invalid-name', 'No valid stream key: use rtmp://host/live and the stream key.')
+      return
+    }
+    this.#publishCount += 1
+    const publication = new Publication(request, this.#context.createDemuxer(), this.#context.limits.maxAmfDepth)
+    this.#publications.set(streamId, publication)
+    void this.#authorise(streamId, publication)
+  }
+
+  async #authorise(streamId: number, publication: Publication): Promise<void> {
+    const handle = this.#handle(streamId, publication)
+    let verdict: PublishVerdict
+    try {
+      verdict = await this.#context.gate.authorise(publication.request, handle, publication.abort.signal)
+    } catch (error) {
+      if (!publication.ended) this.#logger.error({ err: error }, 'publish authorisation failed')
+      verdict = { accepted: false, reason: 'unavailable', description: 'The server could not decide.' }
+    }
+    try {
+      if (verdict.accepted) this.#accept(streamId, publication, verdict.sink)
+      else if (!publication.ended) this.#refuse(streamId, verdict.reason, verdict.description)
+    } catch (error) {
+      this.#onProtocolError(error)
+    }
+  }
+
+  #handle(streamId: number, publication: Publication): SessionHandle {
+    return {
+      id: publication.request.sessionId,
+      remoteAddress: this.#peer.remoteAddress,
+      end: async (reason) => {
+        if (this.#publications.get(streamId) !== publication) return
+        this.#endPublication(streamId, 'replaced')
+        this.#connection.endPublish(streamId, reason)
+        this.#flush()
+      },
+    }
+  }
+
+  #accept(streamId: number, publication: Publication, sink: PublishSink): void {
+    const wasFull = this.#isFull(publication)
+    const held = publication.accept(sink)
+    if (publication.ended) return
+    this.#logger.info(publishLogFields(publication.request), 'publish started')
+    this.#context.observer.sessionStarted()
+    this.#sawMedia = true
+    this.#connection.acceptPublish(streamId)
+    this.#flush()
+    for (const { type, timestampMs, payload } of held) this.#take(publication, type, timestampMs, payload)
+    if (wasFull) this.#resume()
+  }
+
+  #isFull(publication: Publication): boolean {
+    return publication.heldBytes > this.#context.limits.maxUnauthorisedMessageBytes
+  }
+
+  #onMedia(streamId: number, type: number, timestampMs: number, payload: Uint8Array): void {
+    const publication = this.#publications.get(streamId)
+    if (!publication) return
+    if (publication.accepted) {
+      this.#sawMedia = true
+      this.#take(publication, type, timestampMs, payload)
+      return
+    }
+    const wasFull = this.#isFull(publication)
+    publication.hold(type, timestampMs, payload)
+    if (!wasFull && this.#isFull(publication)) this.#pause()
+  }
+
+  #take(publication: Publication, type: number, timestampMs: number, payload: Uint8Array): void {
+    try {
+      const waiting = publication.take(type, timestampMs, payload)
+      if (waiting) this.#pauseFor(waiting)
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      this.#spendOffence(type === 8 || type === 9 ? 'media' : 'data', error)
+    }
+  }
+
+  #pauseFor(waiting: Promise<void>): void {
+    const resume = () => this.#resume()
+    this.#pause()
+    waiting.then(resume, resume)
+  }
+
+  #pause(): void {
+    this.#pauses += 1
+    this.#socket.pause()
+  }
+
+  #resume(): void {
+    this.#pauses -= 1
+    if (this.#pauses === 0) this.#socket.resume()
+  }
+}

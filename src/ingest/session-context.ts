@@ -1,0 +1,12 @@
+import type { Clock } from '../lib/clock.ts'
+import type { IngestLimits } from './ingest-limits.ts'
+import type { IngestObserver, MediaDemuxer, PublishGate } from './ports.ts'
+
+/** What all sessions of a listener share. */
+export type SessionContext = {
+  readonly clock: Clock
+  readonly limits: IngestLimits
+  readonly gate: PublishGate
+  readonly observer: IngestObserver
+  readonly createDemuxer: () => MediaDemuxer
+}

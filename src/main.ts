@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { startApp } from './app.ts'
+import { loadConfig } from './config/load.ts'
+import { systemClock } from './lib/clock.ts'
+import { AppError, messageOf } from './lib/errors.ts'
+import { createLogger } from './lib/logger.ts'
+import { describeQuickstart } from './roles/quickstart.ts'
+
+const USAGE = `Headend: live streaming ingest server and streaming-endpoint origin
+
+  npm start -- [options]
+
+  --config FILE   configuration in YAML; without it config/default.yaml
+  --demo          publish a moving test pattern to the first channel
+  --help          this text
+  --version       the version
+
+Every key of the configuration can be set by environment, for example
+  HEADEND__LISTEN__RTMP__PORT=0 HEADEND__DATA_DIR=/var/lib/headend
+`
+
+const DEFAULT_CONFIG = fileURLToPath(new URL('../config/default.yaml', import.meta.url))
+const STOP_LIMIT_MS = 9_500
+
+const OPTIONS = {
+  config: { type: 'string' },
+  demo: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+  version: { type: 'boolean', default: false },
+} as const
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  return (manifest as { readonly version: string }).version
+}
+
+/** Runs until SIGTERM or SIGINT, and gives the exit code. */
+async function main(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS })
+  if (values.help || values.version) {
+    console.log(values.help ? USAGE : version())
+    return 0
+  }
+  const config = loadConfig(values.config ?? DEFAULT_CONFIG, process.env)
+  const logger = createLogger(config.logLevel)
+  const signalled = new Promise<string>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal))
+  })
+  const app = await startApp(config, logger, { demo: values.demo, version: version() })
+  if (app.quickstart) console.log(`\n${describeQuickstart(app.quickstart, values.demo)}`)
+  const signal = await signalled
+  logger.info({ signal }, 'stopping')
+  systemClock.after(STOP_LIMIT_MS, () => {
+    logger.fatal('not everything stopped in time')
+    process.exit(1)
+  })
+  await app.stop()
+  logger.info('stopped')
+  return 0
+}
+
+/** An error on purpose is a sentence for a person; anything else is a fault of ours, with its stack. */
+function complain(error: unknown): void {
+  const isUsage = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+  if (error instanceof AppError || isUsage) console.error(`headend: ${messageOf(error)}`)
+  else console.error(error)
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    complain(error)
+    process.exit(1)
+  },
+)

@@ -1,0 +1,90 @@
+import type { PresentationView, SegmentRow } from '../presentation/view.ts'
+import { adaptationSets } from './dash-adaptation-set.ts'
+import { type ListedPeriod, listedPeriods, type MpdOrigin, PERIOD_TIMESCALE, placePeriod } from './dash-period.ts'
+import { listedWindow } from './listed-window.ts'
+import type { ManifestUris } from './manifest-uris.ts'
+import { isoTime, microsAt, xmlDuration } from './time-text.ts'
+import { element, textElement, type Xml } from './xml.ts'
+
+/** How far behind the live edge a player starts, in target durations (as HLS has it). */
+const DELAY_TARGETS = 3
+const MICROS_PER_MS = 1_000
+
+export type MpdOptions = {
+  /** Leaves out what has a picture. */
+  readonly audioOnly?: boolean
+  /**
+   * An ended presentation is `zero`: on-demand, its first segment at 0 (the default); or `epoch`: on the timeline it had
+   * while it was live, for a player that is in the middle of it.
+   */
+  readonly endedTimeline?: 'zero' | 'epoch'
+  /** Where a player of the live MPD is to look for the next one (`Location`), so that it can be told from a new player. */
+  readonly location?: string
+}
+
+/**
+ * The DASH MPD (ISO/IEC 23009-1, live profile): a period per discontinuity that has media, named after its discontinuity
+ * sequence. While it is live, MPD time 0 is the Unix epoch. With nothing listed there is one empty period.
+ */
+export function buildMpd(view: PresentationView, uris: ManifestUris, options: MpdOptions = {}): string {
+  const window = listedWindow(view)
+  const renditions = view.renditions.filter(({ kind }) => kind === 'audio' || !options.audioOnly)
+  const periods = listedPeriods(view, window, renditions)
+  const withMedia = periods.filter(({ representations }) => representations.length > 0)
+  const listed = withMedia.length > 0 ? withMedia : periods.slice(-1)
+  const isOnDemand = view.ended && options.endedTimeline !== 'epoch'
+  const origin = { originTicks: isOnDemand ? (listed[0]?.firstMediaTicks ?? 0) : 0 }
+  const children: Xml[] = []
+  if (!view.ended && options.location !== undefined) children.push(textElement('Location', options.location))
+  children.push(...listed.map((period) => periodElement(view, period, origin, uris)))
+  if (listed.length === 0) children.push(element('Period', { id: 'd0', start: 'PT0S' }))
+  if (!isOnDemand) children.push(utcTiming(uris))
+  const attributes = {
+    xmlns: 'urn:mpeg:dash:schema:mpd:2011',
+    profiles: 'urn:mpeg:dash:profile:isoff-live:2011',
+    ...(isOnDemand ? { type: 'static' } : liveAttributes(view, view.segment(window.end - 1))),
+    minBufferTime: xmlDuration(view.header.targetDurationMs * MICROS_PER_MS),
+    mediaPresentationDuration: view.ended ? durationOf(listed, origin) : undefined,
+  }
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${element('MPD', attributes, children)}\n`
+}
+
+/** An MPD that has ended is live without an update period: nothing new is coming, and what is there stays available. */
+function liveAttributes(view: PresentationView, newest: SegmentRow | undefined): Record<string, string | undefined> {
+  const { targetDurationMs, rewindWindowMs } = view.header
+  const targetMicros = targetDurationMs * MICROS_PER_MS
+  const isRewindKnown = !view.ended && rewindWindowMs !== undefined
+  return {
+    type: 'dynamic',
+    availabilityStartTime: '1970-01-01T00:00:00Z',
+    publishTime: isoTime(publishMs(view, newest)),
+    minimumUpdatePeriod: view.ended ? undefined : xmlDuration(targetMicros),
+    timeShiftBufferDepth: isRewindKnown ? xmlDuration(rewindWindowMs * MICROS_PER_MS) : undefined,
+    suggestedPresentationDelay: xmlDuration(targetMicros * DELAY_TARGETS),
+  }
+}
+
+/** When the newest segment was complete; a player takes an MPD for new only if this is later, so the end is a tick after. */
+function publishMs(view: PresentationView, newest: SegmentRow | undefined): number {
+  if (newest === undefined) return 0
+  const durationMs = microsAt(newest.durationTicks, PERIOD_TIMESCALE) / MICROS_PER_MS
+  return newest.wallMs + durationMs + (view.ended ? 1 : 0)
+}
+
+function durationOf(periods: readonly ListedPeriod[], { originTicks }: MpdOrigin): string {
+  const endTicks = periods.at(-1)?.endMediaTicks ?? originTicks
+  return xmlDuration(microsAt(endTicks - originTicks, PERIOD_TIMESCALE))
+}
+
+function periodElement(view: PresentationView, period: ListedPeriod, origin: MpdOrigin, uris: ManifestUris): Xml {
+  const { startTicks, mediaTicks } = placePeriod(period, origin)
+  const attributes = {
+    id: `d${period.discontinuitySequence}`,
+    start: xmlDuration(microsAt(startTicks, PERIOD_TIMESCALE)),
+  }
+  return element('Period', attributes, adaptationSets(period.representations, view.renditions, mediaTicks, uris))
+}
+
+function utcTiming({ utcTiming: value }: ManifestUris): Xml {
+  return element('UTCTiming', { schemeIdUri: 'urn:mpeg:dash:utc:http-xsdate:2014', value })
+}

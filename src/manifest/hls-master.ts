@@ -1,0 +1,107 @@
+import type { AudioConfig, VideoConfig } from '../media/media.ts'
+import type { PresentationView } from '../presentation/view.ts'
+import { quoted, tagWith } from './hls-attributes.ts'
+import { type ListedRendition, listedRendition, listedWindow } from './listed-window.ts'
+import type { ManifestUris } from './manifest-uris.ts'
+
+/** EXT-X-INDEPENDENT-SEGMENTS came with 6; nothing else in a master playlist needs more (RFC 8216 §7). */
+const VERSION = 6
+
+type AudioGroup = { readonly id: string; readonly members: readonly ListedRendition[] }
+
+/** The HLS master playlist (RFC 8216 §4.3.4). `audioOnly` leaves out what has a picture. */
+export function buildMasterPlaylist(
+  view: PresentationView,
+  uris: ManifestUris,
+  options: { readonly audioOnly?: boolean } = {},
+): string {
+  const window = listedWindow(view)
+  const listed = view.renditions.map((rendition) => listedRendition(view, rendition, window))
+  const audio = listed.filter(({ rendition }) => rendition.kind === 'audio')
+  const video = options.audioOnly ? [] : listed.filter(({ rendition }) => rendition.kind === 'video')
+  const lines = ['#EXTM3U', `#EXT-X-VERSION:${VERSION}`]
+  const isIndependent = [...video, ...audio].every(({ independent }) => independent)
+  if (isIndependent) lines.push('#EXT-X-INDEPENDENT-SEGMENTS')
+  if (video.length === 0) lines.push(...audio.map((member) => variant(member, undefined, uris)))
+  else {
+    const groups = audioGroups(audio)
+    for (const group of groups) lines.push(...group.members.map((member, at) => audioMedia(group, member, at, uris)))
+    for (const group of groups.length > 0 ? groups : [undefined]) {
+      lines.push(...video.map((member) => variant(member, group, uris)))
+    }
+    lines.push(...video.map((member) => iframeVariant(member, uris)))
+  }
+  return `${lines.join('\n')}\n`
+}
+
+/** One group per codec: a variant names the codecs of all that it may be played with. */
+function audioGroups(audio: readonly ListedRendition[]): readonly AudioGroup[] {
+  const groups = Map.groupBy(audio, ({ tracks }) => lastOf(tracks).config.codec)
+  return [...groups].map(([codec, members]) => ({ id: `audio-${codec}`, members }))
+}
+
+function audioMedia(group: AudioGroup, { rendition, tracks }: ListedRendition, at: number, uris: ManifestUris): string {
+  const track = lastOf(tracks)
+  const { channels } = track.config as AudioConfig
+  return tagWith('EXT-X-MEDIA', {
+    TYPE: 'AUDIO',
+    'GROUP-ID': quoted(group.id),
+    NAME: quoted(rendition.name),
+    LANGUAGE: track.language === undefined ? undefined : quoted(track.language),
+    DEFAULT: at === 0 ? 'YES' : 'NO',
+    AUTOSELECT: 'YES',
+    CHANNELS: quoted(String(channels)),
+    URI: quoted(uris.mediaPlaylist(rendition)),
+  })
+}
+
+function variant(member: ListedRendition, group: AudioGroup | undefined, uris: ManifestUris): string {
+  const audio = group?.members ?? []
+  const tag = tagWith('EXT-X-STREAM-INF', {
+    BANDWIDTH: peakOf(member) + Math.max(0, ...audio.map(peakOf)),
+    'AVERAGE-BANDWIDTH': averageOf(member) + Math.max(0, ...audio.map(averageOf)),
+    CODECS: codecsOf([member, ...audio]),
+    ...pictureOf(member),
+    AUDIO: group && quoted(group.id),
+    'CLOSED-CAPTIONS': member.rendition.kind === 'video' ? 'NONE' : undefined,
+  })
+  return `${tag}\n${uris.mediaPlaylist(member.rendition)}`
+}
+
+/** Declared with the bandwidth of the whole rendition: what its I-frames alone take is never more. */
+function iframeVariant(member: ListedRendition, uris: ManifestUris): string {
+  const { RESOLUTION } = pictureOf(member)
+  return tagWith('EXT-X-I-FRAME-STREAM-INF', {
+    BANDWIDTH: peakOf(member),
+    'AVERAGE-BANDWIDTH': averageOf(member),
+    CODECS: codecsOf([member]),
+    RESOLUTION,
+    URI: quoted(uris.iframePlaylist(member.rendition)),
+  })
+}
+
+function pictureOf({ tracks }: ListedRendition): { readonly RESOLUTION?: string; readonly 'FRAME-RATE'?: string } {
+  const { config, frameRate } = lastOf(tracks)
+  if (config.kind === 'audio') return {}
+  const { width, height, frameRate: coded }: VideoConfig = config
+  const rate = frameRate ?? coded
+  const RESOLUTION = `${width}x${height}`
+  return rate === undefined ? { RESOLUTION } : { RESOLUTION, 'FRAME-RATE': rate.toFixed(3) }
+}
+
+function codecsOf(members: readonly ListedRendition[]): string {
+  const codecs = members.flatMap(({ tracks }) => tracks.map(({ config }) => config.codecString))
+  return quoted([...new Set(codecs)].join(','))
+}
+
+function peakOf({ tracks }: ListedRendition): number {
+  return Math.max(...tracks.map(({ bandwidth }) => Math.ceil(bandwidth)))
+}
+
+function averageOf({ tracks }: ListedRendition): number {
+  return Math.max(...tracks.map(({ averageBandwidth }) => Math.ceil(averageBandwidth)))
+}
+
+function lastOf<T>(items: readonly [T, ...T[]]): T {
+  return items.at(-1) ?? items[0]
+}

@@ -1,0 +1,15 @@
+import type { Track } from '../presentation/records.ts'
+import type { Rendition } from '../presentation/view.ts'
+
+/** Where things are, relative to the manifest that names them. The origin decides; what it gives is not escaped yet. */
+export type ManifestUris = {
+  mediaPlaylist(rendition: Rendition): string
+  iframePlaylist(rendition: Rendition): string
+  init(track: Track): string
+  /** `startTicks` in the track's timescale. Also asked for gaps, with a time at which no segment starts. */
+  segment(track: Track, startTicks: number): string
+  /** Contains `$Time$`, and may contain `$RepresentationID$`. */
+  dashSegmentTemplate(rendition: Rendition, track: Track): string
+  /** Answers with the time as an xs:dateTime. */
+  readonly utcTiming: string
+}

@@ -1,0 +1,110 @@
+import { AppError } from '../lib/errors.ts'
+
+export type ManifestFormat = 'm3u8-cmaf' | 'mpd-time-cmaf'
+
+/** What stands after `/{locatorId}/{manifestName}.ism/`. `track` is the name of a rendition, or `video` or `audio`. */
+export type IsmTarget =
+  | { readonly kind: 'manifest'; readonly format: ManifestFormat; readonly audioOnly: boolean }
+  | { readonly kind: 'playlist'; readonly bitrate: number; readonly track: string; readonly keyFramesOnly: boolean }
+  | {
+      readonly kind: 'fragment'
+      readonly bitrate: number
+      readonly track: string
+      /** In the track's timescale; `init` for the initialisation segment. */
+      readonly time: number | 'init'
+    }
+
+/** Formats of the grammar that other builds may serve: known, so that the answer can say so. */
+const OTHER_FORMATS = new Set(['m3u8-aapl', 'm3u8-aapl-v3', 'mpd-time-csf', 'fmp4-v20'])
+const SERVED = 'served here are m3u8-cmaf (HLS) and mpd-time-cmaf (DASH)'
+
+const CALL = /^([a-z]+)(?:\((.*)\))?$/i
+const TRACK_AND_TIME = /^([^=]+)=\s*(i|\d{1,16})$/i
+
+/** Reads the part of a URL that AMS defined: case-insensitive, spaces after commas tolerated. */
+export function parseIsmTarget(parts: readonly string[]): IsmTarget {
+  const calls = parts.map(parseCall)
+  const [first, second] = calls
+  if (first?.name === 'manifest' && calls.length === 1) return parseManifest(first.args)
+  if (first?.name !== 'qualitylevels' || second === undefined || calls.length !== 2) throw unknown()
+  const bitrate = parseBitrate(first.args)
+  if (second.name === 'manifest') return parsePlaylist(bitrate, second.args)
+  if (second.name === 'fragments') return parseFragment(bitrate, second.args)
+  throw unknown()
+}
+
+function parseCall(part: string): { readonly name: string; readonly args: readonly string[] } {
+  const match = CALL.exec(part)
+  if (!match) throw unknown()
+  const args = (match[2] ?? '').split(',').map((arg) => arg.trim())
+  return { name: (match[1] ?? '').toLowerCase(), args: args.length === 1 && args[0] === '' ? [] : args }
+}
+
+function parseManifest(args: readonly string[]): IsmTarget {
+  const options = parseOptions(args, ['format', 'audio-only', 'encryption', 'filter'])
+  const format = parseFormat(options.get('format'))
+  refuseEncryption(options)
+  const filter = options.get('filter')
+  if (filter) throw new AppError('URL_UNKNOWN', 'There is no filter of that name.')
+  const audioOnly = options.get('audio-only') ?? 'false'
+  if (audioOnly !== 'true' && audioOnly !== 'false') throw invalid('audio-only is true or false')
+  return { kind: 'manifest', format, audioOnly: audioOnly === 'true' }
+}
+
+function parsePlaylist(bitrate: number, [track = '', ...args]: readonly string[]): IsmTarget {
+  if (track === '' || track.includes('=')) throw invalid('Manifest(…) begins with the name of a track')
+  const options = parseOptions(args, ['format', 'type', 'encryption'])
+  if (parseFormat(options.get('format')) !== 'm3u8-cmaf') throw invalid('a playlist of one track is m3u8-cmaf')
+  refuseEncryption(options)
+  const type = options.get('type')
+  if (type !== undefined && type !== 'keyframes') throw invalid('type is keyframes')
+  return { kind: 'playlist', bitrate, track, keyFramesOnly: type === 'keyframes' }
+}
+
+function parseFragment(bitrate: number, [trackAndTime = '', ...args]: readonly string[]): IsmTarget {
+  const match = TRACK_AND_TIME.exec(trackAndTime)
+  const time = match?.[2]?.toLowerCase()
+  if (!match || time === undefined) throw invalid('Fragments(…) begins with track=time or track=i')
+  if (time !== 'i' && !Number.isSafeInteger(Number(time))) throw invalid('the time is out of range')
+  const options = parseOptions(args, ['format', 'encryption'])
+  parseFormat(options.get('format'))
+  refuseEncryption(options)
+  return { kind: 'fragment', bitrate, track: (match[1] ?? '').trim(), time: time === 'i' ? 'init' : Number(time) }
+}
+
+function parseBitrate([bitrate = '', ...rest]: readonly string[]): number {
+  if (rest.length > 0 || !/^\d{1,15}$/.test(bitrate)) throw invalid('QualityLevels(…) takes one bitrate')
+  return Number(bitrate)
+}
+
+function parseOptions(args: readonly string[], known: readonly string[]): ReadonlyMap<string, string> {
+  const options = new Map<string, string>()
+  for (const arg of args) {
+    const equals = arg.indexOf('=')
+    const name = arg.slice(0, Math.max(0, equals)).trim().toLowerCase()
+    if (!known.includes(name)) throw invalid(`the options here are ${known.join(', ')}`)
+    if (options.has(name)) throw invalid(`${name} is given twice`)
+    const value = arg.slice(equals + 1).trim()
+    // A filter's name keeps its case; all other values are words of the grammar.
+    options.set(name, name === 'filter' ? value : value.toLowerCase())
+  }
+  return options
+}
+
+function parseFormat(format: string | undefined): ManifestFormat {
+  if (format === 'm3u8-cmaf' || format === 'mpd-time-cmaf') return format
+  if (format === undefined) throw invalid(`without format this is Smooth Streaming, which is not served; ${SERVED}`)
+  throw invalid(OTHER_FORMATS.has(format) ? `that format is not served; ${SERVED}` : `unknown format; ${SERVED}`)
+}
+
+function refuseEncryption(options: ReadonlyMap<string, string>): void {
+  if (options.has('encryption')) throw invalid('this presentation is in the clear: leave encryption out')
+}
+
+function invalid(rule: string): AppError {
+  return new AppError('URL_INVALID', `The URL is malformed: ${rule}.`)
+}
+
+function unknown(): AppError {
+  return new AppError('URL_UNKNOWN', 'The streaming endpoint has no such address.')
+}

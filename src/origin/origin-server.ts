@@ -1,0 +1,145 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import { AppError } from '../lib/errors.ts'
+import { type Logger, silentLogger } from '../lib/logger.ts'
+import { type Connections, trackConnections } from './connections.ts'
+import { createListener, type Listener, type TlsCredentials } from './listener.ts'
+import { ManifestAnswers } from './manifest-answers.ts'
+import { type Compress, ManifestCache } from './manifest-cache.ts'
+import type { FragmentReader, OriginObserver, PublicationReader } from './ports.ts'
+import { RequestHandler } from './request-handler.ts'
+import { SendBudget } from './send-budget.ts'
+
+export type OriginLimits = {
+  readonly connections: number
+  /** Bytes of bodies on their way to all clients at once; past it, 503. */
+  readonly inFlightBytes: number
+  readonly manifestCacheBytes: number
+  /** For a request's head, and for the whole request. */
+  readonly headersTimeoutMs: number
+  readonly requestTimeoutMs: number
+  /** For the next request on a connection, and for a connection on which nothing moves. */
+  readonly keepAliveTimeoutMs: number
+  readonly idleTimeoutMs: number
+  /** An answer is cut after `sendGraceMs` and the time that its bytes take at `minBytesPerSecond`. */
+  readonly sendGraceMs: number
+  readonly minBytesPerSecond: number
+  /** `max-age` of the manifests of what has ended: after that long a cache outside asks again. */
+  readonly endedMaxAgeSeconds: number
+  /** How long `stop` lets running answers go on. */
+  readonly stopGraceMs: number
+}
+
+export const defaultOriginLimits: OriginLimits = {
+  connections: 10_000,
+  inFlightBytes: 256 * 2 ** 20,
+  manifestCacheBytes: 32 * 2 ** 20,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 15_000,
+  keepAliveTimeoutMs: 65_000,
+  idleTimeoutMs: 90_000,
+  sendGraceMs: 20_000,
+  minBytesPerSecond: 16_384,
+  endedMaxAgeSeconds: 60,
+  stopGraceMs: 5_000,
+}
+
+export type OriginOptions = {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  /** Other threads listen on the same port. */
+  readonly reusePort?: boolean
+  readonly tls?: TlsCredentials
+  readonly limits?: Partial<OriginLimits>
+}
+
+export type OriginPorts = {
+  readonly publications: PublicationReader
+  readonly fragments: FragmentReader
+  readonly observer: OriginObserver
+  readonly clock?: Clock
+  readonly logger?: Logger
+  /** gzip of a manifest, where not the platform's own. */
+  readonly compress?: Compress
+}
+
+/** The streaming endpoint: HTTP/1.1, and HTTP/2 beside it where there is a certificate. */
+export class OriginServer {
+  readonly #options: OriginOptions
+  readonly #limits: OriginLimits
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #handler: RequestHandler
+  readonly #listener: Listener
+  readonly #connections: Connections
+  #stopped: Promise<void> | undefined
+
+  constructor(options: OriginOptions, ports: OriginPorts) {
+    const { clock = systemClock, logger = silentLogger } = ports
+    this.#options = options
+    this.#limits = { ...defaultOriginLimits, ...options.limits }
+    this.#clock = clock
+    this.#logger = logger
+    const cache = new ManifestCache(this.#limits.manifestCacheBytes, ports.compress)
+    this.#handler = new RequestHandler(
+      { publications: ports.publications, fragments: ports.fragments, observer: ports.observer, clock, logger },
+      {
+        manifests: new ManifestAnswers(cache, this.#limits.endedMaxAgeSeconds),
+        budget: new SendBudget(this.#limits.inFlightBytes),
+        sendGraceMs: this.#limits.sendGraceMs,
+        minBytesPerSecond: this.#limits.minBytesPerSecond,
+      },
+    )
+    this.#listener = createListener(options.tls, this.#limits, this.#onRequest)
+    this.#connections = trackConnections(this.#listener.server, options.tls !== undefined)
+  }
+
+  /** Resolves with the port once requests are taken; rejects with `ADDRESS_IN_USE` where it is taken. */
+  start(): Promise<{ readonly port: number }> {
+    const { server } = this.#listener
+    const { host, port, reusePort = false } = this.#options
+    return new Promise((resolve, reject) => {
+      server.once('error', (cause) => reject(startError(cause, host, port)))
+      server.listen({ host, port, reusePort }, () => {
+        server.removeAllListeners('error')
+        server.on('error', (error) => this.#logger.error({ err: error }, 'the streaming listener failed'))
+        resolve({ port: (server.address() as AddressInfo).port })
+      })
+    })
+  }
+
+  /** New connections use this certificate; those that there are go on with theirs. Throws `TLS_UNREADABLE`. */
+  setTls(credentials: TlsCredentials): void {
+    this.#listener.setTls(credentials)
+  }
+
+  /** Takes nothing new, lets what runs finish for the grace, then cuts it. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    const { server } = this.#listener
+    this.#handler.drain()
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    this.#connections.drain()
+    const cut = this.#clock.after(this.#limits.stopGraceMs, () => this.#connections.cut())
+    await closed
+    cut.cancel()
+  }
+
+  readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const end = this.#connections.requestBegins(request)
+    response.once('close', end)
+    void this.#handler.handle(request, response)
+  }
+}
+
+function startError(cause: Error, host: string, port: number): Error {
+  const isTaken = 'code' in cause && cause.code === 'EADDRINUSE'
+  if (!isTaken) return cause
+  return new AppError('ADDRESS_IN_USE', `${host}:${port} is in use; choose another port for streaming`, { cause })
+}

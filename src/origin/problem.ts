@@ -1,0 +1,46 @@
+import { AppError, type ErrorKind } from '../lib/errors.ts'
+
+/** RFC 9457 problem details; `type` is stable, so that a client can act on it. */
+export type Problem = {
+  readonly status: number
+  readonly type: string
+  readonly title: string
+  readonly detail: string
+  /** Seconds after which the same request may do better. */
+  readonly retryAfterSeconds?: number
+}
+
+const STATUS: Readonly<Record<ErrorKind, { readonly status: number; readonly title: string }>> = {
+  invalid: { status: 400, title: 'The request is malformed' },
+  forbidden: { status: 403, title: 'Not allowed' },
+  'not-found': { status: 404, title: 'There is nothing at this address' },
+  gone: { status: 410, title: 'No longer kept' },
+  'not-yet': { status: 412, title: 'Not there yet' },
+  conflict: { status: 409, title: 'In conflict with the present state' },
+  'too-large': { status: 413, title: 'Too large' },
+  unavailable: { status: 503, title: 'Unavailable for the moment' },
+  internal: { status: 500, title: 'Something broke here' },
+}
+
+/** The answer to an error. Only what was raised on purpose says more than its kind; a stack never leaves the server. */
+export function problemOf(thrown: unknown): Problem {
+  const error = thrown instanceof AppError && thrown.kind !== 'internal' ? thrown : undefined
+  const { status, title } = STATUS[error?.kind ?? 'internal']
+  const type = problemType(error?.code ?? 'INTERNAL')
+  const detail = error?.message ?? 'The server made a mistake; it has been noted.'
+  const isTransient = status === 412 || status === 503
+  return { status, type, title, detail, ...(isTransient && { retryAfterSeconds: 1 }) }
+}
+
+/** `GET`, `HEAD` and `OPTIONS` are all there is. */
+export const methodNotAllowed: Problem = {
+  status: 405,
+  type: problemType('METHOD_NOT_ALLOWED'),
+  title: 'Method not allowed',
+  detail: 'Use GET, HEAD or OPTIONS.',
+}
+
+/** `urn:headend:problem:segment-gone` for `SEGMENT_GONE`. */
+function problemType(code: string): string {
+  return `urn:headend:problem:${code.toLowerCase().replaceAll('_', '-')}`
+}

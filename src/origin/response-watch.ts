@@ -1,0 +1,86 @@
+import type { ServerResponse } from 'node:http'
+import { constants } from 'node:http2'
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { OriginObserver, RequestKind } from './ports.ts'
+
+/** Counted for a client that went away before its answer was complete (the number that nginx uses for it). */
+const CLIENT_CLOSED = 499
+
+/** One response from its request to its end. */
+export type ResponseWatch = {
+  kind: RequestKind
+  readonly isClosed: boolean
+  /** Aborted when the response is over, complete or not. */
+  readonly signal: AbortSignal
+  /** Runs when the response is over. */
+  onClose(run: () => void): void
+  /** The answer begins: it has to be over within `limitMs`. */
+  sending(status: number, sizeBytes: number, limitMs: number): void
+  /** Ends the response where it stands. */
+  cut(): void
+}
+
+/** Watches a response; `done` is called once, when it is over. */
+export function watchResponse(response: ServerResponse, clock: Clock, done: OriginObserver['request']): ResponseWatch {
+  return new Watch(response, clock, done)
+}
+
+class Watch implements ResponseWatch {
+  kind: RequestKind = 'other'
+  isClosed = false
+  readonly #response: ServerResponse
+  readonly #clock: Clock
+  readonly #done: OriginObserver['request']
+  readonly #startMs: number
+  readonly #onClose: (() => void)[] = []
+  #abort: AbortController | undefined
+  #limit: Timer | undefined
+  #status = CLIENT_CLOSED
+  #sizeBytes = 0
+
+  constructor(response: ServerResponse, clock: Clock, done: OriginObserver['request']) {
+    this.#response = response
+    this.#clock = clock
+    this.#done = done
+    this.#startMs = clock.monotonicMs()
+    response.once('close', () => this.#closed())
+    // A write to a connection that is gone: 'close' follows, and that is all there is to do.
+    response.on('error', () => undefined)
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.isClosed) this.#abort.abort()
+    return this.#abort.signal
+  }
+
+  onClose(run: () => void): void {
+    this.#onClose.push(run)
+  }
+
+  sending(status: number, sizeBytes: number, limitMs: number): void {
+    this.#status = status
+    this.#sizeBytes = sizeBytes
+    this.#limit = this.#clock.after(limitMs, () => this.cut())
+  }
+
+  cut(): void {
+    const stream = 'stream' in this.#response ? this.#response.stream : undefined
+    if (isHttp2Stream(stream)) stream.close(constants.NGHTTP2_CANCEL)
+    else this.#response.destroy()
+  }
+
+  #closed(): void {
+    this.isClosed = true
+    this.#limit?.cancel()
+    this.#abort?.abort()
+    for (const run of this.#onClose) run()
+    const isComplete = this.#response.writableFinished || this.#sizeBytes === 0
+    const status = isComplete ? this.#status : CLIENT_CLOSED
+    this.#done(this.kind, status, isComplete ? this.#sizeBytes : 0, this.#clock.monotonicMs() - this.#startMs)
+  }
+}
+
+function isHttp2Stream(stream: unknown): stream is { close(code: number): void } {
+  return typeof stream === 'object' && stream !== null && 'close' in stream && typeof stream.close === 'function'
+}

@@ -1,0 +1,99 @@
+import { AppError } from '../lib/errors.ts'
+import { LIVE_AUDIO_MPD, LIVE_MPD } from './child-urls.ts'
+import { type IsmTarget, parseIsmTarget } from './ism-target.ts'
+
+/** What a URL names, before anything is looked up. Names and ids are decoded; their case is as it was sent. */
+export type Target =
+  | { readonly kind: 'time' }
+  | { readonly kind: 'master' | 'mpd'; readonly locatorId: string }
+  | { readonly kind: 'child'; readonly locatorId: string; readonly digest: string; readonly child: Child }
+  | {
+      readonly kind: 'ism'
+      readonly locatorId: string
+      readonly manifestName: string
+      readonly target: IsmTarget
+    }
+
+/** What stands after `/{locatorId}/c/{digest}/`. */
+export type Child =
+  /** `name` may end with `-iframes`: whether that is part of the rendition's name is known only to the presentation. */
+  | { readonly kind: 'playlist'; readonly name: string }
+  /** The MPD that players of the live one go on with. */
+  | { readonly kind: 'live-mpd'; readonly audioOnly: boolean }
+  | { readonly kind: 'init'; readonly rendition: string; readonly track: number }
+  | { readonly kind: 'segment'; readonly rendition: string; readonly startTicks: number }
+
+const MAX_URL_LENGTH = 2_048
+const ISM = /^(.+)\.isml?$/i
+const PLAYLIST = /^(.+)\.m3u8$/
+const INIT = /^(0|[1-9]\d{0,9})\.init\.mp4$/
+const SEGMENT = /^(0|[1-9]\d{0,15})\.m4s$/
+
+/**
+ * Reads a request target by the URL grammar of the streaming endpoint. The query is ignored. Throws `URL_INVALID` for
+ * what is malformed, `URL_UNKNOWN` for what the grammar doesn't have.
+ */
+export function parseTarget(requestTarget: string): Target {
+  if (requestTarget.length > MAX_URL_LENGTH) {
+    throw new AppError('URL_INVALID', `The URL is longer than ${MAX_URL_LENGTH} characters.`)
+  }
+  const [root, first, ...rest] = pathOf(requestTarget).split('/').map(decode)
+  if (root !== '' || first === undefined || rest.length > 4) throw unknown()
+  if (rest.length === 0) {
+    if (first === 'time') return { kind: 'time' }
+    throw unknown()
+  }
+  if (first === '') throw unknown()
+  return parseUnderLocator(first, rest)
+}
+
+function parseUnderLocator(locatorId: string, rest: readonly string[]): Target {
+  const [name = '', ...more] = rest
+  if (more.length === 0) {
+    if (name === 'index.m3u8') return { kind: 'master', locatorId }
+    if (name === 'index.mpd') return { kind: 'mpd', locatorId }
+    throw unknown()
+  }
+  const manifestName = ISM.exec(name)?.[1]
+  if (manifestName !== undefined) return { kind: 'ism', locatorId, manifestName, target: parseIsmTarget(more) }
+  const [digest = '', ...child] = more
+  if (name === 'c') return { kind: 'child', locatorId, digest, child: parseChild(child) }
+  throw unknown()
+}
+
+function parseChild([first, second, ...rest]: readonly string[]): Child {
+  if (first === undefined || rest.length > 0) throw unknown()
+  if (second === undefined) {
+    const name = PLAYLIST.exec(first)?.[1]
+    if (name !== undefined) return { kind: 'playlist', name }
+    if (first === LIVE_MPD) return { kind: 'live-mpd', audioOnly: false }
+    if (first === LIVE_AUDIO_MPD) return { kind: 'live-mpd', audioOnly: true }
+    throw unknown()
+  }
+  const track = INIT.exec(second)?.[1]
+  if (track !== undefined) return { kind: 'init', rendition: first, track: Number(track) }
+  const startTicks = SEGMENT.exec(second)?.[1]
+  if (startTicks !== undefined && Number.isSafeInteger(Number(startTicks))) {
+    return { kind: 'segment', rendition: first, startTicks: Number(startTicks) }
+  }
+  throw unknown()
+}
+
+/** The path of origin form and, as proxies send it, of absolute form (RFC 9112 §3.2). */
+function pathOf(requestTarget: string): string {
+  const path = requestTarget.replace(/^https?:\/\/[^/?#]*/i, '')
+  const end = path.search(/[?#]/)
+  return end < 0 ? path : path.slice(0, end)
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch (cause) {
+    throw new AppError('URL_INVALID', 'The URL has a percent-encoding that is not UTF-8.', { cause })
+  }
+}
+
+function unknown(): AppError {
+  return new AppError('URL_UNKNOWN', 'The streaming endpoint has no such address.')
+}

@@ -1,0 +1,123 @@
+import type { ChannelObserver, DropReason } from '../channel/ports.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { Stoppable } from '../lib/scope.ts'
+import type { LogRecord } from '../presentation/records.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+const REPORT_MS = 1_000
+
+type LayerTally = {
+  receivedBytes: number
+  videoFrames: number
+  gopLengthMs?: number
+  audioVideoDriftMs?: number
+  clockDriftMs?: number
+}
+
+/** Turns what a channel tells of itself into metrics (once a second where it is frequent) and log lines (where it is rare). */
+export class ChannelMetrics implements ChannelObserver, Stoppable {
+  readonly #channel: string
+  readonly #metrics: Metrics
+  readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #timer: Timer
+  readonly #layers = new Map<string, LayerTally>()
+  #reportedMs: number
+  #hadInput = false
+
+  constructor(channel: string, metrics: Metrics, clock: Clock, logger: Logger) {
+    this.#channel = channel
+    this.#metrics = metrics
+    this.#logger = logger
+    this.#clock = clock
+    this.#reportedMs = clock.monotonicMs()
+    this.#timer = clock.every(REPORT_MS, () => this.#report())
+  }
+
+  sessionStarted(): void {
+    this.#metrics.ingest.sessionStarted(this.#channel, this.#hadInput)
+  }
+
+  sessionEnded(layer: string): void {
+    this.#layers.delete(layer)
+    this.#metrics.ingest.sessionEnded(this.#channel, layer)
+  }
+
+  frameReceived(layer: string, kind: 'video' | 'audio', sizeBytes: number): void {
+    const tally = this.#tally(layer)
+    tally.receivedBytes += sizeBytes
+    if (kind === 'video') tally.videoFrames++
+  }
+
+  frameDropped(layer: string, reason: DropReason): void {
+    this.#metrics.ingest.framesDropped(this.#channel, layer, reason, 1)
+  }
+
+  gopEnded(layer: string, seconds: number): void {
+    this.#tally(layer).gopLengthMs = seconds * 1_000
+  }
+
+  drift(layer: string, seconds: number): void {
+    this.#tally(layer).clockDriftMs = seconds * 1_000
+  }
+
+  audioVideoOffset(layer: string, seconds: number): void {
+    this.#tally(layer).audioVideoDriftMs = seconds * 1_000
+  }
+
+  recordWritten(record: LogRecord, rendition: string | undefined, endMs: number | undefined): void {
+    const { segmenter } = this.#metrics
+    if (record.type === 'fragment' && rendition !== undefined && endMs !== undefined) {
+      segmenter.fragmentAppended(this.#channel, rendition, endMs)
+    } else if (record.type === 'segment-closed') {
+      segmenter.segmentClosed(this.#channel, record.durationTicks / 90_000)
+    } else if (record.type === 'gap') {
+      segmenter.gap(this.#channel)
+    } else if (record.type === 'discontinuity') {
+      segmenter.discontinuity(this.#channel, record.reason)
+      this.#logger.warn({ reason: record.reason, discontinuity: record.discontinuitySequence }, 'discontinuity')
+    }
+  }
+
+  cutForced(startMs: number): void {
+    this.#metrics.segmenter.cutForced(this.#channel)
+    this.#logger.warn(
+      { at: new Date(startMs).toISOString() },
+      'segment cut without a key frame: the encoder sends them too rarely',
+    )
+  }
+
+  inputLost(reason: string): void {
+    this.#logger.warn({ reason }, 'input lost; the presentation goes on with gaps')
+  }
+
+  inputReturned(): void {
+    this.#logger.info(this.#hadInput ? 'input returned' : 'input arrived')
+    this.#hadInput = true
+  }
+
+  async stop(): Promise<void> {
+    this.#timer.cancel()
+  }
+
+  #tally(layer: string): LayerTally {
+    let tally = this.#layers.get(layer)
+    if (!tally) {
+      tally = { receivedBytes: 0, videoFrames: 0 }
+      this.#layers.set(layer, tally)
+    }
+    return tally
+  }
+
+  #report(): void {
+    const nowMs = this.#clock.monotonicMs()
+    const elapsedMs = nowMs - this.#reportedMs
+    this.#reportedMs = nowMs
+    for (const [layer, tally] of this.#layers) {
+      this.#metrics.ingest.report(this.#channel, layer, { ...tally, elapsedMs })
+      tally.receivedBytes = 0
+      tally.videoFrames = 0
+    }
+  }
+}

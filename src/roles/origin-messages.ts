@@ -1,0 +1,28 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { LogLevel } from '../lib/logger.ts'
+import type { OriginCounts } from '../telemetry/origin-counts.ts'
+import type { TlsMaterial } from './tls-files.ts'
+
+/** What an origin thread is started with. */
+export type OriginThreadData = {
+  readonly thread: number
+  readonly host: string
+  /** 0 for the first thread where any free port will do; the others are told which one that was. */
+  readonly port: number
+  readonly tls: TlsMaterial | undefined
+  readonly maxConnections: number
+  readonly manifestCacheBytes: number
+  readonly maxInFlightBytes: number
+  readonly logLevel: LogLevel
+  /** The other end of the log's feed. */
+  readonly feed: MessagePort
+}
+
+/** To an origin thread. */
+export type OriginCommand = { readonly kind: 'stop' } | { readonly kind: 'tls'; readonly tls: TlsMaterial }
+
+/** From an origin thread. */
+export type OriginReport =
+  | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'counts'; readonly counts: OriginCounts }

@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto'
+import { parentPort, workerData } from 'node:worker_threads'
+import { systemClock } from '../lib/clock.ts'
+import { messageOf } from '../lib/errors.ts'
+import { createLogger } from '../lib/logger.ts'
+import { Scope } from '../lib/scope.ts'
+import { Replica } from '../log/replica.ts'
+import { OriginServer } from '../origin/origin-server.ts'
+import { OriginCounter } from '../telemetry/origin-counts.ts'
+import type { OriginCommand, OriginReport, OriginThreadData } from './origin-messages.ts'
+
+const COUNTS_PERIOD_MS = 1_000
+
+/** A streaming endpoint in a thread of its own: a replica of the logs, and a server that answers from it. */
+async function run(data: OriginThreadData, report: (message: OriginReport) => void): Promise<Scope> {
+  const scope = new Scope()
+  const logger = createLogger(data.logLevel).child({ thread: data.thread })
+  const counter = new OriginCounter(randomUUID())
+  const replica = new Replica(data.feed, {
+    onFailure: (reason) => logger.error({ reason }, 'replica failed; it is copied anew'),
+  })
+  scope.add('feed', () => data.feed.close())
+  scope.add('replica', () => replica.stop())
+  const server = new OriginServer(
+    {
+      host: data.host,
+      port: data.port,
+      reusePort: true,
+      limits: {
+        connections: data.maxConnections,
+        manifestCacheBytes: data.manifestCacheBytes,
+        inFlightBytes: data.maxInFlightBytes,
+      },
+      ...(data.tls ? { tls: data.tls } : {}),
+    },
+    { publications: replica, fragments: replica, observer: counter, clock: systemClock, logger },
+  )
+  const { port } = await server.start()
+  scope.own('server', server)
+  const counts = systemClock.every(COUNTS_PERIOD_MS, () => report({ kind: 'counts', counts: counter.snapshot() }))
+  scope.add('counts', () => {
+    counts.cancel()
+    report({ kind: 'counts', counts: counter.snapshot() })
+  })
+  parentPort?.on('message', (command: OriginCommand) => {
+    if (command.kind === 'tls') server.setTls(command.tls)
+  })
+  report({ kind: 'listening', port })
+  return scope
+}
+
+const port = parentPort
+if (port) {
+  const report = (message: OriginReport) => port.postMessage(message)
+  const running = run(workerData as OriginThreadData, report)
+  // A thread that can't start says why; its owner decides what becomes of it.
+  running.catch((error: unknown) => {
+    report({ kind: 'failed', message: messageOf(error) })
+    port.close()
+  })
+  port.on('message', (command: OriginCommand) => {
+    if (command.kind !== 'stop') return
+    void running.then((scope) => scope.stop()).finally(() => port.close())
+  })
+}

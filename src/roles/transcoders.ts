@@ -1,0 +1,103 @@
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { Transcoder, TranscoderOutput } from '../channel/ports.ts'
+import { type ChannelConfig, type Config, channelDurations } from '../config/schema.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { TranscoderMetrics } from '../telemetry/transcoder-metrics.ts'
+import { checkEncoders, type FfmpegBinary } from '../transcode/ffmpeg-probe.ts'
+import { type Ladder, loadLadder } from '../transcode/ladder.ts'
+import { LadderTranscoder } from '../transcode/ladder-transcoder.ts'
+import { rungsForCores } from '../transcode/rungs.ts'
+import type { TranscodeSink } from '../transcode/transcode-sink.ts'
+
+const LADDERS = fileURLToPath(new URL('../../config/ladders', import.meta.url))
+/** Key frames stand no further apart than this, and a whole number of times in a segment. */
+const LONGEST_GRID_MS = 2_000
+const START_AUDIO_WAIT_MS = 1_000
+const STOP_GRACE_MS = 3_000
+const RESTART = { promptRestarts: 3, backoffMs: 1_000, maxBackoffMs: 30_000, windowMs: 30_000 }
+
+/** The ladder of a channel, checked against what this ffmpeg can encode. `isSized`: cut to what the machine's cores carry. */
+export async function channelLadder(config: ChannelConfig, ffmpeg: FfmpegBinary, isSized: boolean): Promise<Ladder> {
+  const ladder = await loadLadder(config.ladder, LADDERS)
+  checkEncoders(ladder, ffmpeg)
+  return isSized ? rungsForCores(ladder, availableParallelism()) : ladder
+}
+
+/** The distance of forced key frames: a segment, or an equal part of one that is not longer than two seconds. */
+export function keyFrameGridSeconds(segmentDurationMs: number): number {
+  return segmentDurationMs / Math.ceil(segmentDurationMs / LONGEST_GRID_MS) / 1_000
+}
+
+type Deps = {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: TranscoderMetrics
+  readonly ffmpeg: FfmpegBinary
+  readonly config: Config['transcode']
+}
+
+/** Makes a channel's live transcoder, and tells metrics and log what it reports. */
+export function transcoderFactory(
+  channel: ChannelConfig,
+  ladder: Ladder,
+  deps: Deps,
+): (output: TranscoderOutput) => Transcoder {
+  const { clock, metrics, ffmpeg, config } = deps
+  const logger = deps.logger.child({ channel: channel.name })
+  return (output) =>
+    new LadderTranscoder(
+      {
+        ladder,
+        ffmpegPath: ffmpeg.path,
+        segmentGridSeconds: keyFrameGridSeconds(channelDurations(channel).segmentDurationMs),
+        stallMs: config.stallTimeout,
+        lagBudgetMs: config.lagBudget,
+        startAudioWaitMs: START_AUDIO_WAIT_MS,
+        maxQueuedBytes: config.maxQueuedBytes,
+        stopGraceMs: STOP_GRACE_MS,
+        restart: RESTART,
+      },
+      { clock, logger },
+      transcodeSink(channel.name, output, metrics, logger),
+    )
+}
+
+function transcodeSink(
+  channel: string,
+  output: TranscoderOutput,
+  metrics: TranscoderMetrics,
+  logger: Logger,
+): TranscodeSink {
+  let countedCpuSeconds = 0
+  return {
+    renditions(list) {
+      logger.info({ renditions: list.map(({ name, config }) => `${name} ${config.codecString}`) }, 'transcoder started')
+      output.renditions(list)
+    },
+    sample: (rendition, sample, durationTicks) => output.sample(rendition, sample, durationTicks),
+    restarted(report) {
+      metrics.restarted(channel, report.reason)
+      logger.warn({ ...report }, 'transcoder replaced')
+      output.restarted()
+    },
+    failing: (report) => logger.error({ ...report }, 'transcoder keeps dying; waiting before the next try'),
+    dropped(frames, reason) {
+      metrics.framesDropped(channel, frames)
+      logger.warn({ frames, reason }, 'frames not encoded')
+    },
+    stats({ pid, fps, speed, queuedBytes, cpuSeconds }) {
+      if (pid === undefined) metrics.stopped(channel)
+      else metrics.started(channel)
+      const usedCpuSeconds = Math.max(0, cpuSeconds - countedCpuSeconds)
+      countedCpuSeconds = Math.max(countedCpuSeconds, cpuSeconds)
+      metrics.report(channel, {
+        framesPerSecond: fps ?? 0,
+        speedRatio: speed ?? 0,
+        queuedBytes,
+        cpuSeconds: usedCpuSeconds,
+      })
+    },
+  }
+}

@@ -1,0 +1,380 @@
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { Logger } from '../lib/logger.ts'
+import { sameConfig } from '../media/flv/same-config.ts'
+import type { AudioConfig, CodecConfig, Sample, VideoConfig } from '../media/media.ts'
+import { DropCounter } from './drop-counter.ts'
+import type { ExitReport } from './ffmpeg-child.ts'
+import { InputValve } from './input-valve.ts'
+import { LadderRun } from './ladder-run.ts'
+import { MediaFloors } from './output-gate.ts'
+import { costSteps } from './rendition-plan.ts'
+import { RestartPolicy } from './restart-policy.ts'
+import { type SpawnPort, spawnProcess } from './spawn-port.ts'
+import { presentationMs, type StartDecision, StartGate } from './start-gate.ts'
+import type { RestartReason, TranscodeSink } from './transcode-sink.ts'
+import type { LadderTranscoderOptions } from './transcoder-options.ts'
+
+type Deps = { readonly clock: Clock; readonly logger: Logger; readonly spawn?: SpawnPort }
+type Replaced = { readonly reason: RestartReason; readonly exit: ExitReport }
+
+/**
+ * - `gating`: no child; the gate gathers what the next one begins with.
+ * - `running`: a child is fed.
+ * - `closing`: a child gives its last and nothing else runs; the gate gathers.
+ * - `backoff`: children kept dying; input is dropped until the wait is over.
+ */
+type Phase = 'gating' | 'running' | 'closing' | 'backoff' | 'stopped'
+
+const TICK_MS = 250
+const TICKS_PER_STATS = 4
+/** A child that gave this much media was a working one: its death isn't part of a row of failures. */
+const PRODUCTIVE_MS = 1000
+/** Pictures without sound for this long: the sound is taken for lost, and silence made from the next IDR on. */
+const AUDIO_LOST_MS = 3000
+
+/**
+ * Encodes one input into a ladder with one ffmpeg child at a time, and replaces the child when it dies, stalls, falls
+ * behind or no longer suits the input; always from an independent picture on. Load once shed (a cheaper preset, then the top
+ * rungs) stays shed until the input ends. Nothing thrown leaves it: what happens is told to the sink.
+ */
+export class LadderTranscoder {
+  readonly #options: LadderTranscoderOptions
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #spawn: SpawnPort
+  readonly #sink: TranscodeSink
+  readonly #gate: StartGate
+  readonly #policy: RestartPolicy
+  readonly #drops = new DropCounter()
+  readonly #valve: InputValve
+  readonly #floors = new MediaFloors()
+  readonly #ticker: Timer
+  #phase: Phase = 'gating'
+  #video: VideoConfig | undefined
+  #audio: AudioConfig | undefined
+  #run: LadderRun | undefined
+  /** What closes children, one after the other. */
+  #transition: Promise<void> = Promise.resolve()
+  #closings = 0
+  #backoff: Timer | undefined
+  #stopped: Promise<void> | undefined
+  /** The child is to be replaced at the next IDR, for this reason. */
+  #replaceFor: RestartReason | undefined
+  /** The last child's end, until its successor's output announces it. */
+  #replaced: Replaced | undefined
+  /** Sound before this media time went into the last child. */
+  #audioFromMs: number | undefined
+  /** The last child had no sound from the source: the next one doesn't wait for any. */
+  #startsSilent = false
+  /** The source's sound can't be decoded. */
+  #audioMuted = false
+  #newestVideoMs = 0
+  #savings = 0
+  #restarts = 0
+  #pastCpuSeconds = 0
+  #ticks = 0
+
+  constructor(options: LadderTranscoderOptions, deps: Deps, sink: TranscodeSink) {
+    this.#options = options
+    this.#clock = deps.clock
+    this.#logger = deps.logger
+    this.#spawn = deps.spawn ?? spawnProcess
+    this.#sink = sink
+    this.#gate = new StartGate({ audioWaitMs: options.startAudioWaitMs, maxBytes: options.maxQueuedBytes })
+    this.#policy = new RestartPolicy(options.restart)
+    this.#valve = new InputValve(options, deps.clock, this.#drops)
+    this.#ticker = deps.clock.every(TICK_MS, () => this.#tick())
+  }
+
+  /** Before the first sample of its kind, and again when it changes: the child is then replaced at the next IDR. */
+  configure(config: CodecConfig): void {
+    const known = config.kind === 'video' ? this.#video : this.#audio
+    if (this.#phase === 'stopped' || sameConfig(known, config)) return
+    if (config.kind === 'video') this.#video = config
+    else this.#audio = config
+    if (config.kind === 'audio') this.#audioMuted = false
+    if (known !== undefined) this.#drops.add(this.#gate.reset(), 'child-restart')
+    const run = this.#run
+    if (!run) return
+    const concerned = config.kind === 'video' ? run.hasVideo : run.hasSourceAudio
+    if (!concerned) return
+    this.#replaceFor = 'config-changed'
+    if (config.kind === 'video') this.#valve.awaitIdr('child-restart')
+    else if (!run.hasVideo) this.#replace()
+  }
+
+  /**
+   * One sample on the epoch timeline, in decoding order of its kind. Where a promise is given, no more should be written
+   * until it resolves: when there is room again, or after the lag budget, from when on input is dropped to the next IDR.
+   */
+  write(kind: 'video' | 'audio', sample: Sample): Promise<void> | undefined {
+    const config = kind === 'video' ? this.#video : this.#audio
+    if (this.#phase === 'stopped') return undefined
+    if (!config) this.#drops.add(1, 'no-config')
+    else if (this.#phase === 'backoff') this.#drops.add(1, 'backing-off')
+    else if (kind === 'audio' && this.#audioMuted) return undefined
+    else if (this.#run) return this.#writeTo(this.#run, kind, sample, config)
+    else {
+      this.#hold(kind, sample, config)
+      this.#startIfReady()
+    }
+    return undefined
+  }
+
+  /**
+   * The input is gone: everything that went in comes out before this resolves. What is written meanwhile belongs to the
+   * next input, which begins with a child, and with the full ladder, of its own.
+   */
+  inputEnded(): Promise<void> {
+    if (this.#phase === 'stopped') return this.#transition
+    const left = this.#gate.decide(this.#configs(), this.#clock.monotonicMs(), {
+      force: true,
+      audioFromMs: this.#audioFromMs,
+    })
+    this.#drops.add(this.#gate.reset(), 'before-first-picture')
+    const run = this.#detach()
+    this.#replaceFor = undefined
+    this.#startsSilent = false
+    this.#audioMuted = false
+    return this.#close(async () => {
+      if (run) this.#account(run, await run.end(this.#options.stopGraceMs))
+      if (left) {
+        const last = this.#open(left)
+        this.#account(last, await last.end(this.#options.stopGraceMs))
+      }
+      this.#replaced = undefined
+      this.#audioFromMs = undefined
+      this.#savings = 0
+      this.#flushDrops()
+    })
+  }
+
+  /** Lets the child give what it holds and ends it. Calling it twice gives the same promise. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopOnce()
+    return this.#stopped
+  }
+
+  async #stopOnce(): Promise<void> {
+    const ended = this.inputEnded()
+    this.#phase = 'stopped'
+    this.#ticker.cancel()
+    await ended
+  }
+
+  #configs(): { video: VideoConfig | undefined; audio: AudioConfig | undefined } {
+    return { video: this.#video, audio: this.#audio }
+  }
+
+  #hold(kind: 'video' | 'audio', sample: Sample, config: CodecConfig): void {
+    const reason = this.#replaced || this.#phase === 'closing' ? 'child-restart' : 'before-first-picture'
+    this.#drops.add(this.#gate.push(kind, sample, config, this.#clock.monotonicMs()), reason)
+  }
+
+  #writeTo(run: LadderRun, kind: 'video' | 'audio', sample: Sample, config: CodecConfig): Promise<void> | undefined {
+    if (kind === 'video') {
+      this.#newestVideoMs = presentationMs(sample, config)
+      if (!run.hasVideo) this.#replaceFor ??= 'video-arrived'
+      if (sample.independent && this.#replaceFor) {
+        this.#replace()
+        this.#hold(kind, sample, config)
+        return undefined
+      }
+    } else if (!run.hasSourceAudio || this.#replaceFor === 'config-changed') {
+      // It can't go into this child: the next one begins with it.
+      if (!run.hasSourceAudio) this.#replaceFor ??= 'audio-arrived'
+      this.#hold(kind, sample, config)
+      return undefined
+    } else if (this.#replaceFor === 'audio-lost') {
+      this.#replaceFor = undefined
+    }
+    if (!this.#valve.admits(kind, sample)) return undefined
+    if (!run.write(kind, sample)) this.#drops.add(1, 'before-first-picture')
+    return this.#valve.afterWrite(run, () => this.#shedLoad())
+  }
+
+  #startIfReady(): void {
+    if (this.#phase !== 'gating') return
+    const start = this.#gate.decide(this.#configs(), this.#clock.monotonicMs(), {
+      audioFromMs: this.#audioFromMs,
+      startsSilent: this.#startsSilent,
+    })
+    if (!start) return
+    const run = this.#open(start)
+    this.#run = run
+    this.#phase = 'running'
+    void run.exited.then((exit) => {
+      if (this.#run === run) this.#lost(run, exit.outcome === 'spawn-failed' ? 'spawn-failed' : 'crashed')
+    })
+  }
+
+  /** Starts a child and feeds it what it begins with. */
+  #open(start: StartDecision): LadderRun {
+    const { ladder, ffmpegPath, segmentGridSeconds: gridSeconds, stallMs, lagBudgetMs } = this.#options
+    const { maxQueuedBytes, encoderThreads } = this.#options
+    const savings = this.#savings
+    const options = { ladder, ffmpegPath, gridSeconds, stallMs, lagBudgetMs, maxQueuedBytes, encoderThreads, savings }
+    const run = new LadderRun(
+      start,
+      options,
+      { clock: this.#clock, spawn: this.#spawn, floors: this.#floors },
+      {
+        renditions: (list) => {
+          this.#announceRestart(run)
+          this.#sink.renditions(list)
+        },
+        sample: (rendition, sample, durationTicks) => this.#sink.sample(rendition, sample, durationTicks),
+        drained: () => {
+          if (this.#run === run) this.#valve.review(run)
+        },
+        outputInvalid: (problem) => {
+          this.#logger.error({ problem }, 'ffmpeg gave what is not fragmented MP4')
+          if (this.#run === run) this.#lost(run, 'output-invalid')
+        },
+      },
+    )
+    this.#logger.info({ pid: run.pid, preset: run.preset, silence: !run.hasSourceAudio }, 'ffmpeg started')
+    for (const { kind, sample } of start.items) {
+      if (!run.write(kind, sample)) this.#drops.add(1, 'before-first-picture')
+    }
+    return run
+  }
+
+  #announceRestart(run: LadderRun): void {
+    const replaced = this.#replaced
+    this.#replaced = undefined
+    if (!replaced) return
+    const { preset } = run
+    this.#sink.restarted({ ...replaced, restarts: this.#restarts, preset, savings: this.#savings })
+  }
+
+  /** The current child is no longer the one that is fed. */
+  #detach(): LadderRun | undefined {
+    const run = this.#run
+    this.#run = undefined
+    this.#backoff?.cancel()
+    this.#backoff = undefined
+    this.#valve.reset()
+    return run
+  }
+
+  /** Runs `work` after everything that closes already, with nothing started meanwhile. */
+  #close(work: () => Promise<void>): Promise<void> {
+    this.#phase = 'closing'
+    this.#closings++
+    this.#transition = this.#transition.then(work).then(() => {
+      if (--this.#closings > 0 || this.#phase !== 'closing') return
+      this.#phase = 'gating'
+      this.#startIfReady()
+    })
+    return this.#transition
+  }
+
+  /** In peace: the child gives all it holds, and the next begins with what the gate gathers from now on. */
+  #replace(): void {
+    const run = this.#detach()
+    const reason = this.#replaceFor ?? 'config-changed'
+    this.#replaceFor = undefined
+    if (!run) return
+    this.#startsSilent = reason === 'audio-lost'
+    this.#audioFromMs = run.hasSourceAudio ? run.audioEndMs - 1 : undefined
+    void this.#close(async () => {
+      const exit = await run.end(this.#options.stopGraceMs)
+      this.#account(run, exit)
+      this.#replacedBy(reason, exit)
+    })
+  }
+
+  /** The child died or has to: what it gave whole is delivered, and the next begins with the next IDR. */
+  #lost(run: LadderRun, reason: RestartReason): void {
+    this.#detach()
+    this.#replaceFor = undefined
+    this.#startsSilent = !run.hasSourceAudio
+    this.#audioFromMs = undefined
+    this.#drops.add(this.#gate.reset(), 'child-restart')
+    void this.#close(async () => {
+      const exit = await run.kill()
+      this.#account(run, exit)
+      this.#replacedBy(reason, exit)
+      const waitMs =
+        reason === 'fell-behind' ? 0 : this.#policy.died(this.#clock.monotonicMs(), run.producedMs >= PRODUCTIVE_MS)
+      if (waitMs > 0 && this.#phase === 'closing') this.#backOff({ reason, exit }, waitMs)
+    })
+  }
+
+  #backOff(replaced: Replaced, retryMs: number): void {
+    const { deaths } = this.#policy
+    this.#logger.error({ ...replaced, deaths, retryMs }, 'ffmpeg keeps dying')
+    this.#drops.add(this.#gate.reset(), 'backing-off')
+    this.#phase = 'backoff'
+    this.#backoff = this.#clock.after(retryMs, () => {
+      this.#backoff = undefined
+      this.#phase = 'gating'
+    })
+    this.#sink.failing({ ...replaced, deaths, retryMs })
+  }
+
+  #replacedBy(reason: RestartReason, exit: ExitReport): void {
+    this.#restarts++
+    this.#replaced = { reason, exit }
+    this.#logger.warn({ reason, exit }, 'ffmpeg is replaced')
+  }
+
+  #account(run: LadderRun, exit: ExitReport): void {
+    this.#pastCpuSeconds += run.cpuSeconds()
+    this.#logger.debug({ outcome: exit.outcome, code: exit.code, signal: exit.signal }, 'ffmpeg is gone')
+  }
+
+  /** One step cheaper with the next child; where nothing is left to save, input is skipped until the child has caught up. */
+  #shedLoad(): void {
+    const run = this.#run
+    if (!run) return
+    if (this.#video && run.hasVideo && this.#savings < costSteps(this.#options.ladder, this.#video)) {
+      this.#savings++
+      this.#lost(run, 'fell-behind')
+    } else {
+      this.#valve.shut('fell-behind')
+    }
+  }
+
+  #tick(): void {
+    this.#flushDrops()
+    const run = this.#run
+    if (!run) {
+      this.#startIfReady()
+      return
+    }
+    this.#valve.review(run)
+    this.#judge(run)
+    if (this.#run === run && ++this.#ticks % TICKS_PER_STATS === 0) this.#reportStats(run)
+  }
+
+  #judge(run: LadderRun): void {
+    const verdict = run.verdict()
+    if (verdict === 'stalled') this.#lost(run, 'stalled')
+    else if (verdict === 'behind') this.#shedLoad()
+    else if (run.hasVideo && run.hasSourceAudio) {
+      if (verdict === 'audio-silent') this.#audioMuted = true
+      const isAudioLost = this.#audioMuted || this.#newestVideoMs - run.audioEndMs > AUDIO_LOST_MS
+      if (isAudioLost) this.#replaceFor ??= 'audio-lost'
+    }
+  }
+
+  #reportStats(run: LadderRun): void {
+    const { pid, lagMs, queuedBytes, progress } = run
+    this.#sink.stats({
+      pid,
+      speed: progress?.speed,
+      fps: progress?.fps,
+      cpuSeconds: this.#pastCpuSeconds + run.cpuSeconds(),
+      lagMs,
+      queuedBytes,
+      restarts: this.#restarts,
+      savings: this.#savings,
+    })
+  }
+
+  #flushDrops(): void {
+    this.#drops.flush((frames, reason) => this.#sink.dropped(frames, reason))
+  }
+}
