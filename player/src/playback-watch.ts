@@ -5,6 +5,9 @@ const TICK_MS = 500
 const NOTICE_AFTER_MS = 4_000
 const JUMP_AFTER_MS = 1_500
 const RESTART_AFTER_MS = 20_000
+/** Slow enough to rebuild a buffer within half a minute, and nobody hears it: browsers keep the pitch. */
+const RECOVERY_RATE = 0.92
+const TOO_CLOSE_S = 1
 
 type WatchOwner = {
   engine(): Engine | undefined
@@ -63,7 +66,10 @@ export class PlaybackWatch {
     if (moved || this.#video.paused || this.#video.ended) {
       this.#standingSinceMs = now
       this.#restartDueMs = now + RESTART_AFTER_MS
-      if (moved) this.#owner.progressed()
+      if (moved) {
+        this.#keepDistance()
+        this.#owner.progressed()
+      }
       return
     }
     const engine = this.#owner.engine()
@@ -75,6 +81,18 @@ export class PlaybackWatch {
     this.#restartDueMs = now + RESTART_AFTER_MS
     // While the encoder is away there is nothing that a new engine could play, and the old one keeps asking.
     if (!engine.inputAway()) this.#owner.hopeless()
+  }
+
+  /**
+   * Behind a hole playback goes on with the first media there is, so close to the live edge that the next late segment would
+   * stop it; it falls back to the advised distance without stopping.
+   */
+  #keepDistance(): void {
+    const engine = this.#owner.engine()
+    const live = engine?.isLive() ? engine.livePosition() : undefined
+    const lead = live === undefined ? 0 : this.#video.currentTime - live
+    if (lead > TOO_CLOSE_S) this.#video.playbackRate = RECOVERY_RATE
+    else if (lead < TOO_CLOSE_S / 4 && this.#video.playbackRate === RECOVERY_RATE) this.#video.playbackRate = 1
   }
 
   /** Over the hole to what is buffered behind it, or back to the live edge when the position has left the window. */

@@ -57,6 +57,9 @@ export class PassThrough implements LayerOutput {
   }
 
   ended(layer: Layer, reason: string): void {
+    const isLast = [...this.#feeds.values()].every((feed) => feed.layer === layer)
+    // Together, so that audio after the last picture is kept.
+    if (isLast) this.#ports.segmenter.flush()
     for (const [name, feed] of this.#feeds) {
       if (feed.layer !== layer) continue
       this.#ports.segmenter.remove(name)

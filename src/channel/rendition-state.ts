@@ -26,11 +26,11 @@ export function opensFor(
   sample: QueuedSample,
   targetTicks: number,
 ): boolean {
-  const { startTicks, cut } = next.head
+  const { startTicks, audioFromTicks, cut } = next.head
   const { track } = state
   if (!track.isVideo) {
     const halfFrameTicks = ((sample.durationTicks / track.timescale) * PRESENTATION_TIMESCALE) / 2
-    return sample.timeTicks >= startTicks - halfFrameTicks
+    return sample.timeTicks >= audioFromTicks - halfFrameTicks
   }
   const isThere = sample.timeTicks >= startTicks - ROUNDING_TICKS
   const isOverdue = sample.decodeTicks - startTicks > targetTicks

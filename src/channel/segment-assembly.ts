@@ -15,6 +15,8 @@ export type AssemblyHead = {
   readonly sequence: number
   readonly discontinuitySequence: number
   readonly startTicks: number
+  /** Audio from here on belongs to it: its start, or, where nothing went before, all that came with its first picture. */
+  readonly audioFromTicks: number
   readonly cut: Cut
 }
 

@@ -220,21 +220,22 @@ export class Segmenter {
         dtsTicks: sample.decodeTicks,
         independent: sample.independent,
       })
-      if (cut) this.#pass(lead, this.#startSegment(sample.timeTicks, cut))
+      if (cut) this.#pass(lead, this.#startSegment(sample, cut))
       this.#leadTicks = sample.decodeTicks
       if (lead.at) lead.at.add(lead.track, sample)
       else this.#options.observer.sampleDropped(lead.track.spec.name, 'no-key-frame')
     }
   }
 
-  #startSegment(startTicks: number, cut: 'clean' | 'forced'): SegmentAssembly {
+  #startSegment({ timeTicks: startTicks, decodeTicks }: QueuedSample, cut: 'clean' | 'forced'): SegmentAssembly {
+    const audioFromTicks = this.isIdle ? Math.min(startTicks, decodeTicks) : startTicks
     if (cut === 'forced') this.#options.observer.cutForced(startTicks)
     const reason = this.#pendingDiscontinuity
     this.#pendingDiscontinuity = undefined
     if (reason && this.isIdle) this.#fillRemainder(startTicks)
     if (reason) this.#numbers.discontinuitySequence++
     const { discontinuitySequence } = this.#numbers
-    const head = { sequence: this.#numbers.nextSequence++, discontinuitySequence, startTicks, cut }
+    const head = { sequence: this.#numbers.nextSequence++, discontinuitySequence, startTicks, audioFromTicks, cut }
     const assembly = new SegmentAssembly(head, {
       partSeconds: this.#options.partSeconds,
       allocate: this.#options.allocate,

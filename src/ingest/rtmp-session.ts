@@ -66,6 +66,7 @@ export class RtmpSession {
 
   /** Looks at the clock on behalf of all of this session's time-outs. */
   sweep(nowMs: number): void {
+    if (this.#socket.destroyed) return
     const { limits } = this.#context
     if (this.#sawMedia || this.#pauses > 0) this.#lastMediaMs = nowMs
     this.#sawMedia = false

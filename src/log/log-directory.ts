@@ -53,15 +53,18 @@ export class LogDirectory {
     })
   }
 
-  /** Publishes a presentation, or changes what is published under this locator. Origins see it with their next request. */
-  publish(publication: Publication): void {
+  /** Publishes a presentation, or changes what is published under this locator; resolves when every replica has it. */
+  async publish(publication: Publication): Promise<void> {
     this.#publications.set(publication.locatorId.toLowerCase(), publication)
     for (const feed of this.#feeds) feed.publicationChanged({ kind: 'publish', publication })
+    await this.#settled()
   }
 
-  withdraw(locatorId: string): void {
+  /** Resolves when no replica answers for the locator any more. */
+  async withdraw(locatorId: string): Promise<void> {
     this.#publications.delete(locatorId.toLowerCase())
     for (const feed of this.#feeds) feed.publicationChanged({ kind: 'withdraw', locatorId })
+    await this.#settled()
   }
 
   /** Feeds the replica behind `port`, now and until the result is stopped. */
@@ -110,5 +113,9 @@ export class LogDirectory {
   /** As `Replica.wait`. */
   wait(presentationId: string, version: number, signal: AbortSignal): Promise<PresentationView | undefined> {
     return this.#waiters.wait(this.#logs.get(presentationId)?.view, version, signal)
+  }
+
+  async #settled(): Promise<void> {
+    await Promise.all([...this.#feeds].map((feed) => feed.settled()))
   }
 }

@@ -58,7 +58,7 @@ export class ThreadFeed {
   #synced = false
   #turn: Timer | undefined
   #retry: Timer | undefined
-  #settled: (() => void)[] = []
+  #settled: { readonly serial: number; readonly resolve: () => void }[] = []
 
   constructor(port: FeedPort, options: FeedOptions) {
     this.#port = port
@@ -101,10 +101,16 @@ export class ThreadFeed {
     this.#flush()
   }
 
-  /** Resolves when the replica has applied everything that was known when this was called, or the feed stops. */
+  /**
+   * Resolves when the replica has applied everything that was known when this was called, or the feed stops. A replica
+   * that has not said hello knows nothing, and answers nothing: there is nothing to wait for.
+   */
   settled(): Promise<void> {
-    if (this.#state === 'stopped' || this.#isIdle()) return Promise.resolve()
-    return new Promise((resolve) => this.#settled.push(resolve))
+    if (this.#state === 'running') this.#flush()
+    if (this.#state === 'stopped' || this.#state === 'waiting' || this.#isIdle()) return Promise.resolve()
+    // What could not be sent yet has no number: then it is over when nothing is left.
+    const serial = this.#hasUnsent() ? Number.POSITIVE_INFINITY : this.#window.batches
+    return new Promise((resolve) => this.#settled.push({ serial, resolve }))
   }
 
   /** Ends the feed and takes back what the replica holds: its thread must be gone, or must have stopped reading. */
@@ -118,7 +124,7 @@ export class ThreadFeed {
     this.#subscriptions.clear()
     this.#forgetUnsent()
     this.#fragments.releaseAll()
-    for (const resolve of this.#settled.splice(0)) resolve()
+    for (const { resolve } of this.#settled.splice(0)) resolve()
   }
 
   readonly #onMessage = (message: unknown): void => {
@@ -194,7 +200,10 @@ export class ThreadFeed {
     if (this.#state === 'stale' && this.#window.isEmpty && !this.#retry) this.#begin()
     // A turn that is scheduled already sends what waits, together with what the turn still brings.
     if (this.#state === 'running' && !this.#turn) this.#flush()
-    if (this.#isIdle()) for (const resolve of this.#settled.splice(0)) resolve()
+    const ackedSerial = this.#isIdle() ? Number.POSITIVE_INFINITY : serial
+    const settled = this.#settled.filter((waiter) => waiter.serial <= ackedSerial)
+    this.#settled = this.#settled.filter((waiter) => waiter.serial > ackedSerial)
+    for (const { resolve } of settled) resolve()
   }
 
   #schedule(): void {
@@ -243,7 +252,11 @@ export class ThreadFeed {
   }
 
   #isIdle(): boolean {
+    return !this.#hasUnsent() && this.#window.isEmpty
+  }
+
+  #hasUnsent(): boolean {
     const unsent = this.#copy.length + this.#pending.length + this.#toCopy.size
-    return this.#state === 'running' && this.#synced && unsent === 0 && this.#window.isEmpty
+    return this.#state !== 'running' || !this.#synced || unsent > 0
   }
 }

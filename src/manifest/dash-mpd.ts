@@ -10,6 +10,7 @@ import { element, textElement, type Xml } from './xml.ts'
 const DELAY_TARGETS = 3
 const MICROS_PER_MS = 1_000
 
+/** What the request asks of an MPD. */
 export type MpdOptions = {
   /** Leaves out what has a picture. */
   readonly audioOnly?: boolean

@@ -42,6 +42,7 @@ export type ListedRendition = {
   readonly independent: boolean
 }
 
+/** Reads through a window for what its manifests say of one rendition. */
 export function listedRendition(view: PresentationView, rendition: Rendition, window: ListedWindow): ListedRendition {
   const tracks = new Set<Track>()
   let independent = true

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, Server as NetServer } from 'node:net'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { type Logger, silentLogger } from '../lib/logger.ts'
@@ -124,11 +124,14 @@ export class OriginServer {
   async #stop(): Promise<void> {
     const { server } = this.#listener
     this.#handler.drain()
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    // HTTP's own close() takes a connection for idle as soon as its answer is queued, and cuts the answer short.
+    const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
     this.#connections.drain()
     const cut = this.#clock.after(this.#limits.stopGraceMs, () => this.#connections.cut())
     await closed
     cut.cancel()
+    // Nothing is left to be closed but the timer that looks for slow requests.
+    server.close(() => undefined)
   }
 
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {

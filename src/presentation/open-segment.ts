@@ -2,6 +2,7 @@ import { AppError } from '../lib/errors.ts'
 import type { RecordOf } from './records.ts'
 import type { MediaCell } from './segment-index.ts'
 
+/** A fragment (a part, or a whole segment) of one track. */
 export type FragmentRecord = RecordOf<'fragment'>
 
 /** Widest value that the index's columns hold. */

@@ -270,7 +270,7 @@ export class Presentation implements PresentationView {
     return this.#recent.find((segment) => segment.sequence === sequence)?.fragments
   }
 
-  /** Records which bring a fresh presentation with this header to an equal view; see `replayRecords`. */
+  /** Records which bring a fresh presentation with this header to an equal view; read them before the next record. */
   records(): Iterable<LogRecord> {
     return replayRecords({
       view: this,

@@ -41,6 +41,7 @@ export type PresentationHeader = {
   readonly archiveWindowMs?: number
 }
 
+/** Why a new stretch of timeline began. */
 export type DiscontinuityReason = 'input-returned' | 'codec-change' | 'clock-jump' | 'transcoder-restart' | 'restart'
 
 /**
@@ -94,4 +95,5 @@ export type LogRecord =
   /** The program stopped: ENDLIST on the same window and timeline. */
   | { readonly type: 'ended' }
 
+/** The records of one type. */
 export type RecordOf<T extends LogRecord['type']> = Extract<LogRecord, { readonly type: T }>

@@ -24,6 +24,7 @@ export type RenditionSegment = {
   readonly independent: boolean
 }
 
+/** What a player may choose, over all its codec configurations. */
 export type Rendition = {
   /** Position in `PresentationView.renditions`; stable for the presentation's life. */
   readonly index: number

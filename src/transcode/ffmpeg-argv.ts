@@ -1,5 +1,5 @@
 import { VIDEO_TIMESCALE } from '../media/media.ts'
-import { encoderArguments } from './encoders.ts'
+import { encoderArguments, type LadderCodec } from './encoders.ts'
 import type { Ladder } from './ladder.ts'
 import type { AudioRendition, RenditionPlan, VideoRendition } from './rendition-plan.ts'
 
@@ -38,11 +38,15 @@ export function keyFrameExpression(firstPtsTicks: number, gridSeconds: number): 
   return `expr:if(isnan(prev_forced_t),1,gt(${cell('t')},${cell('prev_forced_t')}))`
 }
 
-/** Per-frame fragmented MP4 with exact times: without `frag_discont` and `-use_editlist 0` the times would be shifted. */
-function pipeOutput(fd: number): string[] {
+/**
+ * Per-frame fragmented MP4 with exact times: without `frag_discont` and `-use_editlist 0` the times would be shifted. AV1's
+ * `av1C` is made from the first picture, so that its moov has to wait for it.
+ */
+function pipeOutput(fd: number, codec: LadderCodec | 'aac'): string[] {
+  const moov = codec === 'av1' ? 'delay_moov' : 'empty_moov'
   return [
     ...PIPES_ONLY,
-    ...['-f', 'mp4', '-movflags', '+frag_every_frame+empty_moov+default_base_moof+frag_discont+skip_sidx'],
+    ...['-f', 'mp4', '-movflags', `+frag_every_frame+${moov}+default_base_moof+frag_discont+skip_sidx`],
     ...['-use_editlist', '0', '-avoid_negative_ts', 'disabled', '-flush_packets', '1', `pipe:${fd}`],
   ]
 }
@@ -80,7 +84,7 @@ function videoArguments(plan: ChildPlan, rendition: VideoRendition, fd: number):
     ...['-force_key_frames', keyFrameExpression(firstPtsTicks, gridSeconds)],
     ...(ladder.videoCodec === 'hevc' ? ['-tag:v', 'hvc1'] : []),
     ...['-video_track_timescale', String(VIDEO_TIMESCALE)],
-    ...pipeOutput(fd),
+    ...pipeOutput(fd, ladder.videoCodec),
   ]
 }
 
@@ -88,7 +92,7 @@ function audioArguments(audio: AudioRendition, fd: number): string[] {
   return [
     ...['-map', '0:a:0', '-c:a', 'aac', '-b:a', String(audio.bitrate)],
     ...['-ar', String(audio.sampleRateHz), '-ac', String(audio.channels)],
-    ...pipeOutput(fd),
+    ...pipeOutput(fd, 'aac'),
   ]
 }
 

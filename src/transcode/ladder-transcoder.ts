@@ -8,6 +8,7 @@ import { InputValve } from './input-valve.ts'
 import { LadderRun } from './ladder-run.ts'
 import { MediaFloors } from './output-gate.ts'
 import { costSteps } from './rendition-plan.ts'
+import { RestartLedger } from './restart-ledger.ts'
 import { RestartPolicy } from './restart-policy.ts'
 import { type SpawnPort, spawnProcess } from './spawn-port.ts'
 import { presentationMs, type StartDecision, StartGate } from './start-gate.ts'
@@ -15,7 +16,6 @@ import type { RestartReason, TranscodeSink } from './transcode-sink.ts'
 import type { LadderTranscoderOptions } from './transcoder-options.ts'
 
 type Deps = { readonly clock: Clock; readonly logger: Logger; readonly spawn?: SpawnPort }
-type Replaced = { readonly reason: RestartReason; readonly exit: ExitReport }
 
 /**
  * - `gating`: no child; the gate gathers what the next one begins with.
@@ -45,6 +45,7 @@ export class LadderTranscoder {
   readonly #sink: TranscodeSink
   readonly #gate: StartGate
   readonly #policy: RestartPolicy
+  readonly #ledger: RestartLedger
   readonly #drops = new DropCounter()
   readonly #valve: InputValve
   readonly #floors = new MediaFloors()
@@ -60,8 +61,6 @@ export class LadderTranscoder {
   #stopped: Promise<void> | undefined
   /** The child is to be replaced at the next IDR, for this reason. */
   #replaceFor: RestartReason | undefined
-  /** The last child's end, until its successor's output announces it. */
-  #replaced: Replaced | undefined
   /** Sound before this media time went into the last child. */
   #audioFromMs: number | undefined
   /** The last child had no sound from the source: the next one doesn't wait for any. */
@@ -70,8 +69,6 @@ export class LadderTranscoder {
   #audioMuted = false
   #newestVideoMs = 0
   #savings = 0
-  #restarts = 0
-  #pastCpuSeconds = 0
   #ticks = 0
 
   constructor(options: LadderTranscoderOptions, deps: Deps, sink: TranscodeSink) {
@@ -82,6 +79,7 @@ export class LadderTranscoder {
     this.#sink = sink
     this.#gate = new StartGate({ audioWaitMs: options.startAudioWaitMs, maxBytes: options.maxQueuedBytes })
     this.#policy = new RestartPolicy(options.restart)
+    this.#ledger = new RestartLedger(deps.logger)
     this.#valve = new InputValve(options, deps.clock, this.#drops)
     this.#ticker = deps.clock.every(TICK_MS, () => this.#tick())
   }
@@ -137,12 +135,12 @@ export class LadderTranscoder {
     this.#startsSilent = false
     this.#audioMuted = false
     return this.#close(async () => {
-      if (run) this.#account(run, await run.end(this.#options.stopGraceMs))
+      if (run) this.#ledger.ended(run, await run.end(this.#options.stopGraceMs))
       if (left) {
         const last = this.#open(left)
-        this.#account(last, await last.end(this.#options.stopGraceMs))
+        this.#ledger.ended(last, await last.end(this.#options.stopGraceMs))
       }
-      this.#replaced = undefined
+      this.#ledger.forget()
       this.#audioFromMs = undefined
       this.#savings = 0
       this.#flushDrops()
@@ -167,13 +165,13 @@ export class LadderTranscoder {
   }
 
   #hold(kind: 'video' | 'audio', sample: Sample, config: CodecConfig): void {
-    const reason = this.#replaced || this.#phase === 'closing' ? 'child-restart' : 'before-first-picture'
+    const reason =
+      this.#ledger.isAnnouncementDue || this.#phase === 'closing' ? 'child-restart' : 'before-first-picture'
     this.#drops.add(this.#gate.push(kind, sample, config, this.#clock.monotonicMs()), reason)
   }
 
   #writeTo(run: LadderRun, kind: 'video' | 'audio', sample: Sample, config: CodecConfig): Promise<void> | undefined {
     if (kind === 'video') {
-      this.#newestVideoMs = presentationMs(sample, config)
       if (!run.hasVideo) this.#replaceFor ??= 'video-arrived'
       if (sample.independent && this.#replaceFor) {
         this.#replace()
@@ -189,6 +187,7 @@ export class LadderTranscoder {
       this.#replaceFor = undefined
     }
     if (!this.#valve.admits(kind, sample)) return undefined
+    if (kind === 'video') this.#newestVideoMs = presentationMs(sample, config)
     if (!run.write(kind, sample)) this.#drops.add(1, 'before-first-picture')
     return this.#valve.afterWrite(run, () => this.#shedLoad())
   }
@@ -220,7 +219,8 @@ export class LadderTranscoder {
       { clock: this.#clock, spawn: this.#spawn, floors: this.#floors },
       {
         renditions: (list) => {
-          this.#announceRestart(run)
+          const restart = this.#ledger.announce(run, this.#savings)
+          if (restart) this.#sink.restarted(restart)
           this.#sink.renditions(list)
         },
         sample: (rendition, sample, durationTicks) => this.#sink.sample(rendition, sample, durationTicks),
@@ -238,14 +238,6 @@ export class LadderTranscoder {
       if (!run.write(kind, sample)) this.#drops.add(1, 'before-first-picture')
     }
     return run
-  }
-
-  #announceRestart(run: LadderRun): void {
-    const replaced = this.#replaced
-    this.#replaced = undefined
-    if (!replaced) return
-    const { preset } = run
-    this.#sink.restarted({ ...replaced, restarts: this.#restarts, preset, savings: this.#savings })
   }
 
   /** The current child is no longer the one that is fed. */
@@ -279,9 +271,7 @@ export class LadderTranscoder {
     this.#startsSilent = reason === 'audio-lost'
     this.#audioFromMs = run.hasSourceAudio ? run.audioEndMs - 1 : undefined
     void this.#close(async () => {
-      const exit = await run.end(this.#options.stopGraceMs)
-      this.#account(run, exit)
-      this.#replacedBy(reason, exit)
+      this.#ledger.replaced(run, reason, await run.end(this.#options.stopGraceMs))
     })
   }
 
@@ -294,35 +284,23 @@ export class LadderTranscoder {
     this.#drops.add(this.#gate.reset(), 'child-restart')
     void this.#close(async () => {
       const exit = await run.kill()
-      this.#account(run, exit)
-      this.#replacedBy(reason, exit)
+      this.#ledger.replaced(run, reason, exit)
       const waitMs =
         reason === 'fell-behind' ? 0 : this.#policy.died(this.#clock.monotonicMs(), run.producedMs >= PRODUCTIVE_MS)
-      if (waitMs > 0 && this.#phase === 'closing') this.#backOff({ reason, exit }, waitMs)
+      if (waitMs > 0 && this.#phase === 'closing') this.#backOff(reason, exit, waitMs)
     })
   }
 
-  #backOff(replaced: Replaced, retryMs: number): void {
+  #backOff(reason: RestartReason, exit: ExitReport, retryMs: number): void {
     const { deaths } = this.#policy
-    this.#logger.error({ ...replaced, deaths, retryMs }, 'ffmpeg keeps dying')
+    this.#logger.error({ reason, exit, deaths, retryMs }, 'ffmpeg keeps dying')
     this.#drops.add(this.#gate.reset(), 'backing-off')
     this.#phase = 'backoff'
     this.#backoff = this.#clock.after(retryMs, () => {
       this.#backoff = undefined
       this.#phase = 'gating'
     })
-    this.#sink.failing({ ...replaced, deaths, retryMs })
-  }
-
-  #replacedBy(reason: RestartReason, exit: ExitReport): void {
-    this.#restarts++
-    this.#replaced = { reason, exit }
-    this.#logger.warn({ reason, exit }, 'ffmpeg is replaced')
-  }
-
-  #account(run: LadderRun, exit: ExitReport): void {
-    this.#pastCpuSeconds += run.cpuSeconds()
-    this.#logger.debug({ outcome: exit.outcome, code: exit.code, signal: exit.signal }, 'ffmpeg is gone')
+    this.#sink.failing({ reason, exit, deaths, retryMs })
   }
 
   /** One step cheaper with the next child; where nothing is left to save, input is skipped until the child has caught up. */
@@ -366,10 +344,10 @@ export class LadderTranscoder {
       pid,
       speed: progress?.speed,
       fps: progress?.fps,
-      cpuSeconds: this.#pastCpuSeconds + run.cpuSeconds(),
+      cpuSeconds: this.#ledger.cpuSeconds(run),
       lagMs,
       queuedBytes,
-      restarts: this.#restarts,
+      restarts: this.#ledger.restarts,
       savings: this.#savings,
     })
   }

@@ -9,8 +9,9 @@ export type SizedRung = { readonly index: number; readonly rung: Rung; readonly 
 /** A source this little smaller than a rung keeps the rung, at the source's own size. */
 const NEARLY_THE_RUNG = 1.1
 
-function even(pixels: number): number {
-  return Math.max(2, 2 * Math.round(pixels / 2))
+/** The nearest even size that isn't larger than the source's. */
+function evenWithin(pixels: number, sourcePixels: number): number {
+  return Math.max(2, Math.min(2 * Math.round(pixels / 2), 2 * Math.floor(sourcePixels / 2)))
 }
 
 function fitInto(source: PictureSize, rung: Rung): { readonly scale: number; readonly size: PictureSize } {
@@ -19,12 +20,14 @@ function fitInto(source: PictureSize, rung: Rung): { readonly scale: number; rea
   const boxHeight = portrait ? rung.width : rung.height
   const wanted = Math.min(boxWidth / source.width, boxHeight / source.height)
   const scale = Math.min(1, wanted)
-  return { scale: wanted, size: { width: even(source.width * scale), height: even(source.height * scale) } }
+  const width = evenWithin(source.width * scale, source.width)
+  const height = evenWithin(source.height * scale, source.height)
+  return { scale: wanted, size: { width, height } }
 }
 
 /**
  * The rungs that suit a source: fitted into each rung's box with the aspect ratio kept, square pixels and even sizes,
- * never enlarged. Where every rung is larger than the source, the cheapest one that is nearest to it, at the source's size.
+ * never enlarged. Where every rung is larger than the source, the cheapest one that is nearest to it, at the source's size (the last row or column of an odd one is left out).
  */
 export function chooseRungs(ladder: Ladder, source: PictureSize): readonly SizedRung[] {
   const fitted = ladder.rungs.map((rung, index) => ({ index, rung, ...fitInto(source, rung) }))

@@ -137,12 +137,17 @@ export const deepAmf: HostileAttack = async (target) => {
   return { closedByServer: outcomes.every((outcome) => outcome.closedByServer) }
 }
 
-/** `count` chunk streams that each announce 16 MB and send one chunk of it; into a publish when `published`. */
-export async function announceMuch(target: HostileTarget, count = 300, published = false): Promise<HostileOutcome> {
+/** `count` chunk streams that each announce much and send one chunk of it; into a publish when `published`. */
+export async function announceMuch(
+  target: HostileTarget,
+  count = 300,
+  published = false,
+  announcedBytes = 0xffffff,
+): Promise<HostileOutcome> {
   const chunks: Uint8Array[] = []
   for (let i = 0; i < count; i++) {
     const header = i < 61 ? [3 + i] : [0, i - 61]
-    const message = [0, 0, 0, 0xff, 0xff, 0xff, messageType.video, 1, 0, 0, 0]
+    const message = [0, 0, 0, ...encodeU32(announcedBytes).subarray(1), messageType.video, 1, 0, 0, 0]
     chunks.push(Buffer.from([...header, ...message]), new Uint8Array(128))
   }
   if (!published) return await throwAt(target, Buffer.concat([HANDSHAKE, ...chunks]))
@@ -268,6 +273,19 @@ export const playerThatInjects: HostileAttack = (target) =>
     ]),
   )
 
+/** Video on a stream that was created, but on which nothing was published. */
+export const mediaWithoutPublish: HostileAttack = (target) =>
+  throwAt(
+    target,
+    Buffer.concat([
+      HANDSHAKE,
+      connectCommand(target.app),
+      command(encodeAmf0('createStream', 2, null)),
+      media(messageType.video, 0, seededBytes(7, 500)),
+      media(messageType.aggregate, 0, seededBytes(8, 500)),
+    ]),
+  )
+
 /** Everything above that must end with the server hanging up. */
 export const fatalAttacks: Readonly<Record<string, HostileAttack>> = {
   emptySetChunkSize,
@@ -280,8 +298,13 @@ export const fatalAttacks: Readonly<Record<string, HostileAttack>> = {
   deepAmf,
   announceMuch: (target) => announceMuch(target),
   announceMuchPublished: (target) => announceMuch(target, 300, true),
+  announceLessPublished: (target) => announceMuch(target, 300, true, 1 << 20),
   playerThatInjects,
 }
 
-/** Those that a session survives. */
-export const survivableAttacks: Readonly<Record<string, HostileAttack>> = { zeroLengthVideo, brokenAggregate }
+/** Those that a connection survives, at least until its next time-out. */
+export const survivableAttacks: Readonly<Record<string, HostileAttack>> = {
+  zeroLengthVideo,
+  brokenAggregate,
+  mediaWithoutPublish,
+}

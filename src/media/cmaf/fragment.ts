@@ -20,6 +20,7 @@ export type FragmentPlan = {
   readonly producerReference?: { readonly ntpWallMs: number }
 }
 
+/** A fragment in the memory that was allocated for it. */
 export type BuiltFragment = {
   readonly bytes: Uint8Array
   /** Bytes from the start to the end of the first sample: what an I-frame playlist points at. */

@@ -14,33 +14,18 @@ const MONO_FRAME: readonly number[] = [0x01, 0x18, 0x20, 0x07]
 const STEREO_FRAME: readonly number[] = [0x21, 0x10, 0x04, 0x60, 0x8c, 0x1c]
 
 const LOW_COMPLEXITY = 2
-const EXPLICIT_RATE = 15
 
 /**
- * Silence as AAC-LC at any sample rate of 1..96,000 Hz, in memory of its own. A rate outside that is `MEDIA_UNSUPPORTED`.
+ * Silence as AAC-LC, in memory of its own. A rate without an index of its own in `AAC_SAMPLE_RATES` is `MEDIA_UNSUPPORTED`: it
+ * could be written out, but ffmpeg and others refuse that.
  */
 export function silentAac(sampleRate: number, channels: 1 | 2): SilentAac {
-  if (!Number.isInteger(sampleRate) || sampleRate < 1 || sampleRate > 96_000) {
-    throw new AppError('MEDIA_UNSUPPORTED', `AAC can't have a sample rate of ${sampleRate} Hz.`)
-  }
+  const index = AAC_SAMPLE_RATES.indexOf(sampleRate)
+  if (index < 0) throw new AppError('MEDIA_UNSUPPORTED', `AAC can't have a sample rate of ${sampleRate} Hz.`)
+  // AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1): 5 bits of object type, 4 of rate index, 4 of channels, 3 zero flags.
+  const packed = (LOW_COMPLEXITY << 11) | (index << 7) | (channels << 3)
   return {
-    config: aacConfig(audioSpecificConfig(sampleRate, channels)),
+    config: aacConfig(Uint8Array.of(packed >>> 8, packed & 0xff)),
     frame: Uint8Array.from(channels === 1 ? MONO_FRAME : STEREO_FRAME),
   }
-}
-
-/** AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1): 5 bits of object type, 4 of rate index, 4 of channels, 3 zero flags. */
-function audioSpecificConfig(sampleRate: number, channels: number): Uint8Array {
-  const index = AAC_SAMPLE_RATES.indexOf(sampleRate)
-  if (index >= 0) {
-    const packed = (LOW_COMPLEXITY << 11) | (index << 7) | (channels << 3)
-    return Uint8Array.of(packed >>> 8, packed & 0xff)
-  }
-  return Uint8Array.of(
-    (LOW_COMPLEXITY << 3) | (EXPLICIT_RATE >>> 1),
-    ((EXPLICIT_RATE & 1) << 7) | (sampleRate >>> 17),
-    (sampleRate >>> 9) & 0xff,
-    (sampleRate >>> 1) & 0xff,
-    ((sampleRate & 1) << 7) | (channels << 3),
-  )
 }

@@ -46,7 +46,8 @@ const LEVELS: readonly (readonly [lumaSamples: number, level: number])[] = [
 
 /**
  * The payload of `vpcC` with its version and flags, as the sample entry carries it. Encoders send the record with or
- * without these four bytes; the record itself never begins with 01 00 00 00 at this length.
+ * without these four bytes; the record itself never begins with 01 00 00 00 at this length. A broken record is a
+ * `FormatError`.
  */
 export function vp9RecordPayload(bytes: Uint8Array): Uint8Array {
   const reader = new ByteReader(bytes, 'vpcC')
@@ -56,6 +57,7 @@ export function vp9RecordPayload(bytes: Uint8Array): Uint8Array {
   const payload = new Uint8Array(FULL_BOX_HEADER.byteLength + record.byteLength)
   payload.set(FULL_BOX_HEADER)
   payload.set(record, FULL_BOX_HEADER.byteLength)
+  parseVp9Record(payload)
   return payload
 }
 

@@ -39,6 +39,7 @@ function requireDescriptor(reader: ByteReader, tag: number): ByteReader {
   return reader.fail(`no descriptor ${tag}`)
 }
 
+/** Reads an `esds`; descriptors that don't nest as they should are a `FormatError`. */
 export function readElementaryStream(box: Box): ElementaryStream {
   const stream = requireDescriptor(openFullBox(box).reader, ES_DESCRIPTOR)
   stream.skip(2)
@@ -70,6 +71,7 @@ function writeDescriptor(out: BoxWriter, tag: number, content: () => void): void
   )
 }
 
+/** Writes an `esds` of an audio stream whose bitrate isn't known. */
 export function writeElementaryStream(out: BoxWriter, stream: ElementaryStream): void {
   out.fullBox('esds', 0, 0, () => {
     writeDescriptor(out, ES_DESCRIPTOR, () => {

@@ -9,6 +9,7 @@ export type FileType = {
   readonly compatibleBrands: readonly string[]
 }
 
+/** Reads a `ftyp` or `styp`; fewer than 8 bytes are a `FormatError`. */
 export function readFileType(box: Box): FileType {
   const reader = new ByteReader(box.body, box.path)
   const majorBrand = reader.ascii(4)
@@ -18,6 +19,7 @@ export function readFileType(box: Box): FileType {
   return { majorBrand, minorVersion, compatibleBrands }
 }
 
+/** Writes a `ftyp` or `styp`. */
 export function writeFileType(out: BoxWriter, type: 'ftyp' | 'styp', fileType: FileType): void {
   out.box(type, () => {
     out.ascii(fileType.majorBrand)

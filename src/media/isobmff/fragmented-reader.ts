@@ -14,6 +14,7 @@ export type ReadTrack = {
   readonly config: CodecConfig
 }
 
+/** What becomes whole in a stream of fragmented MP4, in its order. */
 export type FragmentedMp4Event =
   /** A `moov`: what follows are samples of these tracks. */
   | { readonly type: 'init'; readonly tracks: readonly ReadTrack[] }

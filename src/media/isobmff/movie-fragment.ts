@@ -5,7 +5,7 @@ import type { SampleDefaults } from './movie.ts'
 import { isIndependent, type RunLayout, type RunSample, readRun, runBytes, writeRun } from './track-run.ts'
 
 /** A sample that a `moof` announces; `offset` counts from the start of the stream. */
-export type AnnouncedSample = {
+type AnnouncedSample = {
   readonly offset: number
   readonly sizeBytes: number
   readonly durationTicks: number

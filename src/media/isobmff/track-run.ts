@@ -12,7 +12,7 @@ export type RunSample = {
 }
 
 /** What a `trun` says of a sample. */
-export type RunEntry = {
+type RunEntry = {
   readonly durationTicks: number
   readonly sizeBytes: number
   readonly flags: number

@@ -142,7 +142,7 @@ describe('playlists of any log', () => {
         }
         before = Math.max(before, ...view.renditions.map((rendition) => listing(view, rendition).mediaSequence))
       })
-    }, 40)
+    }, 30)
   })
 
   test('every rendition lists the same segments, of the same stretches of timeline', () => {
@@ -169,7 +169,7 @@ describe('playlists of any log', () => {
     })
   })
 
-  test('durations sum up to the media within a frame from any segment to any other of a stretch, and obey the target', () => {
+  test('durations sum up to the media within a frame, and one more for each gap between, and obey the target', () => {
     check((header, records) => {
       const view = presentationOf(header, records)
       for (const rendition of view.renditions) {
@@ -179,15 +179,19 @@ describe('playlists of any log', () => {
           const first = view.renditionSegment(rendition.index, mediaSequence + from)
           const stretch = view.segment(mediaSequence + from)?.discontinuitySequence
           let sum = 0
+          let gaps = 0
+          let wasGap = false
           for (let to = from; to < durations.length; to++) {
             if (view.segment(mediaSequence + to)?.discontinuitySequence !== stretch) break
             sum += durations[to] ?? 0
             const last = view.renditionSegment(rendition.index, mediaSequence + to)
+            if (!last && !wasGap) gaps++
+            wasGap = !last
             if (!first || !last) continue
             const { timescale = 1, config } = view.track(last.track) ?? {}
             const frameTicks = config?.kind === 'audio' ? 1_024 : FRAME_TICKS
             const mediaTicks = last.startTicks + last.durationTicks - first.startTicks
-            expect(Math.abs(sum * timescale - mediaTicks)).toBeLessThan(frameTicks)
+            expect(Math.abs(sum * timescale - mediaTicks)).toBeLessThan(frameTicks * (1 + gaps))
           }
         }
       }

@@ -30,7 +30,8 @@ function recordEverything(channel: string): void {
     elapsedMs: 1_000,
     videoFrames: 30,
     gopLengthMs: 2_000,
-    clockDriftMs: 12, audioVideoDriftMs: -15,
+    clockDriftMs: 12,
+    audioVideoDriftMs: -15,
   })
   metrics.ingest.framesDropped(channel, 'default', 'no-key-frame', 7)
   metrics.transcoder.started(channel)

@@ -17,7 +17,7 @@ export const avc: VideoConfig = {
   frameRate: 25,
 }
 
-export const hevc: VideoConfig = {
+const hevc: VideoConfig = {
   ...picture,
   codec: 'hevc',
   record: hex(
@@ -35,7 +35,7 @@ export const av1: VideoConfig = {
   codecString: 'av01.0.00M.08',
 }
 
-export const vp9: VideoConfig = {
+const vp9: VideoConfig = {
   ...picture,
   codec: 'vp9',
   record: hex('01000000000a820202020000'),
@@ -58,7 +58,7 @@ export const mp3: AudioConfig = {
   codecString: 'mp4a.6B',
 }
 
-export const opus: AudioConfig = {
+const opus: AudioConfig = {
   ...sound,
   codec: 'opus',
   record: hex('000201380000bb80000000'),
@@ -74,7 +74,7 @@ export const flac: AudioConfig = {
   codecString: 'fLaC',
 }
 
-export const ac3: AudioConfig = {
+const ac3: AudioConfig = {
   ...sound,
   channels: 6,
   codec: 'ac3',
@@ -83,6 +83,6 @@ export const ac3: AudioConfig = {
   codecString: 'ac-3',
 }
 
-export const eac3: AudioConfig = { ...ac3, codec: 'eac3', record: hex('0e00200f00'), codecString: 'ec-3' }
+const eac3: AudioConfig = { ...ac3, codec: 'eac3', record: hex('0e00200f00'), codecString: 'ec-3' }
 
 export const everyCodec: readonly CodecConfig[] = [avc, hevc, av1, vp9, aac, mp3, opus, flac, ac3, eac3]

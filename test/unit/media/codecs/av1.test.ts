@@ -57,7 +57,9 @@ describe('av1C', () => {
       if (size === 4) continue
       expect(() => av1Config(GOLDEN.subarray(0, size)), `${size} bytes`).toThrowError(FormatError)
     }
-    expect(() => av1Config(Uint8Array.of(1, 0, 0, 0))).toThrowError(expect.objectContaining({ path: 'av1C', offset: 0 }))
+    expect(() => av1Config(Uint8Array.of(1, 0, 0, 0))).toThrowError(
+      expect.objectContaining({ path: 'av1C', offset: 0 }),
+    )
   })
 })
 
@@ -90,7 +92,13 @@ describe('temporal units', () => {
   })
 
   it('fail where an OBU runs past the end, never ends its size, or sets the forbidden bit', () => {
-    for (const bytes of [[0x32, 3, 0x10, 1], [0x32, 0x80, 0x80], [0x32, ...Array(9).fill(0x80), 0], [0xb2, 1, 1], [0x32, 0]]) {
+    for (const bytes of [
+      [0x32, 3, 0x10, 1],
+      [0x32, 0x80, 0x80],
+      [0x32, ...Array(9).fill(0x80), 0],
+      [0xb2, 1, 1],
+      [0x32, 0],
+    ]) {
       expect(() => readAv1Unit(Uint8Array.from(bytes), 'av1')).toThrowError(FormatError)
     }
   })

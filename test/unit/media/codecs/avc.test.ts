@@ -101,7 +101,12 @@ describe('SPS', () => {
 
   it('ignores a time base that is no frame rate', () => {
     // Variable rate: x264 writes the millisecond time base of the container into the VUI.
-    const { tracks } = encode([...picture('64x64', '25', 0.1), ...videoEncoders.avc, '-x264-params', 'force-cfr=0:fps=25'])
+    const { tracks } = encode([
+      ...picture('64x64', '25', 0.1),
+      ...videoEncoders.avc,
+      '-x264-params',
+      'force-cfr=0:fps=25',
+    ])
     expect(avcConfig(tracks[0]!.record).frameRate).toBe(25)
     const annexB = ffmpeg([
       ...picture('64x64', '25', 0.1),

@@ -26,16 +26,20 @@ describe('BitReader', () => {
 
   it('agrees with a string of binary digits', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ minLength: 1, maxLength: 16 }), fc.array(fc.nat(32), { maxLength: 20 }), (bytes, sizes) => {
-        const digits = Array.from(bytes, (byte) => byte.toString(2).padStart(8, '0')).join('')
-        const bits = new BitReader(bytes, 'bits')
-        let at = 0
-        for (const size of sizes) {
-          if (at + size > digits.length) break
-          expect(bits.bits(size)).toBe(Number.parseInt(`0${digits.slice(at, at + size)}`, 2))
-          at += size
-        }
-      }),
+      fc.property(
+        fc.uint8Array({ minLength: 1, maxLength: 16 }),
+        fc.array(fc.nat(32), { maxLength: 20 }),
+        (bytes, sizes) => {
+          const digits = Array.from(bytes, (byte) => byte.toString(2).padStart(8, '0')).join('')
+          const bits = new BitReader(bytes, 'bits')
+          let at = 0
+          for (const size of sizes) {
+            if (at + size > digits.length) break
+            expect(bits.bits(size)).toBe(Number.parseInt(`0${digits.slice(at, at + size)}`, 2))
+            at += size
+          }
+        },
+      ),
     )
   })
 

@@ -63,7 +63,9 @@ describe('E-AC-3', () => {
     const opinion = probe(file)
     expect([String(config.sampleRate), config.channels]).toEqual([opinion['sample_rate'], opinion['channels']])
     // Past the data rate, which is a frame's here and a rounded one there, the records are the same.
-    expect(Buffer.from(config.record.subarray(2)).toString('hex')).toBe(Buffer.from(track!.record.subarray(2)).toString('hex'))
+    expect(Buffer.from(config.record.subarray(2)).toString('hex')).toBe(
+      Buffer.from(track!.record.subarray(2)).toString('hex'),
+    )
     const kbps = (config.record[0]! << 5) | (config.record[1]! >>> 3)
     expect(Math.abs(kbps - Number.parseInt(bitrate, 10))).toBeLessThanOrEqual(2)
     for (const { data, durationTicks } of track!.samples.slice(0, -1)) {

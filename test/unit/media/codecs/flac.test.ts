@@ -32,7 +32,12 @@ describe('FLAC', () => {
     const notLast = new Uint8Array(block)
     notLast[0] = 0
     const padding = Uint8Array.of(0x81, 0, 0, 1, 0)
-    for (const header of [concatBytes([MAGIC, block]), block, block.subarray(4), concatBytes([MAGIC, notLast, padding])]) {
+    for (const header of [
+      concatBytes([MAGIC, block]),
+      block,
+      block.subarray(4),
+      concatBytes([MAGIC, notLast, padding]),
+    ]) {
       expect(Buffer.compare(flacConfig(header).record, record)).toBe(0)
     }
   })

@@ -20,7 +20,13 @@ describe('hvcC', () => {
     ['4:4:4', ['-pix_fmt', 'yuv444p'], '66x50', '25', videoEncoders.hevc],
     ['High tier', [], '160x90', '25', x265('level-idc=5:high-tier=1')],
     ['temporal layers and scaling lists', [], '98x54', '25', x265('temporal-layers=2:scaling-list=default')],
-    ['sample aspect ratio and colour', ['-vf', 'setsar=64/45', '-color_primaries', 'bt2020'], '98x54', '24', videoEncoders.hevc],
+    [
+      'sample aspect ratio and colour',
+      ['-vf', 'setsar=64/45', '-color_primaries', 'bt2020'],
+      '98x54',
+      '24',
+      videoEncoders.hevc,
+    ],
     ['many references', [], '98x54', '25', x265('ref=5:bframes=4:b-pyramid=1')],
   ])('%s agrees with ffprobe and mp4box', (_name, options, size, rate, encoder) => {
     const { file, tracks } = encode([...picture(size, rate, 0.3), ...options, ...encoder])
@@ -35,7 +41,10 @@ describe('hvcC', () => {
   })
 
   it('counts a CRA as a random access point', () => {
-    const { tracks } = encode([...picture('64x64', '25', 0.8), ...x265('keyint=10:min-keyint=10:open-gop=1:scenecut=0')])
+    const { tracks } = encode([
+      ...picture('64x64', '25', 0.8),
+      ...x265('keyint=10:min-keyint=10:open-gop=1:scenecut=0'),
+    ])
     const cra = tracks[0]!.samples.filter((sample) => ((sample.data[4]! >>> 1) & 0x3f) === 21)
     expect(cra.length).toBeGreaterThan(0)
     expect(cra.every((sample) => holdsIrap(sample.data, 4))).toBe(true)
@@ -45,7 +54,9 @@ describe('hvcC', () => {
     const { record } = encode([...picture('64x64', '25', 0.1), ...videoEncoders.hevc]).tracks[0]!
     expect(hevcConfig(record).width).toBe(64)
     for (let size = 0; size < record.byteLength; size++) {
-      expect(() => hevcConfig(record.subarray(0, size)), `${size} of ${record.byteLength} bytes`).toThrowError(FormatError)
+      expect(() => hevcConfig(record.subarray(0, size)), `${size} of ${record.byteLength} bytes`).toThrowError(
+        FormatError,
+      )
     }
   })
 

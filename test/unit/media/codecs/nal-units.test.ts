@@ -45,7 +45,9 @@ describe('random access', () => {
   })
 
   it('is any IRAP type in HEVC: 16 to 21', () => {
-    const verdicts = Array.from({ length: 64 }, (_, type) => holdsIrap(prefixed(unit(0x46, 1), unit(type << 1, 1, 0)), 4))
+    const verdicts = Array.from({ length: 64 }, (_, type) =>
+      holdsIrap(prefixed(unit(0x46, 1), unit(type << 1, 1, 0)), 4),
+    )
     expect(verdicts.flatMap((found, type) => (found === true ? [type] : []))).toEqual([16, 17, 18, 19, 20, 21])
   })
 

@@ -17,7 +17,13 @@ function oggHead(args: readonly string[]): Uint8Array {
 describe('OpusHead', () => {
   it('golden bytes: little-endian becomes big-endian', () => {
     const config = opusConfig(HEAD)
-    expect(config).toMatchObject({ codec: 'opus', sampleRate: 48_000, channels: 2, samplesPerFrame: 0, codecString: 'opus' })
+    expect(config).toMatchObject({
+      codec: 'opus',
+      sampleRate: 48_000,
+      channels: 2,
+      samplesPerFrame: 0,
+      codecString: 'opus',
+    })
     expect(Buffer.from(config.record).toString('hex')).toBe('000201380000bb80000100')
   })
 

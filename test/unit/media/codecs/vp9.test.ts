@@ -67,7 +67,9 @@ describe('the uncompressed header', () => {
 
   it('fails without frame marker or sync code and at every prefix', () => {
     expect(() => readVp9Header(Uint8Array.of(0x42), 'vp9')).toThrowError(FormatError)
-    expect(() => readVp9Header(Uint8Array.of(0x82, 0x49, 0x83, 0x43, 0, 9, 0xf0, 5, 0x90), 'vp9')).toThrowError(/sync code/)
+    expect(() => readVp9Header(Uint8Array.of(0x82, 0x49, 0x83, 0x43, 0, 9, 0xf0, 5, 0x90), 'vp9')).toThrowError(
+      /sync code/,
+    )
     for (let size = 0; size < key.byteLength; size++) {
       expect(() => readVp9Header(key.subarray(0, size), 'vp9'), `${size} bytes`).toThrowError(FormatError)
     }
