@@ -10,6 +10,8 @@ export type FakeBehaviour = {
   silent?: boolean
   /** Leaves what is written to it in its pipe. */
   deaf?: boolean
+  /** Gives a picture or a frame of sound only when `release` is called. */
+  held?: boolean
   /** Gives only sound, or only pictures. */
   only?: 'video' | 'audio'
   /** Ignores the end of its input and SIGTERM. */
@@ -30,6 +32,7 @@ export class FakeFfmpeg {
   readonly pid: number
   framesIn = 0
   #end!: (end: ProcessEnd) => void
+  readonly #held: (() => void)[] = []
   #gone = false
 
   constructor(args: readonly string[], pipeCount: number, pid: number, behaviour: FakeBehaviour) {
@@ -47,17 +50,26 @@ export class FakeFfmpeg {
   listen(): void {
     const reader = new FragmentedMp4Reader()
     const configs = new Map<number, CodecConfig>()
-    this.stdin.on('data', (chunk: Uint8Array) => {
-      if (this.#gone) return
-      if (this.behaviour.garbage) this.pipes[1]?.write(Uint8Array.of(0, 0, 0, 4, 1, 2, 3, 4))
-      for (const event of reader.push(chunk)) {
-        if (event.type === 'init') for (const track of event.tracks) this.#init(configs, track.trackId, track.config)
-        else this.#echo(configs.get(event.trackId), event)
-      }
-    })
+    // A real child never answers within the call that writes to it.
+    this.stdin.on('data', (chunk: Uint8Array) => setImmediate(() => this.#take(reader, configs, chunk)))
     this.stdin.on('end', () => {
-      if (!this.behaviour.stubborn) this.exit({ code: 0, signal: null })
+      if (!this.behaviour.stubborn) setImmediate(() => this.exit({ code: 0, signal: null }))
     })
+  }
+
+  #take(reader: FragmentedMp4Reader, configs: Map<number, CodecConfig>, chunk: Uint8Array): void {
+    if (this.#gone) return
+    if (this.behaviour.garbage) this.pipes[1]?.write(Uint8Array.of(0, 0, 0, 4, 1, 2, 3, 4))
+    for (const event of reader.push(chunk)) {
+      if (event.type === 'init') for (const track of event.tracks) this.#init(configs, track.trackId, track.config)
+      else if (this.behaviour.held) this.#held.push(() => this.#echo(configs.get(event.trackId), event))
+      else this.#echo(configs.get(event.trackId), event)
+    }
+  }
+
+  /** Gives the next `count` samples that are held. */
+  release(count: number): void {
+    for (const give of this.#held.splice(0, count)) if (!this.#gone) give()
   }
 
   #targets(kind: 'video' | 'audio'): readonly PassThrough[] {
