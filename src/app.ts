@@ -25,6 +25,7 @@ import { channelLadder, transcoderFactory } from './roles/transcoders.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { type FfmpegBinary, probeFfmpeg } from './transcode/ffmpeg-probe.ts'
 
+/** How a node is started, beside its configuration. */
 export type AppOptions = {
   /** Turns the first channel into a ladder sized by the machine's cores and publishes a test pattern to it. */
   readonly demo: boolean

@@ -6,6 +6,7 @@ import { loadConfig } from './config/load.ts'
 import { systemClock } from './lib/clock.ts'
 import { AppError, messageOf } from './lib/errors.ts'
 import { createLogger } from './lib/logger.ts'
+import { checkHealth } from './roles/health-check.ts'
 import { describeQuickstart } from './roles/quickstart.ts'
 
 const USAGE = `Headend: live streaming ingest server and streaming-endpoint origin
@@ -14,6 +15,7 @@ const USAGE = `Headend: live streaming ingest server and streaming-endpoint orig
 
   --config FILE   configuration in YAML; without it config/default.yaml
   --demo          publish a moving test pattern to the first channel
+  --check-health  ask the node that runs with this configuration here whether it is alive, and exit 0 or 1
   --help          this text
   --version       the version
 
@@ -27,6 +29,7 @@ const STOP_LIMIT_MS = 9_500
 const OPTIONS = {
   config: { type: 'string' },
   demo: { type: 'boolean', default: false },
+  'check-health': { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
   version: { type: 'boolean', default: false },
 } as const
@@ -44,6 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const config = loadConfig(values.config ?? DEFAULT_CONFIG, process.env)
+  if (values['check-health']) return (await checkHealth(config)) ? 0 : 1
   const logger = createLogger(config.logLevel)
   const signalled = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal))

@@ -75,8 +75,10 @@ describe('the house', () => {
   })
 
   it('reads time through the clock port only', () => {
-    const reads = /\b(Date\.now|performance\.now|setTimeout|setInterval|setImmediate|new Date\(\))\b/
-    const breaches = files.filter(({ path, text }) => path !== 'lib/clock.ts' && reads.test(text)).map(({ path }) => path)
+    const reads = /(?<![.\w#])(Date\.now|performance\.now|setTimeout|setInterval|setImmediate)\b|new Date\(\)/
+    const breaches = files
+      .filter(({ path, text }) => path !== 'lib/clock.ts' && reads.test(text))
+      .map(({ path }) => path)
     expect(breaches).toEqual([])
   })
 
@@ -99,7 +101,9 @@ describe('the house', () => {
         const before = lines[index - 1] ?? ''
         // A type that a sentence introduces a few lines above, in a run of one-line types, is documented there.
         const isRun = /^export (type|const) /.test(before) && /^export (type|const) /.test(line)
-        return isExport && !isRun && !before.trimEnd().endsWith('*/') ? [`${path}:${index + 1} ${line.slice(0, 60)}`] : []
+        return isExport && !isRun && !before.trimEnd().endsWith('*/')
+          ? [`${path}:${index + 1} ${line.slice(0, 60)}`]
+          : []
       })
     })
     expect(bare).toEqual([])

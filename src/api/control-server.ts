@@ -9,6 +9,7 @@ import { type ControlDeps, controlRouter } from './routes.ts'
 /** A certificate chain and its key, PEM. */
 export type TlsMaterial = { readonly cert: string | Buffer; readonly key: string | Buffer }
 
+/** Where and how the control listener listens. */
 export type ControlOptions = {
   readonly host: string
   /** 0: any free port. */

@@ -47,6 +47,7 @@ export function problemOf(thrown: unknown): Problem {
   return plainProblem(500, 'Something went wrong inside Headend; its log says what.')
 }
 
+/** Answers with a problem document (RFC 9457) in the media type that is its own. */
 export function sendProblem(response: Response, problem: Problem): void {
   response.status(problem.status).set('Cache-Control', 'no-store')
   response.type('application/problem+json').send(JSON.stringify(problem))

@@ -131,8 +131,11 @@ export const configSchema = z.strictObject({
   bootstrap: bootstrap.prefault({}),
 })
 
+/** The whole configuration, checked, defaults filled in, durations in ms and sizes in bytes. */
 export type Config = z.output<typeof configSchema>
+/** A channel as it is declared. */
 export type ChannelConfig = Config['bootstrap']['channels'][number]
+/** A program as it is declared. */
 export type ProgramConfig = Config['bootstrap']['programs'][number]
 
 type DurationKeys = {

@@ -24,6 +24,7 @@ export type IngestLimits = {
   readonly lingerMs: number
 }
 
+/** What holds where the operator says nothing. */
 export const defaultIngestLimits: IngestLimits = {
   maxConnections: 1000,
   maxConnectionsPerAddress: 64,

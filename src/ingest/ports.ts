@@ -19,6 +19,7 @@ export type PublishRequest = {
   readonly enhanced: boolean
 }
 
+/** Why an encoder may not publish. */
 export type PublishRefusal =
   | 'unknown-key'
   | 'not-running'
@@ -45,6 +46,7 @@ export type SessionHandle = {
   end(reason: string): Promise<void>
 }
 
+/** Where the media of one accepted publish goes. */
 export type PublishSink = {
   /** Takes one contribution. A promise asks the session to read no further from its socket until it settles (it never rejects). */
   push(contribution: Contribution): Promise<void> | undefined
@@ -52,6 +54,7 @@ export type PublishSink = {
   end(reason: SessionEnd): void
 }
 
+/** How a publish ended. */
 export type SessionEnd = 'unpublished' | 'disconnected' | 'idle' | 'replaced' | 'protocol-error' | 'stopped' | 'limit'
 
 /** What a peer did that no well-behaved encoder does. */

@@ -1,6 +1,7 @@
 /** Where a publish wants to go. */
 export type PublishName = { readonly app: string; readonly key: string; readonly layer: string }
 
+/** The layer of an encoder that names none. */
 export const DEFAULT_LAYER = 'default'
 
 const KEY = /^[\x21-\x7e]{1,128}$/

@@ -11,6 +11,7 @@ import type { ConnectionLimit, IngestObserver, MediaDemuxer, PublishGate } from 
 import { RtmpSession } from './rtmp-session.ts'
 import type { SessionContext } from './session-context.ts'
 
+/** What a listener is made of: its place, its limits and its ports to the rest of the house. */
 export type RtmpListenerOptions = {
   readonly host: string
   /** 0 for any free one. */

@@ -39,6 +39,7 @@ export const errorCatalog = {
   URL_UNKNOWN: { kind: 'not-found', retryable: false },
 } as const satisfies Record<string, ErrorSpec>
 
+/** A code of the catalogue. */
 export type ErrorCode = keyof typeof errorCatalog
 
 type AppErrorOptions = { readonly cause?: unknown; readonly details?: Readonly<Record<string, unknown>> }

@@ -5,6 +5,7 @@ export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'err
   child(fields: Record<string, unknown>): Logger
 }
 
+/** From which severity on lines are written. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 
 /** Lines of JSON to standard output, with ISO times and level names. */

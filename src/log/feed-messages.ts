@@ -37,6 +37,7 @@ export type FeedEntry =
   /** Every log that was open at the `reset` has been copied. */
   | { readonly kind: 'synced' }
 
+/** Entries of one turn in one message; serials count from 1 on each connection. */
 export type FeedBatch = { readonly serial: number; readonly entries: readonly FeedEntry[] }
 
 /** What a replica tells its feed. */

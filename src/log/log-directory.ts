@@ -9,6 +9,7 @@ import type { PublishedPresentation } from './replica.ts'
 import { type FeedState, ThreadFeed } from './thread-feed.ts'
 import { VersionWaiters } from './version-waiters.ts'
 
+/** What the directory and its feeds share. */
 export type LogDirectoryOptions = {
   readonly memory: FragmentMemory
   readonly clock: Clock

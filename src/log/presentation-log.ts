@@ -14,6 +14,7 @@ import { SegmentBytes } from './segment-bytes.ts'
 const NEWEST_KEPT = 3
 const TARGETS_AFTER_LISTING = 3
 
+/** Where a log keeps its bytes and for how long. */
 export type PresentationLogOptions = {
   readonly memory: FragmentMemory
   /** Fragment bytes kept; the oldest segments go first, the newest three never. */

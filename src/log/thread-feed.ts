@@ -14,6 +14,7 @@ export type FeedSource = {
   log(presentationId: string): PresentationLog | undefined
 }
 
+/** What a feed copies, from which memory, and how much may be under way. */
 export type FeedOptions = {
   readonly source: FeedSource
   readonly memory: FragmentMemory
@@ -21,6 +22,7 @@ export type FeedOptions = {
   readonly limits?: FeedLimits
 }
 
+/** A feed's figures, for metrics. */
 export type FeedState = {
   /** How often the replica fell so far behind, or failed, that it was sent everything anew. */
   readonly staleCount: number

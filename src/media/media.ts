@@ -3,9 +3,12 @@
  * sample is once it stands on the timeline.
  */
 
+/** The video codecs that come in and go out. */
 export type VideoCodec = 'avc' | 'hevc' | 'av1' | 'vp9'
+/** The audio codecs that come in and go out. */
 export type AudioCodec = 'aac' | 'mp3' | 'opus' | 'flac' | 'ac3' | 'eac3'
 
+/** What a decoder needs before the first picture. */
 export type VideoConfig = {
   readonly kind: 'video'
   readonly codec: VideoCodec
@@ -20,6 +23,7 @@ export type VideoConfig = {
   readonly frameRate?: number
 }
 
+/** What a decoder needs before the first audio frame. */
 export type AudioConfig = {
   readonly kind: 'audio'
   readonly codec: AudioCodec
@@ -36,6 +40,7 @@ export type AudioConfig = {
   readonly codecString: string
 }
 
+/** What a decoder needs before the first sample of either kind. */
 export type CodecConfig = VideoConfig | AudioConfig
 
 /**

@@ -6,6 +6,7 @@ import type { PresentationHeader } from '../presentation/records.ts'
 const PACKAGER_VERSION = 1
 const DIGEST_LENGTH = 12
 
+/** What tells an I-frame playlist's name from its rendition's. */
 export const IFRAMES_SUFFIX = '-iframes'
 export const LIVE_MPD = 'live.mpd'
 export const LIVE_AUDIO_MPD = 'live-audio.mpd'

@@ -1,5 +1,6 @@
 import { AppError } from '../lib/errors.ts'
 
+/** The `format=` values of the AMS grammar that are served. */
 export type ManifestFormat = 'm3u8-cmaf' | 'mpd-time-cmaf'
 
 /** What stands after `/{locatorId}/{manifestName}.ism/`. `track` is the name of a rendition, or `video` or `audio`. */

@@ -8,6 +8,7 @@ import { problemAnswer } from './answer.ts'
 /** PEM: the chain, leaf first, and its key. */
 export type TlsCredentials = { readonly cert: string | Uint8Array; readonly key: string | Uint8Array }
 
+/** Time-outs (ms) and counts of the HTTP listener. */
 export type ListenerLimits = {
   readonly connections: number
   readonly headersTimeoutMs: number
@@ -16,6 +17,7 @@ export type ListenerLimits = {
   readonly idleTimeoutMs: number
 }
 
+/** An HTTP listener, plain or with TLS, whose certificate can be replaced. */
 export type Listener = { readonly server: Server; setTls(credentials: TlsCredentials): void }
 
 type OnRequest = (request: IncomingMessage, response: ServerResponse) => void

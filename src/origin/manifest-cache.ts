@@ -13,6 +13,7 @@ export type RenderedManifest = {
   gzip(): Promise<EncodedBody> | undefined
 }
 
+/** gzip of a whole body. */
 export type Compress = (body: Uint8Array) => Promise<Uint8Array>
 
 type Entry = { readonly version: number; readonly manifest: RenderedManifest; sizeBytes: number }

@@ -12,8 +12,10 @@ const CACHE_CONTROL = {
   validated: 'public, max-age=60',
 } as const
 
+/** How long outside caches may keep an answer: a key of the table of `Cache-Control` values. */
 export type Caching = keyof typeof CACHE_CONTROL
 
+/** A request for media bytes, resolved to where they are. */
 export type MediaRequest = {
   readonly request: IncomingMessage
   readonly view: PresentationView

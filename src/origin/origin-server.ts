@@ -11,6 +11,7 @@ import type { FragmentReader, OriginObserver, PublicationReader } from './ports.
 import { RequestHandler } from './request-handler.ts'
 import { SendBudget } from './send-budget.ts'
 
+/** Everything that the origin bounds. */
 export type OriginLimits = {
   readonly connections: number
   /** Bytes of bodies on their way to all clients at once; past it, 503. */
@@ -31,6 +32,7 @@ export type OriginLimits = {
   readonly stopGraceMs: number
 }
 
+/** What holds where the operator says nothing. */
 export const defaultOriginLimits: OriginLimits = {
   connections: 10_000,
   inFlightBytes: 256 * 2 ** 20,
@@ -45,6 +47,7 @@ export const defaultOriginLimits: OriginLimits = {
   stopGraceMs: 5_000,
 }
 
+/** Where and how the origin listens. */
 export type OriginOptions = {
   readonly host: string
   /** 0: any free port. */
@@ -55,6 +58,7 @@ export type OriginOptions = {
   readonly limits?: Partial<OriginLimits>
 }
 
+/** What the origin needs of the rest of the house. */
 export type OriginPorts = {
   readonly publications: PublicationReader
   readonly fragments: FragmentReader

@@ -31,10 +31,13 @@ export type FragmentReader = {
 
 /** Counts that an origin thread keeps; the main thread sums them up over threads for `/metrics`. */
 export type OriginObserver = {
+  /** A request has come in; `request` follows when it is answered or given up. */
+  started(): void
   /** One answered request. `kind` is one of a fixed list, so that labels stay few. */
   request(kind: RequestKind, status: number, bytes: number, durationMs: number): void
 }
 
+/** What was asked for: the closed list of the metrics' label. */
 export type RequestKind =
   | 'master'
   | 'media-playlist'

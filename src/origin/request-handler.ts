@@ -15,6 +15,7 @@ import { type ResponseWatch, watchResponse } from './response-watch.ts'
 import type { SendBudget } from './send-budget.ts'
 import { type Child, parseTarget, type Target } from './target.ts'
 
+/** What answering a request needs of the rest of the house. */
 export type HandlerPorts = {
   readonly publications: PublicationReader
   readonly fragments: FragmentReader
@@ -23,6 +24,7 @@ export type HandlerPorts = {
   readonly logger: Logger
 }
 
+/** Bounds of one answer. */
 export type HandlerOptions = {
   readonly manifests: ManifestAnswers
   readonly budget: SendBudget
@@ -54,6 +56,7 @@ export class RequestHandler {
   /** Answers one request; never throws or rejects. */
   readonly handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { clock, observer } = this.#ports
+    observer.started()
     const watch = watchResponse(response, clock, (kind, status, bytes, durationMs) =>
       observer.request(kind, status, bytes, durationMs),
     )

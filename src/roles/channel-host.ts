@@ -17,6 +17,7 @@ import { ChannelMetrics } from './channel-metrics.ts'
 import type { DataDir } from './data-dir.ts'
 import type { ProgramIdentity } from './identities.ts'
 
+/** What a channel is wired to. */
 export type ChannelHostPorts = {
   readonly clock: Clock
   readonly logger: Logger
@@ -29,6 +30,7 @@ export type ChannelHostPorts = {
   readonly logBudgetBytes: number
 }
 
+/** A program's declaration and what names it to the world. */
 export type HostedProgram = { readonly config: ProgramConfig; readonly identity: ProgramIdentity }
 
 type RunningProgram = { readonly program: Program; readonly log: PresentationLog; readonly name: string }
@@ -122,7 +124,8 @@ export class ChannelHost implements Stoppable {
     )
     const { locatorId, presentationId } = identity
     directory.open(log)
-    directory.publish({ locatorId, manifestName: config.manifestName, presentationId })
+    // Origin threads hear of it with their next message; nothing here waits for them.
+    void directory.publish({ locatorId, manifestName: config.manifestName, presentationId })
     this.#scope.add(`log of ${config.name}`, () => log.stop())
     const program = new Program(
       { append: (record, bytes) => void log.append(record, bytes) },

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Stoppable } from '../lib/scope.ts'
 
+/** Which ffmpeg publishes, and where to. */
 export type DemoOptions = {
   readonly ffmpegPath: string
   /** `rtmp://127.0.0.1:1935/live/<key>` */

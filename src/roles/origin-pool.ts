@@ -8,6 +8,7 @@ import type { OriginMetrics } from '../telemetry/origin-metrics.ts'
 import type { OriginCommand, OriginReport, OriginThreadData } from './origin-messages.ts'
 import type { TlsMaterial } from './tls-files.ts'
 
+/** How many threads, where they listen, and what each may use. */
 export type OriginPoolOptions = {
   readonly threads: number
   readonly host: string
@@ -18,6 +19,7 @@ export type OriginPoolOptions = {
   readonly logLevel: LogLevel
 }
 
+/** What the threads are fed by and report to. */
 export type OriginPoolPorts = {
   readonly directory: LogDirectory
   readonly metrics: OriginMetrics

@@ -1,6 +1,7 @@
 import type { Families } from './families.ts'
 import { LabelLimit } from './label-limit.ts'
 
+/** The listener that a connection came by. */
 export type IngestProtocol = 'rtmp' | 'rtmps'
 
 /** Why a connection or a publish was turned away. */

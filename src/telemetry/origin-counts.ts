@@ -10,6 +10,7 @@ export const originRequestKinds = [
   'other',
 ] as const
 
+/** A value of the `kind` label. */
 export type OriginRequestKind = (typeof originRequestKinds)[number]
 
 /** Upper bounds of the duration histogram's buckets, in seconds; one more bucket takes what is slower. */

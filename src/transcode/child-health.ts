@@ -1,3 +1,4 @@
+/** When a child is no longer well. */
 export type HealthOptions = {
   readonly stallMs: number
   readonly lagBudgetMs: number

@@ -4,8 +4,8 @@ import type { Ladder } from './ladder.ts'
 import type { AudioRendition, RenditionPlan, VideoRendition } from './rendition-plan.ts'
 
 /** The child's pipes: 0 is the input, 2 its words; renditions begin at the fourth, in the plan's order, audio last. */
-export const PROGRESS_FD = 3
-export const FIRST_RENDITION_FD = 4
+const PROGRESS_FD = 3
+const FIRST_RENDITION_FD = 4
 
 /** `fd` is what ffmpeg 6 and later call some pipes; 5.1 knows `pipe` alone and skips names it doesn't know. */
 const PIPES_ONLY = ['-protocol_whitelist', 'pipe,fd']

@@ -14,6 +14,7 @@ export type ExitReport = {
   readonly stderrTail: readonly string[]
 }
 
+/** What to run, and how many renditions it gives. */
 export type FfmpegChildOptions = {
   readonly path: string
   readonly args: readonly string[]
@@ -21,6 +22,7 @@ export type FfmpegChildOptions = {
   readonly outputCount: number
 }
 
+/** Who reads a child. Calls come in the order of the bytes on each pipe. */
 export type FfmpegChildListener = {
   /** Bytes of one rendition's pipe. */
   output(index: number, chunk: Uint8Array): void

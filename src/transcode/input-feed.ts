@@ -12,7 +12,7 @@ const FIRST_DURATION_TICKS = VIDEO_TIMESCALE / 30
 /** What a child is fed: `audio` is the source's own configuration, or silence that the feed makes beside the pictures. */
 export type FeedTracks = { readonly video: VideoConfig | undefined; readonly audio: AudioConfig | SilentAac }
 
-export function isSilence(audio: AudioConfig | SilentAac): audio is SilentAac {
+function isSilence(audio: AudioConfig | SilentAac): audio is SilentAac {
   return 'frame' in audio
 }
 

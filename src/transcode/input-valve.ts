@@ -4,6 +4,7 @@ import { Congestion } from './congestion.ts'
 import type { DropCounter } from './drop-counter.ts'
 import type { DropReason } from './transcode-sink.ts'
 
+/** What may wait for a child, and for how long. */
 export type InputValveOptions = { readonly maxQueuedBytes: number; readonly lagBudgetMs: number }
 
 /** What the valve needs to know of the child it stands before. */

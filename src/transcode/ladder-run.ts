@@ -13,6 +13,7 @@ import { planRenditions } from './rendition-plan.ts'
 import type { SpawnPort } from './spawn-port.ts'
 import { presentationMs, type StartDecision } from './start-gate.ts'
 
+/** What one child needs beside its input. */
 export type LadderRunOptions = {
   readonly ladder: Ladder
   readonly ffmpegPath: string
@@ -25,6 +26,7 @@ export type LadderRunOptions = {
   readonly savings: number
 }
 
+/** Who hears of one child. */
 export type LadderRunListener = OutputListener & {
   /** What waited on the child's input has been taken. */
   drained(): void

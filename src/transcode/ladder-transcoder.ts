@@ -293,7 +293,6 @@ export class LadderTranscoder {
 
   #backOff(reason: RestartReason, exit: ExitReport, retryMs: number): void {
     const { deaths } = this.#policy
-    this.#logger.error({ reason, exit, deaths, retryMs }, 'ffmpeg keeps dying')
     this.#drops.add(this.#gate.reset(), 'backing-off')
     this.#phase = 'backoff'
     this.#backoff = this.#clock.after(retryMs, () => {

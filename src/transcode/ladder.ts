@@ -65,7 +65,9 @@ export const ladderSchema = z
   })
   .readonly()
 
+/** A valid ladder, every default filled in. */
 export type Ladder = z.infer<typeof ladderSchema>
+/** One picture of a ladder. */
 export type Rung = Ladder['rungs'][number]
 
 /** A ladder from what a file or the configuration holds. `LADDER_INVALID` names every problem at once by its key path. */

@@ -34,7 +34,7 @@ export class RestartLedger {
     this.ended(run, exit)
     this.#restarts++
     this.#unannounced = { reason, exit }
-    this.#logger.warn({ reason, exit }, 'ffmpeg is replaced')
+    this.#logger.warn({ reason, exit }, 'ffmpeg has ended and is to be replaced')
   }
 
   /** What to announce before the first output of `run`; nothing for the first child of an input. */

@@ -141,7 +141,7 @@ export class RecordingSink implements TranscodeSink {
   }
 }
 
-export const smallLadder: Ladder = parseLadder(
+const smallLadder: Ladder = parseLadder(
   {
     name: 'small',
     preset: 'veryfast',

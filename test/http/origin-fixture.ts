@@ -139,7 +139,10 @@ export class FakeLive {
           return this.bytes.get(`${rendition}/${sequence}`)
         },
       },
-      observer: { request: (kind, status, bytes) => void this.requests.push({ kind, status, bytes }) },
+      observer: {
+        started: () => undefined,
+        request: (kind, status, bytes) => void this.requests.push({ kind, status, bytes }),
+      },
     }
   }
 

@@ -14,6 +14,7 @@ export type AmfLimits = {
   readonly maxValues: number
 }
 
+/** Far more than any encoder's commands need. */
 export const defaultAmfLimits: AmfLimits = { maxDepth: 16, maxValues: 4096 }
 
 /** A value that a reference may name: what it cost to read, and how deep it is. */

@@ -44,10 +44,12 @@ export function encodeU32(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
 }
 
+/** Set Peer Bandwidth (RTMP 1.0 §5.4.5); the limit type is 0 hard, 1 soft or 2 dynamic. */
 export function encodePeerBandwidth(windowBytes: number, limit: number): Uint8Array {
   return Uint8Array.of(...encodeU32(windowBytes), limit)
 }
 
+/** A User Control message (RTMP 1.0 §7.1.7): the event type, then its data. */
 export function encodeUserControl(event: number, data: Uint8Array): Uint8Array {
   return Uint8Array.of(event >>> 8, event, ...data)
 }

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { AppError } from '../../../src/lib/errors.ts'
-import { loadLadder, parseLadder, parseLadderYaml } from '../../../src/transcode/ladder.ts'
+import { ladderSchema, loadLadder, parseLadder, parseLadderYaml } from '../../../src/transcode/ladder.ts'
 
 const presetFolder = new URL('../../../config/ladders/', import.meta.url).pathname
 
@@ -89,4 +89,17 @@ test('rungs go down, a peak is not below its average, and a preset is one of the
 test('text that is not YAML and a file that is not there are LADDER_INVALID', async () => {
   expect(() => parseLadderYaml('a: [', 'mine')).toThrow(expect.objectContaining({ code: 'LADDER_INVALID' }))
   await expect(loadLadder('nowhere', presetFolder)).rejects.toMatchObject({ code: 'LADDER_INVALID' })
+})
+
+test('what is left out has its documented default', () => {
+  expect(ladderSchema.parse({ name: 'x', rungs: [{ width: 640, height: 360, bitrateKbps: 800 }] })).toEqual({
+    name: 'x',
+    videoCodec: 'avc',
+    videoEncoder: 'software',
+    bFrames: 2,
+    lookaheadFrames: 0,
+    zeroLatency: false,
+    rungs: [{ width: 640, height: 360, bitrateKbps: 800 }],
+    audio: { bitrateKbps: 128, sampleRateHz: 48_000, channels: 2 },
+  })
 })
