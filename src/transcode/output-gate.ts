@@ -5,6 +5,7 @@ import type { TranscodedRendition } from './transcode-sink.ts'
 
 const MAX_BOX_BYTES = 32 * 1024 * 1024
 
+/** Who hears what a child gives, put in order. */
 export type OutputListener = {
   /** All init segments are there; called once, before the first sample. */
   renditions(list: readonly TranscodedRendition[]): void

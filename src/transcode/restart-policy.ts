@@ -1,3 +1,4 @@
+/** How patient the restarting is. */
 export type RestartPolicyOptions = {
   /** Deaths in a row that are answered at once; the next one is the first to wait. */
   readonly promptRestarts: number

@@ -12,6 +12,7 @@ export type StartDecision = {
   readonly firstPtsTicks: number
 }
 
+/** How long to wait for a sound, and how much to hold meanwhile. */
 export type StartGateOptions = { readonly audioWaitMs: number; readonly maxBytes: number }
 
 /** An announced picture is waited for this many times as long as a sound. */

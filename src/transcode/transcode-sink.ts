@@ -28,6 +28,7 @@ export type RestartReason =
   | 'audio-arrived'
   | 'audio-lost'
 
+/** That a child was replaced, and why. */
 export type RestartReport = {
   readonly reason: RestartReason
   /** How the last child ended. */
@@ -39,6 +40,7 @@ export type RestartReport = {
   readonly savings: number
 }
 
+/** That children keep dying, and why. */
 export type FailingReport = {
   readonly reason: RestartReason
   readonly exit: ExitReport
