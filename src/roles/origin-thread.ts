@@ -21,6 +21,8 @@ async function run(data: OriginThreadData, report: (message: OriginReport) => vo
   })
   scope.add('feed', () => data.feed.close())
   scope.add('replica', () => replica.stop())
+  // A thread that replaces another answers when it knows all that the other knew.
+  await replica.ready
   const server = new OriginServer(
     {
       host: data.host,

@@ -10,13 +10,11 @@ import { type Ladder, loadLadder } from '../transcode/ladder.ts'
 import { LadderTranscoder } from '../transcode/ladder-transcoder.ts'
 import { rungsForCores } from '../transcode/rungs.ts'
 import type { TranscodeSink } from '../transcode/transcode-sink.ts'
+import { defaultTranscoderTimes } from '../transcode/transcoder-options.ts'
 
 const LADDERS = fileURLToPath(new URL('../../config/ladders', import.meta.url))
 /** Key frames stand no further apart than this, and a whole number of times in a segment. */
 const LONGEST_GRID_MS = 2_000
-const START_AUDIO_WAIT_MS = 1_000
-const STOP_GRACE_MS = 3_000
-const RESTART = { promptRestarts: 3, backoffMs: 1_000, maxBackoffMs: 30_000, windowMs: 30_000 }
 
 /** The ladder of a channel, checked against what this ffmpeg can encode. `isSized`: cut to what the machine's cores carry. */
 export async function channelLadder(config: ChannelConfig, ffmpeg: FfmpegBinary, isSized: boolean): Promise<Ladder> {
@@ -52,12 +50,10 @@ export function transcoderFactory(
         ladder,
         ffmpegPath: ffmpeg.path,
         segmentGridSeconds: keyFrameGridSeconds(channelDurations(channel).segmentDurationMs),
+        ...defaultTranscoderTimes,
         stallMs: config.stallTimeout,
         lagBudgetMs: config.lagBudget,
-        startAudioWaitMs: START_AUDIO_WAIT_MS,
         maxQueuedBytes: config.maxQueuedBytes,
-        stopGraceMs: STOP_GRACE_MS,
-        restart: RESTART,
       },
       { clock, logger },
       transcodeSink(channel.name, output, metrics, logger),
