@@ -6,11 +6,11 @@ import type { Config } from './config/schema.ts'
 import { RtmpListener } from './ingest/rtmp-listener.ts'
 import { systemClock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
-import { Scope, type Stoppable } from './lib/scope.ts'
+import { Group, Scope, type Stoppable } from './lib/scope.ts'
 import { FragmentMemory } from './log/fragment-memory.ts'
 import { LogDirectory } from './log/log-directory.ts'
 import { FlvDemuxer } from './media/flv/demuxer.ts'
-import { type NodeAddresses, nodeAddresses } from './roles/addresses.ts'
+import { localHost, type NodeAddresses, nodeAddresses } from './roles/addresses.ts'
 import { ChannelHost } from './roles/channel-host.ts'
 import { DataDir } from './roles/data-dir.ts'
 import { DEMO_FONT, DemoPublisher } from './roles/demo-publisher.ts'
@@ -19,7 +19,7 @@ import { ingestObserver } from './roles/ingest-metrics.ts'
 import { LogReporter } from './roles/log-reporter.ts'
 import { OriginPool } from './roles/origin-pool.ts'
 import { ChannelGate } from './roles/publish-gate.ts'
-import { type Quickstart, quickstartOf, writeQuickstart } from './roles/quickstart.ts'
+import { type Quickstart, quickstartOf, removeQuickstart, writeQuickstart } from './roles/quickstart.ts'
 import { TlsFiles } from './roles/tls-files.ts'
 import { channelLadder, transcoderFactory } from './roles/transcoders.ts'
 import { Metrics } from './telemetry/metrics.ts'
@@ -27,9 +27,11 @@ import { type FfmpegBinary, probeFfmpeg } from './transcode/ffmpeg-probe.ts'
 
 /** How a node is started, beside its configuration. */
 export type AppOptions = {
-  /** Turns the first channel into a ladder sized by the machine's cores and publishes a test pattern to it. */
+  /** Turns the first program's channel into a ladder sized by the machine's cores and publishes a test pattern to it. */
   readonly demo: boolean
   readonly version: string
+  /** Aborted when the node is to stop before it has started: the start then rejects with the signal's reason. */
+  readonly signal?: AbortSignal
 }
 
 /** A node that runs: where it is reached, and how it is ended. */
@@ -44,7 +46,10 @@ const PLAYER_DIR = fileURLToPath(new URL('../player/dist', import.meta.url))
 type House = {
   readonly config: Config
   readonly logger: Logger
-  readonly scope: Scope
+  /** Channels, origins and the control listener. */
+  readonly rooms: Group
+  /** What encoders come in by; stopped before the rooms. */
+  readonly doors: Group
   readonly metrics: Metrics
   readonly memory: FragmentMemory
   readonly directory: LogDirectory
@@ -71,6 +76,8 @@ export async function startApp(config: Config, logger: Logger, options: AppOptio
 
 async function start(config: Config, logger: Logger, options: AppOptions, scope: Scope): Promise<RunningApp> {
   const dataDir = new DataDir(config.dataDir)
+  // One that an earlier run left behind leads to where nobody answers, and scripts wait for this file.
+  await removeQuickstart(dataDir)
   const identities = new Identities(dataDir)
   const ffmpeg = await probeFfmpeg(config.transcode.ffmpegPath ?? process.env['FFMPEG_PATH'] ?? 'ffmpeg')
   const metrics = scope.own('metrics', new Metrics({ clock, build: { version: options.version } }))
@@ -79,7 +86,8 @@ async function start(config: Config, logger: Logger, options: AppOptions, scope:
   const house: House = {
     config,
     logger,
-    scope,
+    rooms: scope.own('rooms', new Group()),
+    doors: scope.own('doors', new Group()),
     metrics,
     memory,
     directory: new LogDirectory({ memory, clock }),
@@ -87,13 +95,16 @@ async function start(config: Config, logger: Logger, options: AppOptions, scope:
     tls,
     ffmpeg,
   }
+  options.signal?.throwIfAborted()
   const origins = await startOrigins(house)
+  options.signal?.throwIfAborted()
   const hosts = await openChannels(house, identities, options.demo)
   await identities.save()
-  scope.own('log reporter', new LogReporter(hosts, origins, metrics.log, clock))
+  house.rooms.own('log reporter', new LogReporter(hosts, origins, metrics.log, clock))
   const control = await startControl(house, hosts, origins, identities)
   const rtmp = await startListener(house, hosts, false)
   const rtmps = tls && (await startListener(house, hosts, true))
+  options.signal?.throwIfAborted()
   const ports = { control: control.port, streaming: origins.port, rtmp: rtmp.port, rtmps: rtmps?.port }
   const addresses = nodeAddresses(config.publicHost, ports, tls !== undefined)
   const quickstart = quickstartOf(config, addresses, hosts, identities)
@@ -101,10 +112,11 @@ async function start(config: Config, logger: Logger, options: AppOptions, scope:
     if (options.demo) startDemo(house, rtmp.port, quickstart)
     await writeQuickstart(dataDir, quickstart)
   }
+  logger.info({ version: options.version, ffmpeg: ffmpeg.version, ...addresses }, 'headend started')
   return { addresses, quickstart, stop: () => scope.stop() }
 }
 
-async function startOrigins({ config, scope, directory, metrics, logger, tls }: House): Promise<OriginPool> {
+async function startOrigins({ config, rooms, directory, metrics, logger, tls }: House): Promise<OriginPool> {
   const { origin, listen, logLevel } = config
   const pool = new OriginPool(
     {
@@ -117,17 +129,17 @@ async function startOrigins({ config, scope, directory, metrics, logger, tls }: 
     },
     { directory, metrics: metrics.origin, clock, logger, tls: tls && (() => tls.current) },
   )
-  scope.own('origin threads', pool)
+  rooms.own('origin threads', pool)
   await pool.start()
   tls?.onChange((material) => pool.setTls(material))
   return pool
 }
 
 async function openChannels(house: House, identities: Identities, demo: boolean): Promise<ChannelHost[]> {
-  const { config, logger, metrics, memory, directory, dataDir, scope, ffmpeg } = house
+  const { config, logger, metrics, memory, directory, dataDir, rooms, ffmpeg } = house
   const hosts: ChannelHost[] = []
-  for (const [index, declared] of config.bootstrap.channels.entries()) {
-    const isDemo = demo && index === 0
+  for (const declared of config.bootstrap.channels) {
+    const isDemo = demo && declared.name === config.bootstrap.programs[0]?.channel
     const channel = isDemo ? { ...declared, encoding: 'standard' as const, ladder: 'demo' } : declared
     const programs = config.bootstrap.programs
       .filter((program) => program.channel === channel.name)
@@ -139,13 +151,13 @@ async function openChannels(house: House, identities: Identities, demo: boolean)
       ...shared,
       ...(ladder ? { transcoder: transcoderFactory(channel, ladder, transcode) } : {}),
     })
-    hosts.push(scope.own(`channel ${channel.name}`, host))
+    hosts.push(rooms.own(`channel ${channel.name}`, host))
   }
   return hosts
 }
 
 async function startControl(
-  { config, scope, metrics, logger, tls, ffmpeg }: House,
+  { config, rooms, metrics, logger, tls, ffmpeg }: House,
   hosts: readonly ChannelHost[],
   origins: OriginPool,
   identities: Identities,
@@ -174,13 +186,13 @@ async function startControl(
       },
     },
   )
-  scope.own('control listener', control)
+  rooms.own('control listener', control)
   tls?.onChange((material) => control.setTls(material))
   return control.start()
 }
 
 async function startListener(house: House, hosts: readonly ChannelHost[], isSecure: boolean): Promise<RtmpListener> {
-  const { config, scope, metrics, tls } = house
+  const { config, doors, metrics, tls } = house
   const logger = house.logger.child({ protocol: isSecure ? 'rtmps' : 'rtmp' })
   const { ingest } = config
   const listener = new RtmpListener({
@@ -200,18 +212,18 @@ async function startListener(house: House, hosts: readonly ChannelHost[], isSecu
     },
     clock,
     logger,
-    gate: new ChannelGate(() => hosts, logger),
+    gate: new ChannelGate(() => hosts),
     observer: ingestObserver(metrics.ingest, isSecure ? 'rtmps' : 'rtmp'),
     createDemuxer: () => new FlvDemuxer(),
   })
   await listener.start()
-  scope.own('rtmp listener', listener)
+  doors.own(isSecure ? 'rtmps listener' : 'rtmp listener', listener)
   if (isSecure) tls?.onChange(() => listener.setSecureContext())
   return listener
 }
 
-function startDemo({ scope, logger, ffmpeg }: House, rtmpPort: number, quickstart: Quickstart): void {
-  const url = `rtmp://127.0.0.1:${rtmpPort}/live/${quickstart.streamKey}`
+function startDemo({ config, doors, logger, ffmpeg }: House, rtmpPort: number, quickstart: Quickstart): void {
+  const url = `rtmp://${localHost(config.listen.rtmp.host)}:${rtmpPort}/live/${quickstart.streamKey}`
   const demo = { ffmpegPath: ffmpeg.path, url, hasFont: existsSync(DEMO_FONT) }
-  scope.own('demo publisher', new DemoPublisher(demo, clock, logger))
+  doors.own('demo publisher', new DemoPublisher(demo, clock, logger))
 }

@@ -5,7 +5,7 @@ import { startApp } from './app.ts'
 import { loadConfig } from './config/load.ts'
 import { systemClock } from './lib/clock.ts'
 import { AppError, messageOf } from './lib/errors.ts'
-import { createLogger } from './lib/logger.ts'
+import { createLogger, type Logger } from './lib/logger.ts'
 import { checkHealth } from './roles/health-check.ts'
 import { describeQuickstart } from './roles/quickstart.ts'
 
@@ -49,20 +49,35 @@ async function main(args: readonly string[]): Promise<number> {
   const config = loadConfig(values.config ?? DEFAULT_CONFIG, process.env)
   if (values['check-health']) return (await checkHealth(config)) ? 0 : 1
   const logger = createLogger(config.logLevel)
-  const signalled = new Promise<string>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal))
-  })
-  const app = await startApp(config, logger, { demo: values.demo, version: version() })
-  if (app.quickstart) console.log(`\n${describeQuickstart(app.quickstart, values.demo)}`)
-  const signal = await signalled
-  logger.info({ signal }, 'stopping')
-  systemClock.after(STOP_LIMIT_MS, () => {
-    logger.fatal('not everything stopped in time')
-    process.exit(1)
-  })
-  await app.stop()
+  const stop = stopSignal(logger)
+  const stopped = new Promise((resolve) => stop.addEventListener('abort', resolve))
+  try {
+    const app = await startApp(config, logger, { demo: values.demo, version: version(), signal: stop })
+    if (app.quickstart && !stop.aborted) console.log(`\n${describeQuickstart(app.quickstart, values.demo)}`)
+    await stopped
+    await app.stop()
+  } catch (error) {
+    // Told to stop in the middle of its start, which it did.
+    if (error !== stop.reason) throw error
+  }
   logger.info('stopped')
   return 0
+}
+
+/** Aborted by the first SIGTERM or SIGINT; from then on time runs, whatever hangs. */
+function stopSignal(logger: Logger): AbortSignal {
+  const controller = new AbortController()
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (controller.signal.aborted) return
+    logger.info({ signal }, 'stopping')
+    systemClock.after(STOP_LIMIT_MS, () => {
+      logger.fatal('not everything stopped in time')
+      process.exit(1)
+    })
+    controller.abort(new AppError('STOPPED', `stopped by ${signal}`))
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onSignal)
+  return controller.signal
 }
 
 /** An error on purpose is a sentence for a person; anything else is a fault of ours, with its stack. */

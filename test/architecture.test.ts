@@ -15,6 +15,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   manifest: ['lib', 'media', 'presentation'],
   domain: ['lib'],
   telemetry: ['lib'],
+  store: PURE,
   log: PURE,
   ingest: PURE,
   transcode: PURE,

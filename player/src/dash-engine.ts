@@ -1,4 +1,5 @@
 import { MediaPlayer, type MediaPlayerSettingClass } from 'dashjs'
+import { type ListingManifest, newestStretch } from './dash-listing.ts'
 import type { Engine, EngineEvents, Problem, Rendition, TimeRange } from './engine.ts'
 import { problemOfStatus } from './errors.ts'
 
@@ -36,6 +37,7 @@ class DashEngine implements Engine {
   readonly #player = MediaPlayer().create()
   #chosen = -1
   #lastStatus = 0
+  #stretch: TimeRange | undefined
 
   constructor(video: HTMLVideoElement, url: string, events: EngineEvents) {
     this.#events = events
@@ -50,8 +52,13 @@ class DashEngine implements Engine {
       const { response } = event as { response?: { status?: number } }
       this.#lastStatus = response?.status ?? this.#lastStatus
     })
+    this.#player.on(names.MANIFEST_LOADED, (event) => {
+      // The name of the event promises less than it does: every update of the manifest is one.
+      this.#stretch = newestStretch((event as { data?: ListingManifest }).data ?? {})
+      changed()
+    })
     this.#player.on(names.ERROR, (event) => this.#onError((event as { error: DashError | string }).error))
-    this.#player.setAutoPlay(true)
+    this.#player.setAutoPlay(events.wantsPlayback())
     this.#player.attachView(video)
     this.#player.attachSource(url)
   }
@@ -91,12 +98,23 @@ class DashEngine implements Engine {
     if (!this.#player.isReady()) return undefined
     if (!this.#player.isDynamic()) return { start: 0, end: this.#player.duration() }
     const range = this.#player.getDvrWindow()
-    return range && range.end > range.start ? { start: range.start, end: range.end } : undefined
+    if (!range) return undefined
+    // The engine's window goes with the clock; while the encoder is away there is nothing to seek to at its end.
+    const end = this.inputAway() ? Math.min(range.end, this.#stretch?.end ?? range.end) : range.end
+    return end > range.start ? { start: range.start, end } : undefined
   }
 
   livePosition(): number | undefined {
     const range = this.seekRange()
     return range && this.isLive() ? range.end - this.#player.getTargetLiveDelay() : undefined
+  }
+
+  liveDelayS(): number | undefined {
+    return this.isLive() ? this.#player.getTargetLiveDelay() || undefined : undefined
+  }
+
+  newestStretch(): TimeRange | undefined {
+    return this.#stretch
   }
 
   latencyS(): number | undefined {
@@ -110,9 +128,10 @@ class DashEngine implements Engine {
     return Number.isFinite(kbps) && kbps > 0 ? kbps * 1000 : undefined
   }
 
-  /** A DASH timeline has no way to say so: what is missing is simply not listed. */
+  /** A DASH timeline has no way to say so: what is missing is not listed, and the newest media grows old. */
   inputAway(): boolean {
-    return false
+    if (!this.isLive() || !this.#stretch) return false
+    return (this.#player.getDvrWindow()?.end ?? 0) - this.#stretch.end > this.#player.getTargetLiveDelay()
   }
 
   destroy(): void {

@@ -33,6 +33,8 @@ export type EngineEvents = {
   changed(): void
   /** Playback can't go on with this engine; it is to be destroyed. */
   failed(problem: Problem): void
+  /** Whether to play as soon as there is something: not when the viewer has paused. */
+  wantsPlayback(): boolean
 }
 
 /** What plays one manifest in one video element until it is destroyed. */
@@ -50,6 +52,10 @@ export interface Engine {
   seekRange(): TimeRange | undefined
   /** Where playback at the live edge is: behind the newest media by what the protocol advises. */
   livePosition(): number | undefined
+  /** How far behind the newest media the protocol advises to play, in seconds; `undefined` while unknown. */
+  liveDelayS(): number | undefined
+  /** The newest stretch of listed media without a hole; `undefined` where there is none. */
+  newestStretch(): TimeRange | undefined
   /** Seconds from capture to screen, by the manifest's wall clock. */
   latencyS(): number | undefined
   /** Measured throughput of the network. */
@@ -59,5 +65,5 @@ export interface Engine {
   destroy(): void
 }
 
-/** Starts an engine on a paused video element; it plays as soon as it can. */
+/** Starts an engine on a paused video element; it plays as soon as it can, if the viewer wants it to. */
 export type OpenEngine = (video: HTMLVideoElement, url: string, events: EngineEvents) => Engine

@@ -1,4 +1,4 @@
-import Hls, { type ErrorData, ErrorDetails, ErrorTypes, Events, type LoadPolicy } from 'hls.js'
+import Hls, { type ErrorData, ErrorDetails, ErrorTypes, Events, type Fragment, type LoadPolicy } from 'hls.js'
 import type { Engine, EngineEvents, Problem, Rendition, TimeRange } from './engine.ts'
 import { problemOfStatus } from './errors.ts'
 
@@ -38,6 +38,10 @@ function problemOf(data: ErrorData): Problem {
   return { kind: codecs.includes(data.details) ? 'codec' : 'decode', technical }
 }
 
+function isGap({ tagList }: Fragment): boolean {
+  return tagList.some(([tag]) => tag === 'GAP')
+}
+
 class HlsEngine implements Engine {
   readonly protocol = 'hls'
   readonly #video: HTMLVideoElement
@@ -45,7 +49,6 @@ class HlsEngine implements Engine {
   #recoveries = 0
   readonly #hls = new Hls({
     liveSyncDurationCount: 3,
-    liveMaxLatencyDurationCount: 12,
     liveDurationInfinity: true,
     // Encoders that were away leave holes; a late stall must not push the viewer further and further back.
     liveSyncOnStallIncrease: 0,
@@ -67,8 +70,7 @@ class HlsEngine implements Engine {
     const changed = () => events.changed()
     this.#hls.on(Events.MANIFEST_PARSED, () => {
       changed()
-      // Browsers may refuse; then the play button is the viewer's.
-      void video.play().catch(() => undefined)
+      this.#play()
     })
     this.#hls.on(Events.LEVELS_UPDATED, changed)
     this.#hls.on(Events.LEVEL_SWITCHED, changed)
@@ -109,7 +111,28 @@ class HlsEngine implements Engine {
   }
 
   livePosition(): number | undefined {
-    return this.#hls.liveSyncPosition ?? undefined
+    const details = this.#hls.latestLevelDetails
+    const delay = this.#hls.targetLatency
+    if (!details?.live || delay === null) return undefined
+    // The edge moves on between two reloads, but not past what the next one can bring.
+    return details.edge + Math.min(details.age, details.targetduration) - delay
+  }
+
+  liveDelayS(): number | undefined {
+    return this.#hls.targetLatency ?? undefined
+  }
+
+  newestStretch(): TimeRange | undefined {
+    const fragments = this.#hls.latestLevelDetails?.fragments ?? []
+    const last = fragments.findLastIndex((fragment) => !isGap(fragment))
+    const newest = fragments[last]
+    if (!newest) return undefined
+    let first = newest
+    for (const fragment of fragments.slice(0, last).reverse()) {
+      if (isGap(fragment) || fragment.cc !== newest.cc) break
+      first = fragment
+    }
+    return { start: first.start, end: newest.end }
   }
 
   latencyS(): number | undefined {
@@ -125,12 +148,18 @@ class HlsEngine implements Engine {
 
   inputAway(): boolean {
     const details = this.#hls.latestLevelDetails
-    return details?.live === true && details.fragments.at(-1)?.tagList.some(([tag]) => tag === 'GAP') === true
+    const newest = details?.fragments.at(-1)
+    return details?.live === true && newest !== undefined && isGap(newest)
   }
 
   destroy(): void {
     this.#hls.destroy()
     this.#video.removeAttribute('src')
+  }
+
+  #play(): void {
+    // Browsers may refuse; then the play button is the viewer's.
+    if (this.#events.wantsPlayback()) void this.#video.play().catch(() => undefined)
   }
 
   #onError(data: ErrorData): void {
@@ -139,6 +168,8 @@ class HlsEngine implements Engine {
     if (problem.kind === 'decode' && this.#recoveries < MEDIA_RECOVERIES) {
       this.#recoveries += 1
       this.#hls.recoverMediaError()
+      // Attaching the element anew has paused it.
+      this.#play()
       return
     }
     this.#events.failed(problem)
@@ -147,9 +178,4 @@ class HlsEngine implements Engine {
 
 export function openHls(video: HTMLVideoElement, url: string, events: EngineEvents): Engine {
   return new HlsEngine(video, url, events)
-}
-
-/** Whether this browser can feed a video element by script. */
-export function hlsSupported(): boolean {
-  return Hls.isSupported()
 }

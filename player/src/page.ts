@@ -5,7 +5,7 @@ import type { HeadendPlayer, PlayerState } from './headend-api.ts'
 import { NoticeCard } from './notice-card.ts'
 import { QualityMenu } from './quality-menu.ts'
 import { SeekBar } from './seek-bar.ts'
-import { Session } from './session.ts'
+import { hasMediaSource, Session } from './session.ts'
 import { bufferedAheadS, droppedFrames, renderStats } from './stats.ts'
 
 const REFRESH_MS = 250
@@ -53,7 +53,10 @@ export class Page implements HeadendPlayer {
   }
 
   /** Plays a source, by the wanted protocol where it has both; without any manifest it asks for one. */
-  open(source: Source, wanted: Protocol | undefined): void {
+  open(given: Source, wanted: Protocol | undefined): void {
+    const { dash, ...withoutDash } = given
+    // Without Media Source Extensions there is HLS alone, played by the browser itself.
+    const source: Source = dash && given.hls && !hasMediaSource() ? withoutDash : given
     this.#source = source
     const protocol = wanted && source[wanted] ? wanted : source.hls ? 'hls' : 'dash'
     const url = source[protocol]

@@ -1,17 +1,19 @@
-import type { Engine } from './engine.ts'
+import type { Engine, TimeRange } from './engine.ts'
+import { jumpTarget, shouldHold } from './live-course.ts'
+import { bufferedAheadS } from './stats.ts'
 
 const TICK_MS = 500
 /** A viewer reads a notice only when it is worth reading. */
 const NOTICE_AFTER_MS = 4_000
 const JUMP_AFTER_MS = 1_500
+const STUCK_AFTER_MS = 6_000
 const RESTART_AFTER_MS = 20_000
-/** Slow enough to rebuild a buffer within half a minute, and nobody hears it: browsers keep the pitch. */
-const RECOVERY_RATE = 0.92
-const TOO_CLOSE_S = 1
+/** A step of the position between two looks that playback can't have made. */
+const LEAP_S = 5
 
 type WatchOwner = {
   engine(): Engine | undefined
-  /** The picture moves. */
+  /** The picture moves, or stands where the viewer has stopped it. */
   progressed(): void
   /** It has stood still long enough to say so. */
   standing(inputAway: boolean): void
@@ -30,85 +32,132 @@ export class PlaybackWatch {
   readonly #listeners = new AbortController()
   #lastTime = -1
   #standingSinceMs = Date.now()
+  #jumpDueMs = 0
   #restartDueMs = Number.POSITIVE_INFINITY
   #hasPlayed = false
+  /** Playback is about to begin, or to go on after it had nothing to play. */
+  #isBeginning = true
+  #isBehindHole = false
+  #isHolding = false
   stalls = 0
 
   constructor(video: HTMLVideoElement, owner: WatchOwner) {
     this.#video = video
     this.#owner = owner
     this.#timer = setInterval(() => this.#look(), TICK_MS)
-    video.addEventListener('waiting', () => this.#onWaiting(), { signal: this.#listeners.signal })
+    const { signal } = this.#listeners
+    video.addEventListener('waiting', () => this.#onWaiting(), { signal })
+    video.addEventListener('playing', () => this.#begin(), { signal })
   }
 
   /** A new engine begins: it gets its time before it is judged. */
   restarted(): void {
     this.#restartDueMs = Date.now() + RESTART_AFTER_MS
     this.#hasPlayed = false
+    this.#isBeginning = true
+    this.#isBehindHole = false
     this.#lastTime = -1
+    this.#release()
   }
 
   stop(): void {
     clearInterval(this.#timer)
     this.#listeners.abort()
+    this.#release()
   }
 
   #onWaiting(): void {
-    if (this.#hasPlayed && !this.#video.seeking) this.stalls += 1
+    this.#isBeginning = true
+    if (!this.#hasPlayed || this.#video.seeking) return
+    this.#isBehindHole = true
+    this.stalls += 1
   }
 
   #look(): void {
     const now = Date.now()
-    const time = this.#video.currentTime
-    const moved = this.#lastTime >= 0 && time > this.#lastTime && !this.#video.seeking
+    const { currentTime: time, seeking, paused, ended, readyState } = this.#video
+    const step = time - this.#lastTime
+    const moved = this.#lastTime >= 0 && step > 0 && step < LEAP_S && !seeking
     this.#lastTime = time
-    if (moved) this.#hasPlayed = true
-    if (moved || this.#video.paused || this.#video.ended) {
+    if (this.#isHolding && !this.#shouldHold()) this.#release()
+    if (moved || paused || ended || this.#isHolding) {
+      this.#hasPlayed ||= moved
       this.#standingSinceMs = now
       this.#restartDueMs = now + RESTART_AFTER_MS
-      if (moved) {
-        this.#keepDistance()
-        this.#owner.progressed()
-      }
+      if (moved || (paused && readyState >= HTMLMediaElement.HAVE_CURRENT_DATA)) this.#owner.progressed()
       return
     }
     const engine = this.#owner.engine()
+    if (engine) this.#onStanding(engine, now)
+  }
+
+  #onStanding(engine: Engine, now: number): void {
     const standingMs = now - this.#standingSinceMs
-    if (!engine) return
-    if (standingMs > NOTICE_AFTER_MS) this.#owner.standing(engine.inputAway())
-    if (standingMs > JUMP_AFTER_MS) this.#jump(engine)
+    const isAway = engine.inputAway()
+    if (standingMs > NOTICE_AFTER_MS) this.#owner.standing(isAway)
+    if (standingMs > JUMP_AFTER_MS && now >= this.#jumpDueMs) this.#jump(engine, standingMs > STUCK_AFTER_MS)
+    // While the encoder is away there is nothing that a new engine could play, and the old one keeps asking.
+    if (isAway) this.#restartDueMs = now + RESTART_AFTER_MS
     if (now < this.#restartDueMs) return
     this.#restartDueMs = now + RESTART_AFTER_MS
-    // While the encoder is away there is nothing that a new engine could play, and the old one keeps asking.
-    if (!engine.inputAway()) this.#owner.hopeless()
+    this.#owner.hopeless()
   }
 
-  /**
-   * Behind a hole playback goes on with the first media there is, so close to the live edge that the next late segment would
-   * stop it; it falls back to the advised distance without stopping.
-   */
-  #keepDistance(): void {
+  #begin(): void {
+    if (!this.#isBeginning) return
+    this.#isBeginning = false
+    if (!this.#shouldHold()) {
+      this.#isBehindHole = false
+      return
+    }
+    // The picture waits without being paused: for the viewer, and for the engine, it plays.
+    this.#isHolding = true
+    this.#video.playbackRate = 0
+  }
+
+  #release(): void {
+    if (!this.#isHolding) return
+    this.#isHolding = false
+    this.#isBehindHole = false
+    this.#video.playbackRate = 1
+  }
+
+  #shouldHold(): boolean {
     const engine = this.#owner.engine()
-    const live = engine?.isLive() ? engine.livePosition() : undefined
-    const lead = live === undefined ? 0 : this.#video.currentTime - live
-    if (lead > TOO_CLOSE_S) this.#video.playbackRate = RECOVERY_RATE
-    else if (lead < TOO_CLOSE_S / 4 && this.#video.playbackRate === RECOVERY_RATE) this.#video.playbackRate = 1
+    const livePosition = engine?.isLive() && !engine.inputAway() ? engine.livePosition() : undefined
+    const liveDelayS = engine?.liveDelayS()
+    if (livePosition === undefined || liveDelayS === undefined) return false
+    const { currentTime: position } = this.#video
+    const standing = { position, livePosition, liveDelayS, bufferedAheadS: bufferedAheadS(this.#video) }
+    return shouldHold(standing, this.#isBehindHole)
   }
 
-  /** Over the hole to what is buffered behind it, or back to the live edge when the position has left the window. */
-  #jump(engine: Engine): void {
-    const { buffered, currentTime } = this.#video
-    for (let i = 0; i < buffered.length; i++) {
-      const start = buffered.start(i)
-      if (start > currentTime && buffered.end(i) - start > 0.5) {
-        this.#video.currentTime = start + 0.05
-        return
-      }
-    }
+  /** Over the hole to what comes behind it, or back to the live edge when the position has left the window. */
+  #jump(engine: Engine, isEngineStuck: boolean): void {
+    const { currentTime: position } = this.#video
+    const livePosition = engine.isLive() ? engine.livePosition() : undefined
+    const stretch = engine.newestStretch()
     const range = engine.seekRange()
-    const live = engine.livePosition()
-    if (engine.isLive() && range && live !== undefined && this.#hasPlayed && currentTime < range.start - 1) {
-      this.#video.currentTime = live
-    }
+    const target = jumpTarget({
+      position,
+      buffered: rangesOf(this.#video.buffered),
+      livePosition,
+      stretch,
+      isEngineStuck,
+    })
+    if (target !== undefined) this.#seek(target)
+    else if (livePosition !== undefined && range && this.#hasPlayed && position < range.start - 1)
+      this.#seek(livePosition)
   }
+
+  #seek(position: number): void {
+    this.#isBeginning = true
+    this.#lastTime = position
+    this.#jumpDueMs = Date.now() + JUMP_AFTER_MS
+    this.#video.currentTime = position
+  }
+}
+
+function rangesOf(ranges: TimeRanges): readonly TimeRange[] {
+  return Array.from({ length: ranges.length }, (_, index) => ({ start: ranges.start(index), end: ranges.end(index) }))
 }

@@ -1,5 +1,6 @@
 import type { Engine, OpenEngine, Problem, Protocol } from './engine.ts'
 import { tellCorsFromNetwork } from './errors.ts'
+import { openNative, playsHlsNatively } from './native-engine.ts'
 import { PlaybackWatch } from './playback-watch.ts'
 
 /** What the page shows over the picture. */
@@ -17,6 +18,11 @@ const engines: Readonly<Record<Protocol, () => Promise<OpenEngine>>> = {
   dash: async () => (await import('./dash-engine.ts')).openDash,
 }
 
+/** Whether this browser lets a script feed a video element. */
+export function hasMediaSource(): boolean {
+  return 'MediaSource' in window || 'ManagedMediaSource' in window
+}
+
 /** Keeps one stream playing: opens the engine, and opens it again, with back-off, whenever it fails or stands still. */
 export class Session {
   readonly protocol: Protocol
@@ -29,7 +35,9 @@ export class Session {
   #retry: ReturnType<typeof setTimeout> | undefined
   #delayMs = FIRST_RETRY_MS
   #wantedRendition = -1
+  #wantsPlayback = true
   #closed = false
+  readonly #listeners = new AbortController()
 
   constructor(video: HTMLVideoElement, protocol: Protocol, url: string, events: SessionEvents) {
     this.protocol = protocol
@@ -42,6 +50,12 @@ export class Session {
       standing: (away) => this.#onStanding(away),
       hopeless: () => this.retryNow(),
     })
+    const { signal } = this.#listeners
+    const onPlay = () => {
+      this.#wantsPlayback = true
+    }
+    video.addEventListener('play', onPlay, { signal })
+    video.addEventListener('pause', () => this.#onPaused(), { signal })
     void this.#open()
   }
 
@@ -74,8 +88,7 @@ export class Session {
   /** Starts the engine afresh without waiting for the back-off. */
   retryNow(): void {
     clearTimeout(this.#retry)
-    this.#engine?.destroy()
-    this.#engine = undefined
+    this.#closeEngine()
     void this.#open()
   }
 
@@ -83,15 +96,15 @@ export class Session {
     this.#closed = true
     clearTimeout(this.#retry)
     this.#watch.stop()
-    this.#engine?.destroy()
-    this.#engine = undefined
+    this.#listeners.abort()
+    this.#closeEngine()
   }
 
   async #open(): Promise<void> {
     try {
-      const open = await engines[this.protocol]()
+      const open = await this.#openEngine()
       if (this.#closed || this.#engine) return
-      if (!('MediaSource' in window || 'ManagedMediaSource' in window)) {
+      if (!open) {
         await this.#fail({ kind: 'unsupported', technical: 'no Media Source Extensions' })
         return
       }
@@ -101,12 +114,31 @@ export class Session {
       const engine = open(this.#video, this.#url, {
         changed: () => this.#onChanged(engine),
         failed: (problem) => void (engine === this.#engine && this.#fail(problem)),
+        wantsPlayback: () => this.#wantsPlayback,
       })
       this.#engine = engine
       this.#events.changed()
     } catch (error) {
       await this.#fail({ kind: 'network', technical: String(error) })
     }
+  }
+
+  async #openEngine(): Promise<OpenEngine | undefined> {
+    if (hasMediaSource()) return engines[this.protocol]()
+    return this.protocol === 'hls' && playsHlsNatively(this.#video) ? openNative : undefined
+  }
+
+  #closeEngine(): void {
+    // The event of a pause comes later than the pause.
+    if (this.#engine && this.#video.paused) this.#onPaused()
+    this.#engine?.destroy()
+    this.#engine = undefined
+  }
+
+  /** An element that is given another source, and one that has come to its end, pauses by itself. */
+  #onPaused(): void {
+    const { readyState, ended } = this.#video
+    if (readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && !ended) this.#wantsPlayback = false
   }
 
   #onChanged(engine: Engine): void {
@@ -116,8 +148,7 @@ export class Session {
   }
 
   async #fail(failure: Problem): Promise<void> {
-    this.#engine?.destroy()
-    this.#engine = undefined
+    this.#closeEngine()
     const problem = await tellCorsFromNetwork(failure, this.#url)
     if (this.#closed || this.#engine) return
     clearTimeout(this.#retry)

@@ -19,6 +19,7 @@ const statusByKind: Readonly<Record<ErrorKind, number>> = {
   conflict: 409,
   gone: 410,
   'not-yet': 412,
+  precondition: 412,
   'too-large': 413,
   internal: 500,
   unavailable: 503,

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
-import { type LogRecord, PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
+import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
+import { ChannelTimeline } from './channel-timeline.ts'
 import type { CutRuleOptions } from './cut-rule.ts'
 import { Layer } from './layer.ts'
 import { NumberKeeper } from './number-keeper.ts'
@@ -9,7 +10,6 @@ import type { Admission, ChannelObserver, NumberStore, Publisher, Transcoder, Tr
 import type { LogEntry } from './segment-assembly.ts'
 import { Segmenter } from './segmenter.ts'
 import { Tap } from './tap.ts'
-import { ChannelTimeline } from './timeline.ts'
 import { Transcoded } from './transcoded.ts'
 
 export type ChannelOptions = {
@@ -43,6 +43,8 @@ const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
 const TICK_MS = 250
 /** Media is expected to arrive at least this often; after a segment's length more the input counts as away. */
 const AWAY_MARGIN_MS = 2_000
+/** What a rendition may be silent for before the others go on without it: an encoder of ours holds frames back for look-ahead. */
+const PATIENCE_SECONDS = { none: 3, standard: 10 } as const
 
 /** EXT-X-TARGETDURATION in ms: whole seconds, fixed when the channel starts (streaming.md, HLS). */
 export function targetDurationMs(options: Pick<ChannelOptions, 'segmentDurationMs' | 'keyFrameIntervalMs'>): number {
@@ -74,17 +76,13 @@ export class Channel {
       {
         cut: cutRuleOptions(options),
         partSeconds: options.partDurationMs === undefined ? undefined : options.partDurationMs / 1_000,
+        patienceSeconds: PATIENCE_SECONDS[options.encoding],
         allocate: ports.allocate,
         wallMs: () => ports.clock.now(),
         emit: (entry) => this.#emit(entry),
         observer: {
           cutForced: (startTicks) => ports.observer.cutForced(startTicks / TICKS_PER_MS),
           sampleDropped: (rendition, reason) => ports.observer.frameDropped(rendition, reason),
-          trackAdded: (track) => {
-            this.#tracks.set(track.track, track)
-            const { rendition, config, bandwidth } = track
-            ports.logger.info({ track: track.track, rendition, codec: config.codecString, bandwidth }, 'track added')
-          },
         },
       },
       this.#numbers.initial,
@@ -112,11 +110,12 @@ export class Channel {
       await busy.publisher.end('replaced')
       busy.end('replaced')
     }
+    await this.#output.settled()
+    if (this.#stopped) return refuse('not-running', 'The channel is not running.')
+    // Two may have waited side by side: the first one back has it.
+    if (this.#layers.has(publisher.layer)) return refuse('busy', 'Another encoder was faster.')
     if (this.#layers.size >= this.#options.maxLayers)
       return refuse('busy', 'The channel has no room for another layer.')
-    await this.#output.settled()
-    // Two may have waited side by side: the first one back has it.
-    if (this.#layers.has(publisher.layer) || this.#stopped) return refuse('busy', 'Another encoder was faster.')
     const layer = new Layer(publisher, this.#output, {
       clock: this.#ports.clock,
       channelTimeline: this.#timeline,
@@ -148,7 +147,7 @@ export class Channel {
   async #stop(): Promise<void> {
     this.#timer.cancel()
     const layers = [...this.#layers.values()]
-    await Promise.all(layers.map((layer) => layer.publisher.end('stopped')))
+    await Promise.allSettled(layers.map((layer) => layer.publisher.end('stopped')))
     for (const layer of layers) layer.end('stopped')
     await this.#output.stop()
     this.#segmenter.flush()
@@ -172,16 +171,22 @@ export class Channel {
   }
 
   #emit(entry: LogEntry): void {
-    this.#observe(entry.record)
+    const { record } = entry
+    if (record.type === 'track-added') this.#trackAdded(record.track)
+    const track = record.type === 'fragment' ? this.#tracks.get(record.track) : undefined
+    const endMs =
+      record.type === 'fragment' && track
+        ? ((record.startTicks + record.durationTicks) / track.timescale) * 1_000
+        : undefined
+    this.#ports.observer.recordWritten(record, track?.rendition, endMs)
     this.#ports.emit(entry)
     this.#numbers.used(this.#segmenter.numbers)
   }
 
-  #observe(record: LogRecord): void {
-    const track = record.type === 'fragment' ? this.#tracks.get(record.track) : undefined
-    const end =
-      record.type === 'fragment' && track ? (record.startTicks + record.durationTicks) / track.timescale : undefined
-    this.#ports.observer.recordWritten(record, track?.rendition, end === undefined ? undefined : end * 1_000)
+  #trackAdded(track: Track): void {
+    this.#tracks.set(track.track, track)
+    const { rendition, config, bandwidth } = track
+    this.#ports.logger.info({ track: track.track, rendition, codec: config.codecString, bandwidth }, 'track added')
   }
 
   #layerEnded(layer: Layer, reason: string): void {
@@ -202,6 +207,7 @@ export class Channel {
     this.#isAway = true
     this.#ports.observer.inputLost(reason)
     this.#output.inputLost()
+    for (const layer of this.#layers.values()) layer.interrupted()
   }
 
   /** Notices an input that fell silent, and keeps the presentation moving with gaps while it is away. */
@@ -210,8 +216,8 @@ export class Channel {
     const awayMs = this.#ports.clock.monotonicMs() - this.#lastMediaMs
     if (!this.#isAway && awayMs > this.#options.segmentDurationMs + AWAY_MARGIN_MS) this.#inputLost('silent')
     if (!this.#isAway || !this.#segmenter.isIdle || awayMs > this.#options.reconnectGraceMs) return
-    this.#segmenter.fillGap(this.#ports.clock.now() * TICKS_PER_MS)
-    this.#timeline.raise(this.#segmenter.numbers.endTicks / TICKS_PER_MS)
+    this.#segmenter.fillGap(this.#timeline.nowMs() * TICKS_PER_MS)
+    this.#timeline.fill(this.#segmenter.numbers.endTicks / TICKS_PER_MS)
   }
 }
 

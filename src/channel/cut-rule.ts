@@ -12,11 +12,21 @@ export type CutRuleOptions = {
   readonly isOnEpochGrid: boolean
 }
 
+/** A sample of the leading track, in decoding order; 90 kHz. */
+export type CutCandidate = {
+  readonly ptsTicks: number
+  readonly dtsTicks: number
+  readonly durationTicks: number
+  readonly sizeBytes: number
+  /** A segment may start with it. */
+  readonly independent: boolean
+}
+
 const HALF_SECOND_TICKS = 45_000
-/** A forced cut leaves room for the reordering of B-frames around it. */
-const FORCED_MARGIN_TICKS = 9_000
 /** Key frames land on the first frame at or after the instant they were asked for; a frame earlier is rounding. */
 const ROUNDING_TICKS = 900
+/** A segment of this size is cut whatever its times say: an encoder's clock may stand still while its pictures go on. */
+const MAX_SEGMENT_BYTES = 128 * 1024 * 1024
 
 /**
  * Decides where the leading track is cut. On the epoch grid: at the first key frame past each multiple. Otherwise at a
@@ -24,53 +34,73 @@ const ROUNDING_TICKS = 900
  */
 export class CutRule {
   readonly #options: CutRuleOptions
-  #startTicks: number | undefined
+  /** PTS and DTS of the open segment's first sample. */
+  #start: { readonly ptsTicks: number; readonly dtsTicks: number } | undefined
+  #sizeBytes = 0
   #lastKeyTicks: number | undefined
+  /** The longer of the last two distances between key frames: a scene cut's short one says nothing about the next. */
   #gopTicks: number
+  #lastGopTicks = 0
+  #isHurried = false
 
   constructor(options: CutRuleOptions) {
     this.#options = options
     this.#gopTicks = options.keyFrameTicks
   }
 
-  /** Forgets the segment that was open; the next one starts at the next key frame. */
+  /** Forgets the segment that was open, and the encoder's habits; the next one starts at the next key frame. */
   reset(): void {
-    this.#startTicks = undefined
+    this.#start = undefined
+    this.#sizeBytes = 0
     this.#lastKeyTicks = undefined
+    this.#gopTicks = this.#options.keyFrameTicks
+    this.#lastGopTicks = 0
+    this.#isHurried = false
   }
 
-  /** `ptsTicks` and `dtsTicks` of the next sample in decoding order, 90 kHz. The first cut starts the first segment. */
-  next(sample: {
-    readonly ptsTicks: number
-    readonly dtsTicks: number
-    readonly independent: boolean
-  }): Cut | undefined {
-    if (sample.independent) {
-      if (this.#lastKeyTicks !== undefined) this.#gopTicks = sample.ptsTicks - this.#lastKeyTicks
-      this.#lastKeyTicks = sample.ptsTicks
+  /** The segment that is open ends at the next key frame, however short it is. */
+  hurry(): void {
+    this.#isHurried = true
+  }
+
+  /** Takes each sample once. The first cut starts the first segment. */
+  next(sample: CutCandidate): Cut | undefined {
+    if (sample.independent) this.#measureGop(sample.ptsTicks)
+    const cut = sample.independent ? this.#judgeKeyFrame(sample.ptsTicks) : this.#judgeOther(sample)
+    if (cut) {
+      this.#start = sample
+      this.#sizeBytes = 0
+      this.#isHurried = false
     }
-    const cut = this.#judge(sample)
-    if (cut) this.#startTicks = sample.ptsTicks
+    this.#sizeBytes += sample.sizeBytes
     return cut
   }
 
-  #judge(sample: {
-    readonly ptsTicks: number
-    readonly dtsTicks: number
-    readonly independent: boolean
-  }): Cut | undefined {
-    const start = this.#startTicks
-    if (start === undefined) return sample.independent ? 'clean' : undefined
-    const { segmentTicks, targetTicks } = this.#options
-    if (sample.independent) {
-      const elapsed = sample.ptsTicks - start + ROUNDING_TICKS
-      if (this.#options.isOnEpochGrid) return this.#cell(sample.ptsTicks) > this.#cell(start) ? 'clean' : undefined
-      return elapsed >= segmentTicks || elapsed + this.#gopTicks > targetTicks + 2 * ROUNDING_TICKS
-        ? 'clean'
-        : undefined
+  #measureGop(ptsTicks: number): void {
+    if (this.#lastKeyTicks !== undefined) {
+      const gopTicks = ptsTicks - this.#lastKeyTicks
+      this.#gopTicks = Math.max(gopTicks, this.#lastGopTicks)
+      this.#lastGopTicks = gopTicks
     }
-    const isOverdue = sample.dtsTicks - start >= targetTicks + HALF_SECOND_TICKS - FORCED_MARGIN_TICKS
-    return isOverdue ? 'forced' : undefined
+    this.#lastKeyTicks = ptsTicks
+  }
+
+  #judgeKeyFrame(ptsTicks: number): Cut | undefined {
+    if (!this.#start || this.#isHurried) return 'clean'
+    const startTicks = this.#start.ptsTicks
+    const { segmentTicks, targetTicks, isOnEpochGrid } = this.#options
+    if (isOnEpochGrid) return this.#cell(ptsTicks) > this.#cell(startTicks) ? 'clean' : undefined
+    const elapsedTicks = ptsTicks - startTicks + ROUNDING_TICKS
+    const isLongEnough = elapsedTicks >= segmentTicks
+    const wouldPassTarget = elapsedTicks + this.#gopTicks > targetTicks + 2 * ROUNDING_TICKS
+    return isLongEnough || wouldPassTarget ? 'clean' : undefined
+  }
+
+  #judgeOther({ dtsTicks, durationTicks, sizeBytes }: CutCandidate): Cut | undefined {
+    if (!this.#start) return undefined
+    const lengthTicks = dtsTicks + durationTicks - this.#start.dtsTicks
+    const isOverdue = lengthTicks >= this.#options.targetTicks + HALF_SECOND_TICKS
+    return isOverdue || this.#sizeBytes + sizeBytes > MAX_SEGMENT_BYTES ? 'forced' : undefined
   }
 
   #cell(ptsTicks: number): number {

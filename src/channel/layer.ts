@@ -1,22 +1,23 @@
 import type { Clock } from '../lib/clock.ts'
-import type { CodecConfig, Contribution, Sample } from '../media/media.ts'
+import type { CodecConfig, Contribution } from '../media/media.ts'
+import type { ChannelTimeline } from './channel-timeline.ts'
 import type { ChannelObserver, ContributionSink, Publisher } from './ports.ts'
-import { type ChannelTimeline, SessionTimeline } from './timeline.ts'
+import { type PlacedSample, SessionTimeline } from './timeline.ts'
 
 /** Where a layer's access units go: straight into the segmenter, or into the transcoder. */
 export type LayerOutput = {
   configure(layer: Layer, trackId: number, config: CodecConfig): void
   /** A promise: the pipeline is congested. */
-  write(layer: Layer, kind: 'video' | 'audio', trackId: number, sample: Sample): Promise<void> | undefined
-  /** The encoder's clock jumped: what follows is a new stretch of the timeline. */
+  write(layer: Layer, kind: 'video' | 'audio', trackId: number, placed: PlacedSample): Promise<void> | undefined
+  /** The layer's clock left its course: what it writes from now on is a new stretch of the timeline. */
   jumped(layer: Layer): void
   ended(layer: Layer, reason: string): void
-  /** While the input was away its place was filled with gaps up to here (ms since the epoch); older media is refused. */
-  filledUntilMs(): number
 }
 
 /** Media from before the gaps is given this long to catch up with the timeline before it gets an anchor of its own. */
 const CATCH_UP_MS = 2_000
+/** A clock further off than this is put right where the timeline is interrupted anyway. */
+const MAX_DRIFT_MS = 1_000
 
 type Frame = Extract<Contribution, { readonly type: 'frame' }>
 
@@ -24,6 +25,7 @@ type Frame = Extract<Contribution, { readonly type: 'frame' }>
 export class Layer implements ContributionSink {
   readonly publisher: Publisher
   readonly #clock: Clock
+  readonly #channelTimeline: ChannelTimeline
   readonly #timeline: SessionTimeline
   readonly #output: LayerOutput
   readonly #observer: ChannelObserver
@@ -31,7 +33,6 @@ export class Layer implements ContributionSink {
   #lastKeyMs: number | undefined
   #newestVideoMs = 0
   #behindSinceMs: number | undefined
-  #lastArrivalMs: number
   #ended = false
 
   constructor(
@@ -43,17 +44,12 @@ export class Layer implements ContributionSink {
     this.#clock = ports.clock
     this.#output = output
     this.#observer = ports.observer
+    this.#channelTimeline = ports.channelTimeline
     this.#timeline = new SessionTimeline(ports.clock, ports.channelTimeline)
-    this.#lastArrivalMs = ports.clock.monotonicMs()
   }
 
   get name(): string {
     return this.publisher.layer
-  }
-
-  /** When its last frame came, on the monotonic clock. */
-  get lastArrivalMs(): number {
-    return this.#lastArrivalMs
   }
 
   push(contribution: Contribution): Promise<void> | undefined {
@@ -72,6 +68,11 @@ export class Layer implements ContributionSink {
     }
   }
 
+  /** The input fell silent: the next frame begins a new stretch, and may stand elsewhere. */
+  interrupted(): void {
+    if (Math.abs(this.#timeline.driftMs) > MAX_DRIFT_MS) this.#timeline.reanchor()
+  }
+
   end(reason: string): void {
     if (this.#ended) return
     this.#ended = true
@@ -79,7 +80,6 @@ export class Layer implements ContributionSink {
   }
 
   #frame(frame: Frame): Promise<void> | undefined {
-    this.#lastArrivalMs = this.#clock.monotonicMs()
     this.#observer.frameReceived(this.name, frame.kind, frame.data.byteLength)
     if (!this.#configured.has(streamName(frame.kind, frame.trackId))) {
       this.#observer.frameDropped(this.name, 'not-configured')
@@ -96,12 +96,12 @@ export class Layer implements ContributionSink {
       return undefined
     }
     this.#measure(frame)
-    return this.#output.write(this, frame.kind, frame.trackId, placement.sample)
+    return this.#output.write(this, frame.kind, frame.trackId, placement)
   }
 
   /** Late media whose place was already filled with gaps is dropped until it catches up, or is anchored anew. */
   #isBehind(): boolean {
-    if (this.#timeline.newestEpochMs >= this.#output.filledUntilMs()) {
+    if (this.#timeline.newestEpochMs >= this.#channelTimeline.filledUntilMs) {
       this.#behindSinceMs = undefined
       return false
     }

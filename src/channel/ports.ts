@@ -1,7 +1,7 @@
 import type { CodecConfig, Contribution, Sample } from '../media/media.ts'
 import type { LogRecord } from '../presentation/records.ts'
 import type { RenditionSpec } from './rendition-track.ts'
-import type { SegmenterNumbers } from './segmenter.ts'
+import type { SegmenterNumbers } from './record-writer.ts'
 
 /** A publisher's session as the channel sees it. */
 export type Publisher = {

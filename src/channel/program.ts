@@ -14,8 +14,8 @@ export type ProgramSchedule = {
   readonly stopAtMs?: number
 }
 
-/** The longest delay that a timer of the runtime can hold is 2^31 - 1 ms; longer waits go in steps. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1
+/** So often at least the schedule is looked at: the wall clock may be set, and no timer of the runtime holds 25 days. */
+const LONGEST_DELAY_MS = 60_000
 
 /**
  * A stretch of a channel's presentation, cut on segment boundaries: it takes the channel's records from the first segment
@@ -46,23 +46,21 @@ export class Program {
   /** Takes a record of the channel. `tracks`: all that the channel has announced so far. */
   take({ record, bytes }: LogEntry, tracks: readonly Track[]): void {
     if (this.#state !== 'running' && this.#state !== 'stopping') return
-    const isStart = record.type === 'segment-opened' || record.type === 'gap'
-    if (!this.#hasBegun && !isStart) return
-    if (!this.#hasBegun) for (const track of tracks) this.#log.append({ type: 'track-added', track })
-    this.#hasBegun = true
-    if (isStart && this.#state === 'stopping' && !this.#isInSegment) {
-      this.#end()
-      return
+    if (!this.#hasBegun) {
+      if (record.type !== 'segment-opened' && record.type !== 'gap') return
+      this.#hasBegun = true
+      for (const track of tracks) this.#log.append({ type: 'track-added', track })
     }
     this.#log.append(record, bytes)
     if (record.type === 'segment-opened') this.#isInSegment = true
-    if (record.type === 'segment-closed') this.#isInSegment = false
-    if (this.#state === 'stopping' && !this.#isInSegment) this.#end()
+    if (record.type !== 'segment-closed') return
+    this.#isInSegment = false
+    if (this.#state === 'stopping') this.#end()
   }
 
   /** Ends with the segment that is open now, or at once where none is. */
   stop(): void {
-    if (this.#state === 'stopped') return
+    if (this.#state === 'stopped' || this.#state === 'stopping') return
     this.#timer?.cancel()
     this.#state = 'stopping'
     if (!this.#isInSegment) this.#end()
@@ -76,7 +74,7 @@ export class Program {
 
   #end(): void {
     this.#state = 'stopped'
-    if (this.#hasBegun) this.#log.append({ type: 'ended' })
+    this.#log.append({ type: 'ended' })
     this.#onEnded()
   }
 

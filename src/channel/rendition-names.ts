@@ -3,15 +3,17 @@
  * the name it had, so that players go on with the playlist they know.
  */
 export class RenditionNames {
-  readonly #names = new Map<string, string>()
+  readonly #names = { video: new Map<string, string[]>(), audio: new Map<string, string[]>() }
+  readonly #count = { video: 0, audio: 0 }
 
   nameOf(layer: string, kind: 'video' | 'audio', trackId: number): string {
-    const key = `${kind}/${layer}/${trackId}`
-    const known = this.#names.get(key)
-    if (known) return known
-    const taken = [...this.#names.values()].filter((name) => name.startsWith(kind)).length
-    const name = `${kind}-${taken + 1}`
-    this.#names.set(key, name)
+    let names = this.#names[kind].get(layer)
+    if (!names) {
+      names = []
+      this.#names[kind].set(layer, names)
+    }
+    const name = names[trackId] ?? `${kind}-${++this.#count[kind]}`
+    names[trackId] = name
     return name
   }
 }

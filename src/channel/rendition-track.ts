@@ -1,4 +1,3 @@
-import type { FragmentSample } from '../media/cmaf/fragment.ts'
 import type { CodecConfig, Sample } from '../media/media.ts'
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
 
@@ -13,38 +12,46 @@ export type RenditionSpec = {
   readonly language?: string
 }
 
-/** A sample whose duration is known, waiting for its segment; `timeTicks` and `decodeTicks` are on the 90 kHz clock. */
-export type QueuedSample = FragmentSample & {
-  readonly dtsTicks: number
+/**
+ * A sample on its way into its segment; `timeTicks` (PTS) and `decodeTicks` are on the 90 kHz clock. The duration of a picture is
+ * put right when the next one comes.
+ */
+export type QueuedSample = Sample & {
+  durationTicks: number
   readonly timeTicks: number
   readonly decodeTicks: number
 }
 
-/** The longest that one sample may be said to last; what is longer is a hole, and holes belong between segments. */
+/** The longest that one picture may be said to last; what is longer is a hole, and holes belong between fragments. */
 const MAX_SAMPLE_SECONDS = 10
+const FIRST_FRAME_RATE = 30
 
 /**
- * One rendition on its way into segments. A sample waits here until the next one tells how long it lasts, and then until
- * the leading track has decided which segment it falls in.
+ * The samples of one rendition between their arrival and their segment. One without a duration waits here until the next
+ * tells how long it lasts; then it waits until the leading rendition has decided which segment it falls in.
  */
 export class RenditionTrack {
   readonly spec: RenditionSpec
   readonly timescale: number
   /** Number of the log's track, unique in the presentation. */
   readonly trackNumber: number
+  readonly isVideo: boolean
   readonly queue: QueuedSample[] = []
-  #newest: Sample | undefined
+  /** The newest sample while it waits for the next. */
+  #pending: QueuedSample | undefined
+  /** The newest picture in the queue, as long as its duration may still be corrected. */
+  #correctable: QueuedSample | undefined
+  #lastDtsTicks = Number.NEGATIVE_INFINITY
   #lastDurationTicks = 0
   #newestTicks = Number.NEGATIVE_INFINITY
+  #startFloorTicks = 0
+  #fragments = 0
 
   constructor(spec: RenditionSpec, trackNumber: number, timescale: number) {
     this.spec = spec
     this.trackNumber = trackNumber
     this.timescale = timescale
-  }
-
-  get isVideo(): boolean {
-    return this.spec.config.kind === 'video'
+    this.isVideo = spec.config.kind === 'video'
   }
 
   /** Decode time of the newest sample, 90 kHz. */
@@ -52,40 +59,73 @@ export class RenditionTrack {
     return this.#newestTicks
   }
 
-  /** `durationTicks`, where the source knows it, spares waiting for the next sample. */
-  push(sample: Sample, durationTicks: number | undefined): void {
-    this.#release(sample.dtsTicks)
-    this.#newest = sample
-    this.#newestTicks = this.#toPresentation(sample.dtsTicks)
-    if (durationTicks !== undefined) this.#enqueue(durationTicks)
+  /** The log's order: no fragment may be said to start before this (track timescale), whatever the encoder's PTS say. */
+  get startFloorTicks(): number {
+    return this.#startFloorTicks
   }
 
-  /** No sample follows: the newest one lasts as long as the one before. */
+  /** The segment in which it began at `startTicks` (track timescale) is over. */
+  raiseFloor(startTicks: number): void {
+    this.#startFloorTicks = Math.max(this.#startFloorTicks, startTicks + 1)
+  }
+
+  /** It takes the place of another track of its rendition, which the log's order goes on from. */
+  follow({ startFloorTicks, timescale }: RenditionTrack): void {
+    this.raiseFloor(Math.ceil((startFloorTicks / timescale) * this.timescale))
+  }
+
+  /** `mfhd`'s sequence number of the track's next fragment, from 1. */
+  nextFragmentNumber(): number {
+    return ++this.#fragments
+  }
+
+  /** False, and nothing is kept, where decode time does not advance, or sound would overlap the sound before it. */
+  push(sample: Sample, durationTicks: number | undefined): boolean {
+    const { dtsTicks, compositionTicks, independent, data } = sample
+    const endTicks = this.#pending ? this.#lastDtsTicks : this.#lastDtsTicks + this.#lastDurationTicks
+    const isOverlap = !this.isVideo && dtsTicks < endTicks
+    if (dtsTicks <= this.#lastDtsTicks || isOverlap) return false
+    this.#correct(dtsTicks)
+    this.#release()
+    this.#pending = {
+      dtsTicks,
+      compositionTicks,
+      independent,
+      data,
+      durationTicks: durationTicks ?? 0,
+      timeTicks: this.#toPresentation(dtsTicks + compositionTicks),
+      decodeTicks: this.#toPresentation(dtsTicks),
+    }
+    this.#lastDtsTicks = dtsTicks
+    this.#newestTicks = this.#pending.decodeTicks
+    if (durationTicks !== undefined) this.#release()
+    return true
+  }
+
+  /** No sample follows: the newest one lasts as it was said to, or as long as the one before. */
   flush(): void {
-    if (this.#newest) this.#enqueue(this.#lastDurationTicks || Math.round(this.timescale / 30))
+    this.#release()
+    this.#correctable = undefined
   }
 
-  #release(nextDtsTicks: number): void {
-    if (!this.#newest) return
-    const durationTicks = nextDtsTicks - this.#newest.dtsTicks
-    const isHole = durationTicks > MAX_SAMPLE_SECONDS * this.timescale
-    this.#enqueue(isHole ? this.#lastDurationTicks : durationTicks)
+  /** A picture is seen until the next one; sound lasts as long as it was said to. */
+  #correct(nextDtsTicks: number): void {
+    const previous = this.#pending ?? (this.isVideo ? this.#correctable : undefined)
+    if (!previous) return
+    const durationTicks = nextDtsTicks - previous.dtsTicks
+    if (durationTicks <= MAX_SAMPLE_SECONDS * this.timescale) previous.durationTicks = durationTicks
   }
 
-  #enqueue(durationTicks: number): void {
-    const sample = this.#newest
+  #release(): void {
+    const sample = this.#pending
+    this.#pending = undefined
     if (!sample) return
-    this.#newest = undefined
-    this.#lastDurationTicks = Math.max(1, durationTicks)
-    this.queue.push({
-      durationTicks: this.#lastDurationTicks,
-      compositionTicks: sample.compositionTicks,
-      independent: sample.independent,
-      data: sample.data,
-      dtsTicks: sample.dtsTicks,
-      timeTicks: this.#toPresentation(sample.dtsTicks + sample.compositionTicks),
-      decodeTicks: this.#toPresentation(sample.dtsTicks),
-    })
+    if (sample.durationTicks <= 0) {
+      sample.durationTicks = this.#lastDurationTicks || Math.round(this.timescale / FIRST_FRAME_RATE)
+    }
+    this.#lastDurationTicks = sample.durationTicks
+    this.#correctable = sample
+    this.queue.push(sample)
   }
 
   #toPresentation(ticks: number): number {

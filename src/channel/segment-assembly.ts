@@ -6,14 +6,11 @@ import type { QueuedSample, RenditionTrack } from './rendition-track.ts'
 /** A record of the log with the bytes it speaks of, if any. */
 export type LogEntry = { readonly record: LogRecord; readonly bytes?: Uint8Array }
 
-type OpenFragment = { samples: QueuedSample[]; durationTicks: number; nextDtsTicks: number; isFirst: boolean }
-
-/** What one rendition put into a segment. */
-export type RenditionTotal = { sizeBytes: number; durationTicks: number }
+/** What one rendition put into a segment. `startTicks`: its earliest PTS, in the track's timescale. */
+export type RenditionTotal = { samples: number; sizeBytes: number; durationTicks: number; startTicks: number }
 
 export type AssemblyHead = {
   readonly sequence: number
-  readonly discontinuitySequence: number
   readonly startTicks: number
   /** Audio from here on belongs to it: its start, or, where nothing went before, all that came with its first picture. */
   readonly audioFromTicks: number
@@ -24,7 +21,6 @@ export type AssemblyOptions = {
   /** Part target in seconds; absent: a segment is one fragment. */
   readonly partSeconds: number | undefined
   readonly allocate: (sizeBytes: number) => Uint8Array
-  readonly nextFragmentNumber: (track: RenditionTrack) => number
   readonly wallMs: () => number
 }
 
@@ -37,82 +33,95 @@ const ROUNDING_SECONDS = 0.001
  */
 export class SegmentAssembly {
   readonly head: AssemblyHead
-  readonly entries: LogEntry[] = []
+  readonly entries: LogEntry[]
   readonly totals = new Map<RenditionTrack, RenditionTotal>()
-  readonly #open = new Map<RenditionTrack, OpenFragment>()
+  /** The segment after this one, once it has begun. */
+  next: SegmentAssembly | undefined
+  readonly #open = new Map<RenditionTrack, QueuedSample[]>()
   readonly #options: AssemblyOptions
+  #endTicks = Number.NEGATIVE_INFINITY
 
-  constructor(head: AssemblyHead, options: AssemblyOptions) {
+  /** `opening`: the entries with which it begins in the log. */
+  constructor(head: AssemblyHead, opening: LogEntry[], options: AssemblyOptions) {
     this.head = head
+    this.entries = opening
     this.#options = options
   }
 
   /** How long it is: as its longest video where it has any, else as its audio; 90 kHz. */
   get lengthTicks(): number {
-    const totals = [...this.totals]
-    const video = totals.filter(([track]) => track.isVideo)
-    const lengths = (video.length > 0 ? video : totals).map(([track, total]) => total.durationTicks / track.timescale)
-    return Math.max(0, ...lengths) * PRESENTATION_TIMESCALE
+    let video = 0
+    let audio = 0
+    for (const [{ isVideo, timescale }, { durationTicks }] of this.totals) {
+      const lengthTicks = (durationTicks / timescale) * PRESENTATION_TIMESCALE
+      if (isVideo) video = Math.max(video, lengthTicks)
+      else audio = Math.max(audio, lengthTicks)
+    }
+    return video > 0 ? video : audio
+  }
+
+  /** Where the last of its samples is over, in decoding time, 90 kHz; audio may outlast the pictures. */
+  get endTicks(): number {
+    return this.#endTicks
   }
 
   add(track: RenditionTrack, sample: QueuedSample): void {
-    const fragment = this.#fragmentFor(track, sample)
-    fragment.samples.push(sample)
-    fragment.durationTicks += sample.durationTicks
-    fragment.nextDtsTicks = sample.dtsTicks + sample.durationTicks
+    const open = this.#open.get(track)
+    if (open && !this.#isFull(track, open, sample)) {
+      open.push(sample)
+      return
+    }
+    if (open) this.#write(track, open)
+    this.#open.set(track, [sample])
   }
 
   /** The rendition has nothing more for this segment: its last fragment is written. */
   finish(track: RenditionTrack): void {
-    const fragment = this.#open.get(track)
-    this.#open.delete(track)
-    if (fragment) this.#write(track, fragment)
-  }
-
-  #fragmentFor(track: RenditionTrack, sample: QueuedSample): OpenFragment {
     const open = this.#open.get(track)
-    if (open && !this.#isFull(track, open, sample)) return open
+    this.#open.delete(track)
     if (open) this.#write(track, open)
-    const fresh = { samples: [], durationTicks: 0, nextDtsTicks: sample.dtsTicks, isFirst: !this.totals.has(track) }
-    this.#open.set(track, fresh)
-    return fresh
+    const total = this.totals.get(track)
+    if (total) track.raiseFloor(total.startTicks)
   }
 
   /** A hole in decode times needs a `tfdt` of its own; a part ends before the sample that would take it past its target. */
-  #isFull(track: RenditionTrack, open: OpenFragment, sample: QueuedSample): boolean {
-    if (open.nextDtsTicks !== sample.dtsTicks) return true
+  #isFull(track: RenditionTrack, open: readonly QueuedSample[], sample: QueuedSample): boolean {
+    const first = open[0] ?? sample
+    const last = open.at(-1) ?? sample
+    if (last.dtsTicks + last.durationTicks !== sample.dtsTicks) return true
     const { partSeconds } = this.#options
-    return (
-      partSeconds !== undefined &&
-      (open.durationTicks + sample.durationTicks) / track.timescale > partSeconds + ROUNDING_SECONDS
-    )
+    if (partSeconds === undefined) return false
+    const durationTicks = sample.dtsTicks + sample.durationTicks - first.dtsTicks
+    return durationTicks / track.timescale > partSeconds + ROUNDING_SECONDS
   }
 
-  #write(track: RenditionTrack, { samples, durationTicks, isFirst }: OpenFragment): void {
+  #write(track: RenditionTrack, samples: readonly QueuedSample[]): void {
     const first = samples[0]
-    if (!first) return
+    const last = samples.at(-1)
+    if (!first || !last) return
     const { bytes, leadingBytes } = buildFragment(
       {
         trackId: 1,
-        sequenceNumber: this.#options.nextFragmentNumber(track),
+        sequenceNumber: track.nextFragmentNumber(),
         baseDecodeTicks: first.dtsTicks,
         kind: track.spec.config.kind,
         samples,
-        opensSegment: isFirst,
+        opensSegment: !this.totals.has(track),
       },
       this.#options.allocate,
     )
-    const total = this.totals.get(track) ?? { sizeBytes: 0, durationTicks: 0 }
-    total.sizeBytes += bytes.byteLength
-    total.durationTicks += durationTicks
-    this.totals.set(track, total)
+    const startTicks = Math.max(earliestTicks(samples), track.startFloorTicks)
+    const endTicks = last.dtsTicks + last.durationTicks
+    const durationTicks = endTicks - first.dtsTicks
+    this.#endTicks = Math.max(this.#endTicks, (endTicks / track.timescale) * PRESENTATION_TIMESCALE)
+    this.#count(track, { samples: samples.length, sizeBytes: bytes.byteLength, durationTicks, startTicks })
     this.entries.push({
       bytes,
       record: {
         type: 'fragment',
         sequence: this.head.sequence,
         track: track.trackNumber,
-        startTicks: earliestTicks(samples),
+        startTicks,
         durationTicks,
         sizeBytes: bytes.byteLength,
         leadingBytes,
@@ -120,6 +129,18 @@ export class SegmentAssembly {
         wallMs: this.#options.wallMs(),
       },
     })
+  }
+
+  #count(track: RenditionTrack, fragment: RenditionTotal): void {
+    const total = this.totals.get(track)
+    if (!total) {
+      this.totals.set(track, fragment)
+      return
+    }
+    total.samples += fragment.samples
+    total.sizeBytes += fragment.sizeBytes
+    total.durationTicks += fragment.durationTicks
+    total.startTicks = Math.min(total.startTicks, fragment.startTicks)
   }
 }
 

@@ -1,23 +1,17 @@
 import { type Sample, timescaleOf } from '../media/media.ts'
-import { type DiscontinuityReason, PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
-import { CutRule, type CutRuleOptions } from './cut-rule.ts'
-import { equalConfigs, hasWaited, opensFor, type RenditionState } from './rendition-state.ts'
+import { type DiscontinuityReason, PRESENTATION_TIMESCALE } from '../presentation/records.ts'
+import { type Cut, CutRule, type CutRuleOptions } from './cut-rule.ts'
+import { Lane } from './lane.ts'
+import { Lanes } from './lanes.ts'
+import { RecordWriter, type SegmenterNumbers } from './record-writer.ts'
 import { type QueuedSample, type RenditionSpec, RenditionTrack } from './rendition-track.ts'
 import { type LogEntry, SegmentAssembly } from './segment-assembly.ts'
-import { describeTrack } from './track-description.ts'
-
-/** What survives a restart: numbers never go back. */
-export type SegmenterNumbers = {
-  readonly nextSequence: number
-  readonly discontinuitySequence: number
-  readonly nextTrackNumber: number
-  /** End of everything that was ever in the log, 90 kHz. */
-  readonly endTicks: number
-}
 
 export type SegmenterOptions = {
   readonly cut: CutRuleOptions
   readonly partSeconds: number | undefined
+  /** A rendition that brings nothing while the others move on by this is not waited for. */
+  readonly patienceSeconds: number
   readonly allocate: (sizeBytes: number) => Uint8Array
   readonly wallMs: () => number
   /** Takes the log's entries in order. */
@@ -30,41 +24,37 @@ export type SegmenterObserver = {
   cutForced(startTicks: number): void
   /** A sample that came after its segment had to be closed, or before the first key frame. */
   sampleDropped(rendition: string, reason: 'late' | 'no-key-frame'): void
-  trackAdded(track: Track): void
 }
 
 const TICKS = PRESENTATION_TIMESCALE
-/** A rendition this far behind the leading one is not waited for any longer. */
-const LAG_TICKS = 3 * TICKS
-const MIN_GAP_TICKS = TICKS / 4
-
 /**
- * Cuts all renditions of a presentation at the same instants (streaming.md, HLS) and writes the log's records. One video
- * rendition leads: its cuts are the segments' starts; the others cut at their key frame there, audio at the nearest frame.
- * A sample is assigned once the leading rendition has passed it, because every later cut lies later.
+ * Cuts all renditions of a presentation at the same instants (streaming.md, HLS). One video rendition leads: its cuts are the
+ * segments' starts; the others cut at their key frame there, audio at the nearest frame. A sample is assigned once the
+ * leading rendition has passed it, because every later cut lies later. See DESIGN.md.
  */
 export class Segmenter {
   readonly #options: SegmenterOptions
   readonly #rule: CutRule
-  readonly #states = new Map<string, RenditionState>()
+  readonly #writer: RecordWriter
+  readonly #lanes: Lanes
+  /** By number; a track that comes back goes on where it was. */
+  readonly #tracks = new Map<number, RenditionTrack>()
+  /** Begun and not closed, oldest first, linked by `next`. */
   readonly #assemblies: SegmentAssembly[] = []
-  readonly #fragmentNumbers = new Map<number, number>()
-  /** Tracks that the log knows, by number. */
-  readonly #announced = new Map<number, Track>()
-  #lead: RenditionState | undefined
+  #lead: Lane | undefined
+  /** How far the leading rendition has decided. */
   #leadTicks = Number.NEGATIVE_INFINITY
-  #numbers: { -readonly [K in keyof SegmenterNumbers]: SegmenterNumbers[K] }
-  #pendingDiscontinuity: DiscontinuityReason | undefined
 
   constructor(options: SegmenterOptions, numbers: SegmenterNumbers) {
     this.#options = options
+    this.#lanes = new Lanes(options.patienceSeconds * TICKS)
     this.#rule = new CutRule(options.cut)
-    this.#numbers = { ...numbers }
-    if (numbers.nextSequence > 0) this.#pendingDiscontinuity = 'restart'
+    this.#writer = new RecordWriter(options.cut.segmentTicks, options.emit, numbers)
   }
 
+  /** As they are now; the object changes. */
   get numbers(): SegmenterNumbers {
-    return this.#numbers
+    return this.#writer.numbers
   }
 
   /** Nothing is under way: gaps may be appended. */
@@ -73,42 +63,42 @@ export class Segmenter {
   }
 
   /**
-   * Says what a rendition is, before its first sample. A changed configuration needs a `discontinuity` before; the same one
-   * again is the same track. A rendition that joins a running presentation does so at the next segment, behind a discontinuity.
+   * Says what a rendition is, before its first sample and when it changes. One that changes, or that joins a running
+   * presentation, does so at the next segment, behind a discontinuity; the same again goes on as it was.
    */
   configure(spec: RenditionSpec): void {
-    this.remove(spec.name)
-    const known = [...this.#announced.values()].filter((track) => track.rendition === spec.name)
-    const same = known.find((track) => equalConfigs(track.config, spec.config))
-    const isNewcomer = known.length === 0 && this.#announced.size > 0
-    if (isNewcomer) this.#pendingDiscontinuity ??= 'codec-change'
-    const trackNumber = same?.track ?? this.#numbers.nextTrackNumber++
-    this.#states.set(spec.name, {
-      track: new RenditionTrack(spec, trackNumber, timescaleOf(spec.config)),
-      at: undefined,
-      needsKeyFrame: true,
-      joinSequence: this.#announced.size > 0 ? this.#numbers.nextSequence : 0,
-    })
+    const { trackNumber, kind, previous } = this.#writer.assign(spec)
+    const before = this.#lanes.find(spec.name)
+    if (before?.track.trackNumber === trackNumber) return
+    if (before) this.#remove(before)
+    if (kind === 'newcomer' || kind === 'changed') this.#breakFor()
+    const track = this.#tracks.get(trackNumber) ?? new RenditionTrack(spec, trackNumber, timescaleOf(spec.config))
+    this.#tracks.set(trackNumber, track)
+    const predecessor = this.#tracks.get(previous ?? trackNumber)
+    if (predecessor) track.follow(predecessor)
+    const mayJoinOpen = kind === 'first' || (kind === 'same' && !track.isVideo && !this.#writer.isDiscontinuous)
+    const { nextSequence } = this.#writer.numbers
+    const joinSequence = mayJoinOpen && !this.isIdle ? nextSequence - 1 : nextSequence
+    this.#lanes.add(new Lane(track, joinSequence, this.#lanes.furthestTicks))
   }
 
   /** The rendition is no more; what it has is flushed. Unknown names are ignored. */
   remove(name: string): void {
-    const state = this.#states.get(name)
-    if (!state) return
-    state.track.flush()
-    this.#pump()
-    this.#states.delete(name)
-    if (this.#lead === state) this.#lead = undefined
-    this.#pass(state, undefined)
-    this.#drain()
+    const lane = this.#lanes.find(name)
+    if (lane) this.#remove(lane)
   }
 
   /** Takes one sample of a configured rendition. `durationTicks` where its source knows it. */
   push(name: string, sample: Sample, durationTicks?: number): void {
-    const state = this.#states.get(name)
-    if (!state) return
-    state.track.push(sample, durationTicks)
-    this.#chooseLead()
+    const lane = this.#lanes.find(name)
+    if (!lane) return
+    if (!lane.track.push(sample, durationTicks)) {
+      this.#options.observer.sampleDropped(name, 'late')
+      return
+    }
+    this.#lanes.hear(lane)
+    if (lane.hasMissedStart) this.#joinLate(lane)
+    this.#chooseLead(false)
     this.#pump()
     this.#drain()
   }
@@ -116,229 +106,199 @@ export class Segmenter {
   /** Ends what is open; the next media begins a new stretch of the timeline with a discontinuity. */
   discontinuity(reason: DiscontinuityReason): void {
     this.flush()
-    if (this.#closedAny) this.#pendingDiscontinuity = reason
+    this.#writer.discontinuity(reason)
   }
 
   /** Writes and closes everything that came in; the next segment starts at the next key frame. */
   flush(): void {
-    for (const { track } of this.#states.values()) track.flush()
+    for (const { track } of this.#lanes.all) track.flush()
     this.#chooseLead(true)
     this.#pump()
     this.#leadTicks = Number.POSITIVE_INFINITY
     this.#pump()
-    for (const state of this.#states.values()) {
-      this.#pass(state, undefined)
-      state.needsKeyFrame = true
-      state.track.queue.length = 0
-    }
+    for (const lane of this.#lanes.all) this.#leave(lane)
     this.#drain()
     this.#rule.reset()
     this.#lead = undefined
     this.#leadTicks = Number.NEGATIVE_INFINITY
+    this.#lanes.beginStretch()
   }
 
-  /** Appends gaps on the epoch grid, each no longer than a segment, that end at or before `untilTicks` (90 kHz). */
+  /** Appends gaps on the epoch grid that end at or before `untilTicks` (90 kHz), if nothing is under way. */
   fillGap(untilTicks: number): void {
-    const { segmentTicks } = this.#options.cut
-    for (;;) {
-      const startTicks = this.#numbers.endTicks
-      const endTicks = (Math.floor(startTicks / segmentTicks) + 1) * segmentTicks
-      if (endTicks > untilTicks) return
-      this.#emitGap(startTicks, endTicks)
-    }
+    if (this.isIdle) this.#writer.fillGap(untilTicks)
   }
 
-  /** The hole between the last gap of the grid and the media that came back, where it is worth a row. */
-  #fillRemainder(startTicks: number): void {
-    const holeTicks = startTicks - this.#numbers.endTicks
-    const isWorthIt = holeTicks >= MIN_GAP_TICKS && holeTicks <= this.#options.cut.targetTicks
-    if (isWorthIt && this.#closedAny) this.#emitGap(this.#numbers.endTicks, Math.floor(startTicks))
+  /** The next segment brings a track that the ones before did not have. */
+  #breakFor(): void {
+    this.#writer.discontinuity('codec-change')
+    // Sound that leads goes on until the pictures that join are there, and take over from it.
+    if (this.#lead?.track.isVideo) this.#rule.hurry()
   }
 
-  get #closedAny(): boolean {
-    return this.#numbers.nextSequence > 0
+  /** Announced in time, but heard only after segments had to go out without it: as one that is configured now. */
+  #joinLate(lane: Lane): void {
+    lane.hasMissedStart = false
+    lane.joinSequence = this.#writer.numbers.nextSequence
+    this.#breakFor()
   }
 
-  #emitGap(startTicks: number, endTicks: number): void {
-    this.#options.emit({
-      record: {
-        type: 'gap',
-        sequence: this.#numbers.nextSequence++,
-        discontinuitySequence: this.#numbers.discontinuitySequence,
-        startTicks,
-        durationTicks: endTicks - startTicks,
-        wallMs: startTicks / (TICKS / 1_000),
-      },
-    })
-    this.#numbers.endTicks = endTicks
+  #remove(lane: Lane): void {
+    lane.track.flush()
+    this.#pump()
+    this.#leave(lane)
+    this.#lanes.delete(lane)
+    if (this.#lead === lane) this.#lead = undefined
+    this.#drain()
   }
 
-  #chooseLead(isFlushing = false): void {
-    const stalled = this.#lead !== undefined && this.#furthestTicks() - this.#lead.track.newestTicks > LAG_TICKS
-    if (this.#lead?.track.isVideo && !stalled) return
-    const states = [...this.#states.values()]
-    const isAlive = (state: RenditionState) => this.#furthestTicks() - state.track.newestTicks <= LAG_TICKS
-    const video = states.find((state) => state.track.isVideo && isAlive(state) && state.track.queue[0]?.independent)
-    const audio = states.find((state) => !state.track.isVideo && isAlive(state) && state.track.queue.length > 0)
-    const next = video ?? (isFlushing || stalled || hasWaited(audio) ? audio : undefined)
-    if (!next || next === this.#lead) return
-    // A key frame that takes the lead over from audio starts a segment of its own.
-    if (this.#lead && !this.#lead.track.isVideo) this.#rule.reset()
+  /** Out of all segments; what still waits has no place. */
+  #leave(lane: Lane): void {
+    lane.pass(undefined)
+    for (const sample of lane.track.queue) this.#drop(lane, sample)
+    lane.track.queue.length = 0
+  }
+
+  #chooseLead(isFlushing: boolean): void {
+    const lead = this.#lead
+    const isLost = lead === undefined || this.#lanes.isSilent(lead)
+    if (lead?.track.isVideo && !isLost) return
+    const mayWait = !isFlushing && this.isIdle
+    const next = this.#lanes.readyVideo() ?? (isLost ? this.#lanes.readyAudio(isFlushing, mayWait) : undefined)
+    if (!next || next === lead) return
+    if (lead) this.#release(lead)
+    // One whose key frames were not the cuts so far starts a segment of its own.
+    if (this.isIdle) this.#rule.reset()
+    else if (!next.at || lead?.track.isVideo === false) this.#rule.hurry()
     this.#lead = next
   }
 
-  #furthestTicks(): number {
-    let furthest = Number.NEGATIVE_INFINITY
-    for (const { track } of this.#states.values()) furthest = Math.max(furthest, track.newestTicks)
-    return furthest
-  }
-
+  /** Each lane's samples go where they belong, as far as that is decided; the leading one decides first. */
   #pump(): void {
-    if (!this.#lead) {
-      this.#dropBeforeKeyFrame()
-      return
-    }
-    this.#pumpLead(this.#lead)
-    for (const state of this.#states.values()) if (state !== this.#lead) this.#pumpFollower(state)
+    if (this.#lead) this.#pumpLane(this.#lead)
+    for (const lane of this.#lanes.all) if (lane !== this.#lead) this.#pumpLane(lane)
   }
 
-  /** Video that starts in the middle of a GOP can't be decoded, and must not pile up while nobody leads. */
-  #dropBeforeKeyFrame(): void {
-    for (const { track } of this.#states.values()) {
-      while (track.isVideo && track.queue.length > 0 && !track.queue[0]?.independent) {
-        track.queue.shift()
-        this.#options.observer.sampleDropped(track.spec.name, 'no-key-frame')
+  #pumpLane(lane: Lane): void {
+    const { queue } = lane.track
+    for (let sample = queue[0]; sample; sample = queue[0]) {
+      const next = this.#nextFor(lane)
+      if (next) {
+        if (lane.opens(next, sample, this.#options.cut.targetTicks)) {
+          lane.pass(next)
+          continue
+        }
+      } else if (lane === this.#lead) {
+        this.#decide(lane, sample)
+      } else if (!this.#isDecided(lane, sample)) {
+        return
       }
+      queue.shift()
+      if (lane.at) lane.at.add(lane.track, sample)
+      else this.#turnAway(lane, sample)
     }
   }
 
-  #pumpLead(lead: RenditionState): void {
-    const { queue } = lead.track
-    for (let sample = queue.shift(); sample; sample = queue.shift()) {
-      const cut = this.#rule.next({
-        ptsTicks: sample.timeTicks,
-        dtsTicks: sample.decodeTicks,
-        independent: sample.independent,
-      })
-      if (cut) this.#pass(lead, this.#startSegment(sample, cut))
-      this.#leadTicks = sample.decodeTicks
-      if (lead.at) lead.at.add(lead.track, sample)
-      else this.#options.observer.sampleDropped(lead.track.spec.name, 'no-key-frame')
-    }
+  /** The segment after the one that the lane is in; for one that is in none, the first that it may join. */
+  #nextFor(lane: Lane): SegmentAssembly | undefined {
+    if (lane.at) return lane.at.next
+    for (const assembly of this.#assemblies) if (assembly.head.sequence >= lane.joinSequence) return assembly
+    return undefined
   }
 
-  #startSegment({ timeTicks: startTicks, decodeTicks }: QueuedSample, cut: 'clean' | 'forced'): SegmentAssembly {
-    const audioFromTicks = this.isIdle ? Math.min(startTicks, decodeTicks) : startTicks
+  /** Whether a follower's sample can go on: no later cut may take it. Video that could lead waits until it does. */
+  #isDecided(lane: Lane, sample: QueuedSample): boolean {
+    const isCandidate = lane.track.isVideo && !lane.at
+    if (isCandidate && !sample.independent) return true
+    if (isCandidate && !this.#lead?.track.isVideo && this.#leadTicks !== Number.POSITIVE_INFINITY) return false
+    return sample.decodeTicks < this.#leadTicks
+  }
+
+  #decide(lead: Lane, sample: QueuedSample): void {
+    const { timeTicks, decodeTicks, durationTicks, data } = sample
+    const cut = this.#rule.next({
+      ptsTicks: timeTicks,
+      dtsTicks: decodeTicks,
+      durationTicks: (durationTicks / lead.track.timescale) * TICKS,
+      sizeBytes: data.byteLength,
+      independent: sample.independent && timeTicks >= this.#writer.floorTicks,
+    })
+    if (cut) lead.pass(this.#begin(sample, cut))
+    this.#leadTicks = Math.max(this.#leadTicks, decodeTicks)
+  }
+
+  /** A forced cut is made in decoding order: what is shown from there on is shown no earlier than it is decoded. */
+  #begin({ timeTicks, decodeTicks }: QueuedSample, cut: Cut): SegmentAssembly {
+    const startTicks = cut === 'forced' ? decodeTicks : timeTicks
     if (cut === 'forced') this.#options.observer.cutForced(startTicks)
-    const reason = this.#pendingDiscontinuity
-    this.#pendingDiscontinuity = undefined
-    if (reason && this.isIdle) this.#fillRemainder(startTicks)
-    if (reason) this.#numbers.discontinuitySequence++
-    const { discontinuitySequence } = this.#numbers
-    const head = { sequence: this.#numbers.nextSequence++, discontinuitySequence, startTicks, audioFromTicks, cut }
-    const assembly = new SegmentAssembly(head, {
-      partSeconds: this.#options.partSeconds,
-      allocate: this.#options.allocate,
-      wallMs: this.#options.wallMs,
-      nextFragmentNumber: (track) => this.#nextFragmentNumber(track),
-    })
-    if (reason) assembly.entries.push({ record: { type: 'discontinuity', discontinuitySequence, reason } })
-    const wallMs = startTicks / (TICKS / 1_000)
-    assembly.entries.push({
-      record: { type: 'segment-opened', sequence: head.sequence, discontinuitySequence, startTicks, wallMs },
-    })
+    const { head, opening } = this.#writer.begin({ startTicks, decodeTicks, cut }, this.isIdle)
+    const assembly = new SegmentAssembly(head, opening, this.#options)
+    const newest = this.#assemblies.at(-1)
+    if (newest) newest.next = assembly
     this.#assemblies.push(assembly)
     return assembly
   }
 
-  #nextFragmentNumber(track: RenditionTrack): number {
-    const number = (this.#fragmentNumbers.get(track.trackNumber) ?? 0) + 1
-    this.#fragmentNumbers.set(track.trackNumber, number)
-    return number
-  }
-
-  #pumpFollower(state: RenditionState): void {
-    const { queue } = state.track
-    while (queue.length > 0) {
-      const sample = queue[0] as QueuedSample
-      const next = this.#assemblies.find(
-        ({ head }) => head.sequence > (state.at?.head.sequence ?? -1) && head.sequence >= state.joinSequence,
-      )
-      if (next && opensFor(state, next, sample, this.#options.cut.targetTicks)) {
-        this.#pass(state, next)
-        continue
-      }
-      if (!next && sample.decodeTicks >= this.#leadTicks) return
-      queue.shift()
-      if (sample.independent) state.needsKeyFrame = false
-      if (state.at && !state.needsKeyFrame) state.at.add(state.track, sample)
-      else this.#options.observer.sampleDropped(state.track.spec.name, state.track.isVideo ? 'no-key-frame' : 'late')
+  /** In no segment: before the first key frame, or too late for the one it belongs to. Nobody waits for such a lane. */
+  #turnAway(lane: Lane, sample: QueuedSample): void {
+    this.#drop(lane, sample)
+    for (const { head } of this.#assemblies) {
+      if (head.startTicks <= sample.decodeTicks) lane.joinSequence = Math.max(lane.joinSequence, head.sequence)
     }
   }
 
-  /** The rendition leaves the segment it filled and goes to another (or to none). */
-  #pass(state: RenditionState, next: SegmentAssembly | undefined): void {
-    state.at?.finish(state.track)
-    state.at = next
+  #drop(lane: Lane, sample: QueuedSample): void {
+    const reason = lane.track.isVideo && !sample.independent ? 'no-key-frame' : 'late'
+    this.#options.observer.sampleDropped(lane.track.spec.name, reason)
   }
 
   /** Lets out what may go: the oldest segment as it grows, and on to the next when everybody has passed it. */
   #drain(): void {
     for (let oldest = this.#assemblies[0]; oldest; oldest = this.#assemblies[0]) {
-      const assembly = oldest
-      const isComplete = [...this.#states.values()].every((state) => this.#hasPassed(state, assembly))
-      if (!isComplete && !this.#canStream(assembly)) return
-      if (isComplete) for (const state of this.#states.values()) this.#leaveBehind(state, assembly)
-      this.#announce(assembly)
-      for (const entry of assembly.entries.splice(0)) this.#options.emit(entry)
+      const isComplete = this.#isComplete(oldest)
+      if (isComplete) for (const lane of this.#lanes.all) if (lane.at === oldest) this.#leaveBehind(lane, oldest)
+      if (isComplete || (oldest.entries.length > 0 && this.#canStream(oldest))) this.#writer.release(oldest)
       if (!isComplete) return
-      this.#close(assembly)
+      this.#writer.close(oldest)
+      this.#assemblies.shift()
+      for (const lane of this.#lanes.all) {
+        const wasExpected = lane.joinSequence <= oldest.head.sequence
+        if (wasExpected && !this.#writer.isAnnounced(lane.track.trackNumber)) lane.hasMissedStart = true
+      }
     }
   }
 
-  #hasPassed(state: RenditionState, assembly: SegmentAssembly): boolean {
-    const { sequence } = assembly.head
-    if (state.joinSequence > sequence) return true
-    if (this.#leadTicks === Number.POSITIVE_INFINITY && state.at === undefined) return true
-    if ((state.at?.head.sequence ?? -1) > sequence) return true
-    const next = this.#assemblies[1]
-    const isLagging = next !== undefined && this.#leadTicks - state.track.newestTicks > LAG_TICKS
-    return state !== this.#lead && isLagging
+  #isComplete(assembly: SegmentAssembly): boolean {
+    for (const lane of this.#lanes.all) if (!this.#hasPassed(lane, assembly)) return false
+    return true
   }
 
-  #leaveBehind(state: RenditionState, assembly: SegmentAssembly): void {
-    if (state.at !== assembly) return
-    this.#pass(state, undefined)
-    state.joinSequence = assembly.head.sequence + 1
-    state.needsKeyFrame = true
+  #hasPassed(lane: Lane, { head, next }: SegmentAssembly): boolean {
+    if (lane.at ? lane.at.head.sequence > head.sequence : lane.joinSequence > head.sequence) return true
+    if (this.#leadTicks === Number.POSITIVE_INFINITY) return lane.at === undefined
+    return next !== undefined && lane !== this.#lead && this.#lanes.isSilent(lane)
+  }
+
+  /** A silent lane is passed over. It may come back in a later segment. */
+  #leaveBehind(lane: Lane, assembly: SegmentAssembly): void {
+    this.#release(lane)
+    if (lane.at === assembly) lane.pass(undefined)
+    lane.joinSequence = Math.max(lane.joinSequence, assembly.head.sequence + 1)
+  }
+
+  /** Its last sample waits for no other any more. */
+  #release(lane: Lane): void {
+    lane.track.flush()
+    this.#pumpLane(lane)
   }
 
   /** Parts may be seen while their segment grows once the bitrates of everything in it are declared. */
-  #canStream(assembly: SegmentAssembly): boolean {
-    return [...this.#states.values()].every(
-      ({ track, joinSequence }) =>
-        this.#announced.has(track.trackNumber) ||
-        track.spec.bandwidth !== undefined ||
-        joinSequence > assembly.head.sequence,
-    )
-  }
-
-  #announce(assembly: SegmentAssembly): void {
-    for (const [renditionTrack, total] of assembly.totals) {
-      if (this.#announced.has(renditionTrack.trackNumber)) continue
-      const track = describeTrack(renditionTrack, total, [...this.#announced.values()])
-      this.#announced.set(track.track, track)
-      this.#options.emit({ record: { type: 'track-added', track } })
-      this.#options.observer.trackAdded(track)
+  #canStream({ head }: SegmentAssembly): boolean {
+    for (const lane of this.#lanes.all) {
+      const { trackNumber, spec } = lane.track
+      const isDeclared = spec.bandwidth !== undefined || this.#writer.isAnnounced(trackNumber)
+      if (!isDeclared && lane.joinSequence <= head.sequence && !this.#lanes.isSilent(lane)) return false
     }
-  }
-
-  #close(assembly: SegmentAssembly): void {
-    this.#assemblies.shift()
-    const { sequence, startTicks } = assembly.head
-    const nextTicks = this.#assemblies[0]?.head.startTicks ?? Number.POSITIVE_INFINITY
-    const durationTicks = Math.round(Math.min(nextTicks - startTicks, assembly.lengthTicks))
-    this.#options.emit({ record: { type: 'segment-closed', sequence, durationTicks } })
-    this.#numbers.endTicks = Math.max(this.#numbers.endTicks, startTicks + durationTicks)
+    return true
   }
 }

@@ -11,6 +11,8 @@ const ROLLOVER_MS = 2 ** 32
 const HALF_ROLLOVER_MS = 2 ** 31
 /** A step this far off what the wall clock says is a jump, not jitter or a stalled network (which wall time explains). */
 const JUMP_MS = 2_000
+/** So long after a jump something from before it may still be under way; later it is a jump back. */
+const STRAGGLING_MS = 2_000
 
 /**
  * Unrolls an encoder's 32-bit millisecond timestamps (rolling over after 49.7 days; RTMP 1.0 §5.3.1.1) and tells a clock
@@ -19,8 +21,9 @@ const JUMP_MS = 2_000
 export class SessionClock {
   #lastMs: number | undefined
   #lastWallMs = 0
-  /** The last position on the course that a jump left. */
+  /** The last position on the course that a jump left, and when it did. */
   #abandonedMs: number | undefined
+  #jumpedWallMs = 0
 
   /** `rawMs`: the timestamp as sent, possibly with a fraction. `wallMs`: when it arrived, from a monotonic clock. */
   step(rawMs: number, wallMs: number): ClockStep {
@@ -31,10 +34,15 @@ export class SessionClock {
     const isBackwards = deltaMs < -JUMP_MS
     const isAhead = deltaMs > JUMP_MS && deltaMs - elapsedMs > JUMP_MS
     if (!isBackwards && !isAhead) return this.#accept('steady', last + deltaMs, wallMs)
-    if (this.#abandonedMs !== undefined && Math.abs(unroll(rawMs, this.#abandonedMs)) < JUMP_MS)
-      return { kind: 'straggler' }
+    if (this.#isStraggler(rawMs, wallMs)) return { kind: 'straggler' }
     this.#abandonedMs = last
+    this.#jumpedWallMs = wallMs
     return this.#accept('jump', last + deltaMs, wallMs)
+  }
+
+  #isStraggler(rawMs: number, wallMs: number): boolean {
+    if (this.#abandonedMs === undefined || wallMs - this.#jumpedWallMs > STRAGGLING_MS) return false
+    return Math.abs(unroll(rawMs, this.#abandonedMs)) < JUMP_MS
   }
 
   #accept(kind: 'steady' | 'jump', ms: number, wallMs: number): ClockStep {

@@ -2,64 +2,24 @@ import type { Clock } from '../lib/clock.ts'
 import { frameSamples } from '../media/codecs/frame-samples.ts'
 import { type AudioConfig, type Contribution, type Sample, VIDEO_TIMESCALE } from '../media/media.ts'
 import { AudioCounter } from './audio-counter.ts'
+import type { ChannelTimeline } from './channel-timeline.ts'
 import { SessionClock } from './session-clock.ts'
 
 type Frame = Extract<Contribution, { readonly type: 'frame' }>
 
+/** A sample with its own duration, where its codec says one: of audio, in samples. */
+export type PlacedSample = { readonly sample: Sample; readonly durationTicks: number | undefined }
+
 /** What became of a contributed frame. */
 export type Placement =
-  | { readonly kind: 'sample'; readonly sample: Sample }
-  /** The session's clock left its course; the sample is the first of a new stretch. */
-  | { readonly kind: 'jump'; readonly sample: Sample }
+  | ({ readonly kind: 'sample' } & PlacedSample)
+  /** The session's course was left; the sample is the first of a new one. */
+  | ({ readonly kind: 'jump' } & PlacedSample)
   | { readonly kind: 'dropped'; readonly reason: 'straggler' | 'overlap' | 'not-configured' }
 
-/**
- * The channel's place in time: where its media stands on the epoch, shared by all its layers, so that encoders which
- * publish side by side from one clock stay side by side.
- */
-export class ChannelTimeline {
-  readonly #clock: Clock
-  /** Nothing is ever placed at or before this (ms since the epoch). */
-  #highWaterMs: number
-  #offsetMs: number | undefined
-
-  constructor(clock: Clock, highWaterMs: number) {
-    this.#clock = clock
-    this.#highWaterMs = highWaterMs
-  }
-
-  get highWaterMs(): number {
-    return this.#highWaterMs
-  }
-
-  /** Raises the mark that no later anchor goes below. */
-  raise(epochMs: number): void {
-    if (epochMs > this.#highWaterMs) this.#highWaterMs = epochMs
-  }
-
-  /** The shared clock is given up: the next session anchors anew. */
-  release(): void {
-    this.#offsetMs = undefined
-  }
-
-  /**
-   * The offset from a session's milliseconds to the epoch's. A session joining a running clock shares its offset when that
-   * puts it within `SHARED_CLOCK_MS` of now; else it is anchored at max(now, high-water mark + one frame).
-   */
-  anchor(sessionMs: number, mayShare: boolean): number {
-    const nowMs = this.#clock.now()
-    if (mayShare && this.#offsetMs !== undefined) {
-      const sharedMs = sessionMs + this.#offsetMs
-      if (Math.abs(sharedMs - nowMs) < SHARED_CLOCK_MS) return this.#offsetMs
-    }
-    const offsetMs = Math.ceil(Math.max(nowMs, this.#highWaterMs + ONE_FRAME_MS) - sessionMs)
-    if (!mayShare || this.#offsetMs === undefined) this.#offsetMs = offsetMs
-    return offsetMs
-  }
-}
-
-const SHARED_CLOCK_MS = 3_000
-const ONE_FRAME_MS = 40
+/** A picture is shown this far from where it is decoded at most: what is further is no reordering but nonsense. */
+const MAX_COMPOSITION_MS = 10_000
+const TICKS_PER_MS = VIDEO_TIMESCALE / 1_000
 
 /** Maps one session's frames onto the channel's timeline: rollover, jumps, jitter and non-monotonic DTS end here. */
 export class SessionTimeline {
@@ -69,6 +29,8 @@ export class SessionTimeline {
   readonly #audio = new Map<number, { readonly config: AudioConfig; readonly counter: AudioCounter }>()
   readonly #lastVideoTicks = new Map<number, number>()
   #offsetMs: number | undefined
+  /** The offset of the course that was left, until the new one has its own. */
+  #leftOffsetMs: number | undefined
   #lastEpochMs = 0
   #driftMs = 0
 
@@ -87,53 +49,58 @@ export class SessionTimeline {
     return this.#lastEpochMs
   }
 
+  /** Before the first frame of the track, and again when its configuration changes. */
   configureAudio(trackId: number, config: AudioConfig): void {
     this.#audio.set(trackId, { config, counter: new AudioCounter(config.sampleRate) })
   }
 
+  /** Throws a `FormatError` for audio that is not what its configuration says. */
   place(frame: Frame): Placement {
     const step = this.#sessionClock.step(frame.dtsMs, this.#clock.monotonicMs())
     if (step.kind === 'straggler') return { kind: 'dropped', reason: 'straggler' }
-    const isJump = step.kind === 'jump'
-    if (isJump) this.#forget()
-    this.#offsetMs ??= this.#channel.anchor(step.ms, !isJump)
+    if (step.kind === 'jump') this.reanchor()
+    const isJump = this.#leftOffsetMs !== undefined
+    this.#offsetMs ??= this.#channel.anchor(step.ms, this.#leftOffsetMs)
     const epochMs = step.ms + this.#offsetMs
+    const placed = frame.kind === 'video' ? this.#placeVideo(frame, epochMs) : this.#placeAudio(frame, epochMs)
+    if (typeof placed === 'string') return { kind: 'dropped', reason: placed }
+    this.#leftOffsetMs = undefined
     this.#lastEpochMs = Math.max(this.#lastEpochMs, epochMs)
     this.#driftMs = this.#lastEpochMs - this.#clock.now()
-    const sample = frame.kind === 'video' ? this.#placeVideo(frame, epochMs) : this.#placeAudio(frame, epochMs)
-    if (typeof sample === 'string') return { kind: 'dropped', reason: sample }
-    return { kind: isJump ? 'jump' : 'sample', sample }
+    return { kind: isJump ? 'jump' : 'sample', ...placed }
   }
 
-  /** The present course is given up (after a gap that wall time does not explain): the next frame anchors anew. */
+  /** The present course is given up: the next frame anchors anew, and is reported as a jump. */
   reanchor(): void {
-    this.#forget()
-    this.#offsetMs = undefined
-    this.#channel.release()
-  }
-
-  #forget(): void {
+    this.#leftOffsetMs = this.#offsetMs ?? this.#leftOffsetMs
     this.#offsetMs = undefined
     this.#lastEpochMs = 0
     this.#lastVideoTicks.clear()
     for (const [trackId, { config }] of this.#audio) this.configureAudio(trackId, config)
   }
 
-  #placeVideo(frame: Frame, epochMs: number): Sample {
-    const claimedTicks = Math.round((epochMs * VIDEO_TIMESCALE) / 1_000)
-    const ptsTicks = claimedTicks + Math.round((frame.compositionMs * VIDEO_TIMESCALE) / 1_000)
+  #placeVideo(frame: Frame, epochMs: number): PlacedSample {
+    const claimedTicks = Math.round(epochMs * TICKS_PER_MS)
+    const compositionMs = Math.max(-MAX_COMPOSITION_MS, Math.min(MAX_COMPOSITION_MS, frame.compositionMs))
+    const ptsTicks = claimedTicks + Math.round(compositionMs * TICKS_PER_MS)
     // A DTS that does not advance is nudged on by one tick; its PTS stays, because that is what people see.
     const lastTicks = this.#lastVideoTicks.get(frame.trackId) ?? Number.NEGATIVE_INFINITY
     const dtsTicks = Math.max(claimedTicks, lastTicks + 1)
     this.#lastVideoTicks.set(frame.trackId, dtsTicks)
-    return { dtsTicks, compositionTicks: ptsTicks - dtsTicks, independent: frame.independent, data: frame.data }
+    this.#channel.raise(Math.max(ptsTicks, dtsTicks) / TICKS_PER_MS)
+    const { independent, data } = frame
+    return { sample: { dtsTicks, compositionTicks: ptsTicks - dtsTicks, independent, data }, durationTicks: undefined }
   }
 
-  #placeAudio(frame: Frame, epochMs: number): Sample | 'overlap' | 'not-configured' {
+  #placeAudio(frame: Frame, epochMs: number): PlacedSample | 'overlap' | 'not-configured' {
     const track = this.#audio.get(frame.trackId)
     if (!track) return 'not-configured'
-    const dtsTicks = track.counter.place(epochMs, frameSamples(track.config, frame.data))
+    const { sampleRate } = track.config
+    const durationTicks = frameSamples(track.config, frame.data)
+    const dtsTicks = track.counter.place(epochMs, durationTicks)
     if (dtsTicks === undefined) return 'overlap'
-    return { dtsTicks, compositionTicks: 0, independent: true, data: frame.data }
+    this.#channel.raise(((dtsTicks + durationTicks) * 1_000) / sampleRate)
+    const sample = { dtsTicks, compositionTicks: 0, independent: true, data: frame.data }
+    return { sample, durationTicks: Math.max(1, durationTicks) }
   }
 }

@@ -3,6 +3,12 @@ import type { Track } from '../presentation/records.ts'
 import type { RenditionSpec, RenditionTrack } from './rendition-track.ts'
 import type { RenditionTotal } from './segment-assembly.ts'
 
+/** What cameras and encoders produce; a measured rate within a third of the distance from 29.97 to 30 is taken for one of them. */
+const USUAL_RATES = [24_000 / 1_001, 24, 25, 30_000 / 1_001, 30, 50, 60_000 / 1_001, 60] as const
+const USUAL_RATE_TOLERANCE = 1 / 3_000
+/** Less than this says too little about a rate. */
+const MIN_MEASURED_SECONDS = 0.5
+
 type DeclaredBitrates = Pick<Track, 'bandwidth' | 'averageBandwidth' | 'nominalBitrate'>
 
 /** Headroom over the first segment: a peak may pass BANDWIDTH by less than a quarter (Apple's authoring specification). */
@@ -11,6 +17,7 @@ const PEAK_FACTOR = 1.25
 /** The log's description of a track, made once its first samples are there. `taken`: tracks that were described before. */
 export function describeTrack(track: RenditionTrack, first: RenditionTotal, taken: readonly Track[]): Track {
   const { spec, trackNumber, timescale } = track
+  const frameRate = spec.frameRate ?? (track.isVideo ? measureFrameRate(first, timescale) : undefined)
   const language = spec.language === undefined ? {} : { language: spec.language }
   return {
     track: trackNumber,
@@ -19,9 +26,18 @@ export function describeTrack(track: RenditionTrack, first: RenditionTotal, take
     timescale,
     init: buildInitSegment([{ trackId: 1, config: spec.config, ...language }]),
     ...declareBitrates(spec, first, timescale, taken),
-    ...(spec.frameRate === undefined ? {} : { frameRate: spec.frameRate }),
+    ...(frameRate === undefined ? {} : { frameRate }),
     ...language,
   }
+}
+
+/** AV1, VP9 and many H.264 streams don't say their frame rate, and a manifest should: their first segment is counted. */
+function measureFrameRate({ samples, durationTicks }: RenditionTotal, timescale: number): number | undefined {
+  const seconds = durationTicks / timescale
+  if (seconds < MIN_MEASURED_SECONDS) return undefined
+  const measured = samples / seconds
+  const usual = USUAL_RATES.find((rate) => Math.abs(measured / rate - 1) < USUAL_RATE_TOLERANCE)
+  return usual ?? Math.round(measured * 100) / 100
 }
 
 /**

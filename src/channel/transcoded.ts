@@ -1,9 +1,10 @@
 import type { CodecConfig, Sample } from '../media/media.ts'
-import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
+import { type DiscontinuityReason, PRESENTATION_TIMESCALE } from '../presentation/records.ts'
 import type { Layer, LayerOutput } from './layer.ts'
 import type { OutputPorts } from './pass-through.ts'
 import type { Transcoder, TranscoderOutput } from './ports.ts'
 import type { RenditionSpec } from './rendition-track.ts'
+import type { PlacedSample } from './timeline.ts'
 
 const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
 
@@ -13,7 +14,8 @@ export class Transcoded implements LayerOutput, TranscoderOutput {
   readonly #transcoder: Transcoder
   readonly #renditionNames = new Set<string>()
   #draining: Promise<void> = Promise.resolve()
-  #needsDiscontinuity = false
+  /** Something went in since the input was last ended. */
+  #isFed = false
 
   constructor(ports: OutputPorts, createTranscoder: (output: TranscoderOutput) => Transcoder) {
     this.#ports = ports
@@ -26,29 +28,31 @@ export class Transcoded implements LayerOutput, TranscoderOutput {
     this.#ports.tapped({ type: 'config', stream: config.kind, config })
   }
 
-  write(_layer: Layer, kind: 'video' | 'audio', trackId: number, sample: Sample): Promise<void> | undefined {
+  write(
+    _layer: Layer,
+    kind: 'video' | 'audio',
+    trackId: number,
+    { sample }: PlacedSample,
+  ): Promise<void> | undefined {
     if (trackId !== 0) return undefined
+    this.#isFed = true
     this.#ports.mediaArrived()
     this.#ports.tapped({ type: 'sample', stream: kind, kind, sample })
     return this.#transcoder.write(kind, sample)
   }
 
   jumped(): void {
-    this.#inputEnds()
+    this.#inputEnds('clock-jump')
   }
 
   ended(layer: Layer, reason: string): void {
-    this.#inputEnds()
+    this.#inputEnds('input-returned')
+    this.#ports.timeline.release()
     this.#ports.layerEnded(layer, reason)
   }
 
-  filledUntilMs(): number {
-    return this.#ports.timeline.highWaterMs
-  }
-
   inputLost(): void {
-    this.#inputEnds()
-    this.#ports.timeline.release()
+    this.#inputEnds('input-returned')
   }
 
   /** Resolves when what the last input left in the encoder has come out. */
@@ -62,11 +66,11 @@ export class Transcoded implements LayerOutput, TranscoderOutput {
   }
 
   renditions(list: readonly RenditionSpec[]): void {
-    this.#startStretch('input-returned')
     for (const name of this.#renditionNames) {
-      if (!list.some((spec) => spec.name === name)) this.#ports.segmenter.remove(name)
+      if (list.some((spec) => spec.name === name)) continue
+      this.#renditionNames.delete(name)
+      this.#ports.segmenter.remove(name)
     }
-    this.#renditionNames.clear()
     for (const spec of list) {
       this.#renditionNames.add(spec.name)
       this.#ports.segmenter.configure(spec)
@@ -78,22 +82,19 @@ export class Transcoded implements LayerOutput, TranscoderOutput {
   }
 
   restarted(): void {
-    this.#needsDiscontinuity = false
     this.#ports.segmenter.discontinuity('transcoder-restart')
   }
 
-  #startStretch(reason: 'input-returned'): void {
-    if (this.#needsDiscontinuity) this.#ports.segmenter.discontinuity(reason)
-    this.#needsDiscontinuity = false
-  }
-
-  #inputEnds(): void {
+  /** Before anything more is written: that belongs to the next input. Once for each input, however it is lost. */
+  #inputEnds(reason: DiscontinuityReason): void {
+    if (!this.#isFed) return
+    this.#isFed = false
+    const drained = this.#transcoder.inputEnded()
     this.#draining = this.#draining
-      .then(() => this.#transcoder.inputEnded())
+      .then(() => drained)
       .then(() => {
-        this.#ports.segmenter.flush()
+        this.#ports.segmenter.discontinuity(reason)
         this.#ports.timeline.raise(this.#ports.segmenter.numbers.endTicks / TICKS_PER_MS)
-        this.#needsDiscontinuity = true
       })
   }
 }

@@ -12,11 +12,32 @@ function isTree(value: unknown): value is Tree {
 }
 
 function readFile(file: string): unknown {
+  let text: string
   try {
-    return parseYaml(readFileSync(file, 'utf8')) ?? {}
+    text = readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new AppError('CONFIG_UNREADABLE', `${file} can't be read as YAML: ${messageOf(cause)}`, { cause })
+    throw new AppError('CONFIG_UNREADABLE', `${file} can't be read: ${messageOf(cause)}`, { cause })
   }
+  try {
+    return parseYaml(text) ?? {}
+  } catch (cause) {
+    throw new AppError('CONFIG_UNREADABLE', `${file} is not YAML: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** The value that a text spells; the text itself where it spells none. */
+function spelled(text: string): unknown {
+  try {
+    return parseYaml(text)
+  } catch {
+    // The schema's own complaint about the text is the clearer one.
+    return text
+  }
+}
+
+/** Whether a longer variable sets something inside what this one sets. */
+function isAbove(key: EnvironmentKey, keys: readonly EnvironmentKey[]): boolean {
+  return keys.some(({ path }) => path.length > key.path.length && key.path.every((part, index) => part === path[index]))
 }
 
 /** Sets one key, making the objects on the way; a list or scalar in the way is replaced. */
@@ -28,7 +49,8 @@ function setKey(tree: Tree, path: readonly string[], value: unknown): void {
     return
   }
   const child = tree[head]
-  const next: Tree = isTree(child) ? child : {}
+  // A copy: a YAML alias is the same object in two places, and only one of them is meant.
+  const next: Tree = isTree(child) ? { ...child } : {}
   tree[head] = next
   setKey(next, rest, value)
 }
@@ -57,17 +79,14 @@ function describe(issue: z.core.$ZodIssue, keys: readonly EnvironmentKey[]): str
 
 /** The environment gives text; what the schema doesn't take as text is read as the YAML scalar or JSON it spells. */
 function validate(tree: Tree, keys: readonly EnvironmentKey[]) {
-  for (const key of keys) setKey(tree, key.path, key.text)
+  // Sorted, the shorter path comes first: what it sets is read at once where a longer one reaches into it.
+  for (const key of keys) setKey(tree, key.path, isAbove(key, keys) ? spelled(key.text) : key.text)
   const first = configSchema.safeParse(tree)
   if (first.success) return first
   const refused = new Set(first.error.issues.map((issue) => pathText(issue.path)))
   for (const key of keys) {
     if (!refused.has(key.path.join('.')) || getKey(tree, key.path) !== key.text) continue
-    try {
-      setKey(tree, key.path, parseYaml(key.text))
-    } catch {
-      // Not YAML either: the schema's own complaint about the text is the clearer one.
-    }
+    setKey(tree, key.path, spelled(key.text))
   }
   return configSchema.safeParse(tree)
 }

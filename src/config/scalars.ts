@@ -13,12 +13,14 @@ const SIZE_UNITS_BYTES = {
 
 function parseWithUnit(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text.trim())
-  const factor = match?.[2] === undefined ? undefined : units[match[2]]
-  return factor === undefined ? undefined : Number(match?.[1]) * factor
+  const [, count, unit = ''] = match ?? []
+  // Own keys only: "2toString" is no duration.
+  const factor = Object.hasOwn(units, unit) ? units[unit] : undefined
+  return factor === undefined ? undefined : Number(count) * factor
 }
 
 function scalar(units: Readonly<Record<string, number>>, example: string) {
-  return z.string().transform((text, context) => {
+  return z.string({ error: `expected a value like ${example}` }).transform((text, context) => {
     const value = parseWithUnit(text, units)
     if (value !== undefined) return Math.round(value)
     context.addIssue({ code: 'custom', message: `expected a value like ${example}, got "${text}"` })
@@ -60,7 +62,7 @@ export class Secret {
 /** A configured secret of at least `minLength` characters that can stand in a URL path. */
 export function secret(minLength: number) {
   return z
-    .string()
+    .string({ error: 'must be text: a key of digits alone stands in quotes' })
     .min(minLength)
     .regex(/^[A-Za-z0-9._~-]+$/, 'may hold letters, digits and . _ ~ - only')
     .transform((value) => new Secret(value))

@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { byteSize, duration, secret } from './scalars.ts'
 
 const port = z.int().min(0).max(65_535)
+/** A duration, or a size, that would make no sense as nothing. */
+const time = duration.refine((ms) => ms > 0, 'must be more than nothing')
+const room = byteSize.refine((bytes) => bytes > 0, 'must be more than nothing')
 
 function listener(defaultPort: number) {
   return z
@@ -20,11 +23,11 @@ const tls = z.strictObject({
 const ingest = z.strictObject({
   maxConnections: z.int().positive().default(1_000),
   maxConnectionsPerAddress: z.int().positive().default(100),
-  handshakeTimeout: duration.prefault('5s'),
-  publishTimeout: duration.prefault('10s'),
-  idleTimeout: duration.prefault('15s'),
-  maxMessageSize: byteSize.prefault('8MiB'),
-  maxQueuedBytes: byteSize.prefault('16MiB'),
+  handshakeTimeout: time.prefault('5s'),
+  publishTimeout: time.prefault('10s'),
+  idleTimeout: time.prefault('15s'),
+  maxMessageSize: room.prefault('8MiB'),
+  maxQueuedBytes: room.prefault('16MiB'),
   maxChunkStreams: z.int().min(8).default(64),
   maxMessageStreams: z.int().positive().default(8),
   maxAmfDepth: z.int().min(4).max(64).default(16),
@@ -32,24 +35,28 @@ const ingest = z.strictObject({
 
 const transcode = z.strictObject({
   ffmpegPath: z.string().optional(),
-  stallTimeout: duration.prefault('10s'),
-  lagBudget: duration.prefault('5s'),
-  maxQueuedBytes: byteSize.prefault('16MiB'),
+  stallTimeout: time.prefault('10s'),
+  lagBudget: time.prefault('5s'),
+  maxQueuedBytes: room.prefault('16MiB'),
 })
 
 const origin = z.strictObject({
   threads: z.int().min(0).max(64).default(0),
   maxConnections: z.int().positive().default(20_000),
   manifestCacheSize: byteSize.prefault('64MiB'),
-  maxInFlightBytes: byteSize.prefault('512MiB'),
+  maxInFlightBytes: room.prefault('512MiB'),
 })
 
 const log = z.strictObject({
-  budget: byteSize.prefault('512MiB'),
+  budget: room.prefault('512MiB'),
 })
 
 /** A name that may stand in a URL, a metric label and a file name. */
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, . _ -')
+
+const address = z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], {
+  error: 'must be an address or a network like 192.0.2.0/24',
+})
 
 const channel = z
   .strictObject({
@@ -60,10 +67,10 @@ const channel = z
     latency: z.enum(['normal', 'low']).default('normal'),
     segmentDuration: duration.optional(),
     partDuration: duration.optional(),
-    keyFrameInterval: duration.prefault('2s'),
+    keyFrameInterval: time.prefault('2s'),
     takeover: z.enum(['refuse', 'replace']).default('refuse'),
     reconnectGrace: duration.prefault('10m'),
-    allowIp: z.array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()])).optional(),
+    allowIp: z.array(address).optional(),
   })
   .superRefine((value, context) => {
     const { segmentDurationMs, partDurationMs } = channelDurations(value)
@@ -104,6 +111,11 @@ const bootstrap = z
     if (new Set(value.programs.map((entry) => entry.name)).size < value.programs.length) {
       report(['programs'], 'two programs have the same name')
     }
+    // One key must lead to one channel, and one URL to one program.
+    const keys = value.channels.flatMap(({ streamKey }) => (streamKey ? [streamKey.reveal()] : []))
+    if (new Set(keys).size < keys.length) report(['channels'], 'two channels have the same streamKey')
+    const locators = value.programs.flatMap(({ locatorId }) => (locatorId ? [locatorId.toLowerCase()] : []))
+    if (new Set(locators).size < locators.length) report(['programs'], 'two programs have the same locatorId')
     value.programs.forEach((entry, index) => {
       if (!channels.has(entry.channel)) report(['programs', index, 'channel'], `there is no channel "${entry.channel}"`)
       if (entry.rewindWindow < 60_000) report(['programs', index, 'rewindWindow'], 'must be at least 60s')

@@ -40,16 +40,17 @@ export class OffenceLedger {
     this.#budget = budget
   }
 
-  name(kind: OffenceKind, problem: string): void {
+  /** `channel`: to which the session publishes, if it does. */
+  name(kind: OffenceKind, problem: string, channel?: string): void {
     this.#observer.offence(kind)
     if (this.#named.has(kind)) return
     this.#named.add(kind)
-    this.#logger.warn({ offence: kind, problem }, 'rtmp offence')
+    this.#logger.warn({ channel, offence: kind, problem }, 'rtmp offence')
   }
 
   /** Names one that the session may survive; false when the budget for such is used up. */
-  spend(kind: OffenceKind, problem: string): boolean {
-    this.name(kind, problem)
+  spend(kind: OffenceKind, problem: string, channel?: string): boolean {
+    this.name(kind, problem, channel)
     this.#budget -= 1
     return this.#budget >= 0
   }

@@ -28,10 +28,15 @@ export type PublishRefusal =
   | 'invalid-name'
   | 'unavailable'
 
-/** `description` is shown to whoever runs the encoder. */
+/** `description` is shown to whoever runs the encoder; `channel`, where one was found, stands in the log. */
 export type PublishVerdict =
-  | { readonly accepted: true; readonly sink: PublishSink }
-  | { readonly accepted: false; readonly reason: PublishRefusal; readonly description: string }
+  | { readonly accepted: true; readonly sink: PublishSink; readonly channel?: string }
+  | {
+      readonly accepted: false
+      readonly reason: PublishRefusal
+      readonly description: string
+      readonly channel?: string
+    }
 
 /** Decides who may publish. `signal` is aborted when the encoder has gone or the verdict takes too long. */
 export type PublishGate = {

@@ -13,6 +13,8 @@ const HELD_OVERHEAD_BYTES = 128
 /** One publish on one message stream: held until the verdict, then demuxed into its sink, until it ends once. */
 export class Publication {
   readonly request: PublishRequest
+  /** To which it publishes, once it was accepted; for log lines. */
+  channel: string | undefined
   /** Aborts the authorisation that is under way. */
   readonly abort = new AbortController()
   readonly #demuxer: MediaDemuxer

@@ -27,6 +27,6 @@ export function publishRequest(
 
 /** What a log line may say of a request: everything but the key. */
 export function publishLogFields(request: PublishRequest): Record<string, unknown> {
-  const { sessionId, key, layer, encoder, enhanced, secure } = request
-  return { publish: sessionId, key: maskKey(key), layer, encoder, enhanced, secure }
+  const { key, layer, encoder, enhanced } = request
+  return { layer, key: maskKey(key), encoder, enhanced }
 }

@@ -65,10 +65,11 @@ export class RtmpListener {
 
   /** Resolves when encoders can connect. `ADDRESS_IN_USE`, or `TLS_UNREADABLE` for a key that is none. */
   async start(): Promise<void> {
-    const { host, port, clock, logger } = this.#options
+    const { host, port, clock, logger, tls } = this.#options
+    const scheme = tls ? 'rtmps' : 'rtmp'
     this.setSecureContext()
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (cause) => reject(listenError(host, port, cause)))
+      this.#server.once('error', (cause) => reject(listenError(scheme, host, port, cause)))
       this.#server.listen({ host, port }, resolve)
     })
     this.#server.on('error', (error) => logger.error({ err: error }, 'rtmp listener failed'))
@@ -158,10 +159,10 @@ export class RtmpListener {
   }
 }
 
-function listenError(host: string, port: number, cause: Error): AppError {
+function listenError(scheme: string, host: string, port: number, cause: Error): AppError {
   const inUse = 'code' in cause && cause.code === 'EADDRINUSE'
   const where = `${host}:${port}`
   return inUse
-    ? new AppError('ADDRESS_IN_USE', `${where} is in use`, { cause })
-    : new AppError('INTERNAL', `can not listen on ${where}`, { cause })
+    ? new AppError('ADDRESS_IN_USE', `the ${scheme} listener can't use ${where}: another program does`, { cause })
+    : new AppError('INTERNAL', `the ${scheme} listener can't use ${where}: ${cause.message}`, { cause })
 }

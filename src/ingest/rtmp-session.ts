@@ -5,7 +5,7 @@ import type { Logger } from '../lib/logger.ts'
 import type { PublishCommand } from '../media/rtmp/server-commands.ts'
 import { ServerConnection } from '../media/rtmp/server-connection.ts'
 import { OffenceLedger, offenceOf, refusalCode } from './offence.ts'
-import type { OffenceKind, PublishRefusal, PublishSink, PublishVerdict, SessionEnd, SessionHandle } from './ports.ts'
+import type { OffenceKind, PublishRefusal, PublishRequest, PublishVerdict, SessionEnd, SessionHandle } from './ports.ts'
 import { Publication } from './publication.ts'
 import { publishLogFields, publishRequest, type SessionPeer } from './publish-request.ts'
 import type { SessionContext } from './session-context.ts'
@@ -47,7 +47,8 @@ export class RtmpSession {
         publish: (command) => this.#onPublish(command),
         media: (streamId, type, timestampMs, payload) => this.#onMedia(streamId, type, timestampMs, payload),
         unpublish: (streamId) => this.#endPublication(streamId, 'unpublished'),
-        stray: () => this.#offences.name('stray-media', 'media without an accepted publish was dropped'),
+        refused: (problem) => this.#name('command', problem),
+        stray: () => this.#name('stray-media', 'media without an accepted publish was dropped'),
         broken: (error) => this.#spendOffence('aggregate', error),
         finish: () => this.#linger(),
       },
@@ -60,7 +61,7 @@ export class RtmpSession {
       })
     })
     // What an error means is told by 'close', which follows it.
-    socket.on('error', (error) => this.#logger.debug({ err: error }, 'rtmp socket failed'))
+    socket.on('error', (error) => this.#onSocketError(error))
     socket.on('data', (bytes: Buffer) => this.#onData(bytes))
   }
 
@@ -77,7 +78,6 @@ export class RtmpSession {
     } else if (!this.#isPublishing()) {
       if (nowMs - this.#unpublishedMs >= limits.publishTimeoutMs) this.#onPublishTimeout()
     } else if (nowMs - this.#lastMediaMs >= limits.idleTimeoutMs) {
-      this.#logger.warn({ idleMs: Math.round(nowMs - this.#lastMediaMs) }, 'publisher lost: no media')
       this.#endAll('idle')
       this.#connection.shutdown('No media for too long.')
     }
@@ -97,6 +97,23 @@ export class RtmpSession {
   #isPublishing(): boolean {
     for (const publication of this.#publications.values()) if (publication.accepted) return true
     return false
+  }
+
+  /** The first accepted publish says which channel this session is about. */
+  #channel(): string | undefined {
+    for (const { channel } of this.#publications.values()) if (channel !== undefined) return channel
+    return undefined
+  }
+
+  #name(kind: OffenceKind, problem: string): void {
+    this.#offences.name(kind, problem, this.#channel())
+  }
+
+  /** What it means is told by 'close', which follows. TLS that is none is the handshake of somebody at the wrong port. */
+  #onSocketError(error: Error): void {
+    this.#logger.debug({ err: error }, 'rtmp socket failed')
+    const isTls = 'code' in error && typeof error.code === 'string' && error.code.startsWith('ERR_SSL_')
+    if (isTls && !this.#connection.handshakeDone) this.#name('handshake', `no TLS: ${error.message}`)
   }
 
   #onData(bytes: Buffer): void {
@@ -133,7 +150,7 @@ export class RtmpSession {
 
   /** Names the offence, and ends everything without another word. */
   #abort(kind: OffenceKind, message: string, reason: SessionEnd = 'limit'): void {
-    this.#offences.name(kind, message)
+    this.#name(kind, message)
     this.#endAll(reason)
     this.#connection.stop()
     this.#socket.destroy()
@@ -141,8 +158,9 @@ export class RtmpSession {
 
   /** An offence that costs only the message; too many of them cost the session. */
   #spendOffence(kind: OffenceKind, error: AppError): void {
-    if (this.#offences.spend(kind, error.message) || this.#lingerUntilMs !== undefined) return
-    this.#offences.name('too-many-offences', error.message)
+    const isForgiven = this.#offences.spend(kind, error.message, this.#channel())
+    if (isForgiven || this.#lingerUntilMs !== undefined) return
+    this.#name('too-many-offences', error.message)
     this.#endAll('protocol-error')
     this.#connection.shutdown(`Too many messages that can not be used: ${error.message}.`)
   }
@@ -157,7 +175,7 @@ export class RtmpSession {
   }
 
   #onPublishTimeout(): void {
-    this.#offences.name('publish-timeout', 'no publish in time')
+    this.#name('publish-timeout', 'no publish in time')
     const pending = [...this.#publications.keys()]
     for (const streamId of pending) this.#refuse(streamId, 'unavailable', 'The server did not decide in time.')
     if (pending.length === 0) this.#connection.shutdown('Nothing was published in time.')
@@ -174,16 +192,28 @@ export class RtmpSession {
     if (!accepted) return
     this.#unpublishedMs = this.#context.clock.monotonicMs()
     this.#context.observer.sessionEnded(reason)
-    this.#logger.info({ publish: publication.request.sessionId, reason }, 'publish ended')
+    const { channel, request } = publication
+    // Leaving in order and being told to leave are news; being lost is trouble.
+    const isOrderly = reason === 'unpublished' || reason === 'stopped' || reason === 'replaced'
+    const fields = { channel, ...this.#publishField(request), layer: request.layer, reason }
+    if (isOrderly) this.#logger.info(fields, 'publish ended')
+    else this.#logger.warn(fields, 'publish ended')
   }
 
   #endAll(reason: SessionEnd): void {
     for (const streamId of [...this.#publications.keys()]) this.#endPublication(streamId, reason)
   }
 
-  #refuse(streamId: number, reason: PublishRefusal, description: string): void {
+  /** A second publish on one connection has an id of its own beside the session's. */
+  #publishField({ sessionId }: PublishRequest): Record<string, unknown> {
+    return sessionId === this.#peer.id ? {} : { publish: sessionId }
+  }
+
+  #refuse(streamId: number, reason: PublishRefusal, description: string, channel?: string): void {
     this.#context.observer.publishRefused(reason)
-    this.#logger.warn({ reason, description }, 'publish refused')
+    const request = this.#publications.get(streamId)?.request
+    const fields = request && { ...this.#publishField(request), ...publishLogFields(request) }
+    this.#logger.warn({ channel, ...fields, reason, description }, 'publish refused')
     this.#endPublication(streamId, 'unpublished')
     this.#connection.refusePublish(streamId, refusalCode(reason), description)
     this.#flush()
@@ -212,8 +242,8 @@ export class RtmpSession {
       verdict = { accepted: false, reason: 'unavailable', description: 'The server could not decide.' }
     }
     try {
-      if (verdict.accepted) this.#accept(streamId, publication, verdict.sink)
-      else if (!publication.ended) this.#refuse(streamId, verdict.reason, verdict.description)
+      if (verdict.accepted) this.#accept(streamId, publication, verdict)
+      else if (!publication.ended) this.#refuse(streamId, verdict.reason, verdict.description, verdict.channel)
     } catch (error) {
       this.#onProtocolError(error)
     }
@@ -232,11 +262,14 @@ export class RtmpSession {
     }
   }
 
-  #accept(streamId: number, publication: Publication, sink: PublishSink): void {
+  #accept(streamId: number, publication: Publication, verdict: PublishVerdict & { readonly accepted: true }): void {
     const wasFull = this.#isFull(publication)
-    const held = publication.accept(sink)
+    const held = publication.accept(verdict.sink)
     if (publication.ended) return
-    this.#logger.info(publishLogFields(publication.request), 'publish started')
+    publication.channel = verdict.channel
+    const { request } = publication
+    const fields = { ...this.#publishField(request), ...publishLogFields(request) }
+    this.#logger.info({ channel: verdict.channel, ...fields }, 'publish started')
     this.#context.observer.sessionStarted()
     this.#sawMedia = true
     this.#connection.acceptPublish(streamId)

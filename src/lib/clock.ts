@@ -35,12 +35,20 @@ function sleepOn(clock: Pick<Clock, 'after'>, delayMs: number, signal?: AbortSig
   })
 }
 
+/** The longest delay that a timer of the runtime can hold; a longer one would fire at once. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1
+
 /** The machine's own time. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, run) {
-    const handle = setTimeout(run, delayMs)
+    let handle: NodeJS.Timeout
+    const arm = (leftMs: number) => {
+      const laterMs = leftMs - LONGEST_DELAY_MS
+      handle = laterMs > 0 ? setTimeout(() => arm(laterMs), LONGEST_DELAY_MS) : setTimeout(run, leftMs)
+    }
+    arm(delayMs)
     return { cancel: () => clearTimeout(handle) }
   },
   every(periodMs, run) {

@@ -6,6 +6,7 @@ export type ErrorKind =
   | 'gone'
   | 'not-yet'
   | 'conflict'
+  | 'precondition'
   | 'unavailable'
   | 'too-large'
   | 'internal'
@@ -15,25 +16,42 @@ type ErrorSpec = { readonly kind: ErrorKind; readonly retryable: boolean }
 /** The closed list of what can go wrong. A code is stable: clients and logs are matched on it, never on a message. */
 export const errorCatalog = {
   ADDRESS_IN_USE: { kind: 'conflict', retryable: true },
+  CHANGES_GONE: { kind: 'gone', retryable: false },
   CONFIG_INVALID: { kind: 'invalid', retryable: false },
   CONFIG_UNREADABLE: { kind: 'invalid', retryable: false },
+  CURSOR_INVALID: { kind: 'invalid', retryable: false },
+  ENTITY_EXISTS: { kind: 'conflict', retryable: false },
+  ENTITY_INVALID: { kind: 'invalid', retryable: false },
+  ENTITY_NOT_FOUND: { kind: 'not-found', retryable: false },
+  ENTITY_PROTECTED: { kind: 'conflict', retryable: false },
+  ETAG_MISMATCH: { kind: 'precondition', retryable: false },
   FFMPEG_CRASHED: { kind: 'unavailable', retryable: true },
   FFMPEG_MISSING: { kind: 'unavailable', retryable: false },
   FFMPEG_TOO_OLD: { kind: 'unavailable', retryable: false },
   FORMAT_INVALID: { kind: 'invalid', retryable: false },
+  IDEMPOTENCY_KEY_USED: { kind: 'conflict', retryable: false },
   INPUT_BUSY: { kind: 'conflict', retryable: true },
   INPUT_REFUSED: { kind: 'forbidden', retryable: false },
   INTERNAL: { kind: 'internal', retryable: false },
+  IN_USE: { kind: 'conflict', retryable: false },
   LIMIT_EXCEEDED: { kind: 'too-large', retryable: false },
   LADDER_INVALID: { kind: 'invalid', retryable: false },
   MEDIA_UNSUPPORTED: { kind: 'invalid', retryable: false },
+  NAME_TAKEN: { kind: 'conflict', retryable: false },
   ORIGIN_BUSY: { kind: 'unavailable', retryable: true },
   ORIGIN_THREAD_DOWN: { kind: 'unavailable', retryable: true },
   PART_UNRESPONSIVE: { kind: 'unavailable', retryable: true },
+  PERMISSION_DENIED: { kind: 'forbidden', retryable: false },
+  QUOTA_EXCEEDED: { kind: 'forbidden', retryable: false },
+  REFERENCE_MISSING: { kind: 'conflict', retryable: false },
   SEGMENT_GONE: { kind: 'gone', retryable: false },
   SEGMENT_NOT_YET: { kind: 'not-yet', retryable: true },
+  STATE_CONFLICT: { kind: 'conflict', retryable: false },
   STATE_UNWRITABLE: { kind: 'unavailable', retryable: true },
   STOPPED: { kind: 'unavailable', retryable: false },
+  STORE_DOWN: { kind: 'unavailable', retryable: true },
+  STORE_INPUT_INVALID: { kind: 'invalid', retryable: false },
+  STORE_SCHEMA_NEWER: { kind: 'unavailable', retryable: false },
   TLS_UNREADABLE: { kind: 'invalid', retryable: false },
   URL_INVALID: { kind: 'invalid', retryable: false },
   URL_UNKNOWN: { kind: 'not-found', retryable: false },

@@ -38,3 +38,31 @@ export class Scope implements Stoppable {
     if (failures.length > 0) throw new AggregateError(failures, 'not everything stopped')
   }
 }
+
+/** Owns what may stop in any order, and stops it all at the same time: the slowest one's time is all that it takes. */
+export class Group implements Stoppable {
+  readonly #children: { readonly name: string; readonly child: Stoppable }[] = []
+  #stopped: Promise<void> | undefined
+
+  /** Registers a running thing and gives it back. */
+  own<T extends Stoppable>(name: string, child: T): T {
+    if (this.#stopped) throw new Error(`group is stopped: ${name} was added too late`)
+    this.#children.push({ name, child })
+    return child
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopAll()
+    return this.#stopped
+  }
+
+  async #stopAll(): Promise<void> {
+    const ends = await Promise.allSettled(this.#children.map(async ({ child }) => child.stop()))
+    const failures = ends.flatMap((end, index) =>
+      end.status === 'rejected'
+        ? [new Error(`${this.#children[index]?.name} did not stop`, { cause: end.reason })]
+        : [],
+    )
+    if (failures.length > 0) throw new AggregateError(failures, 'not everything stopped')
+  }
+}

@@ -17,6 +17,7 @@ const STATUS: Readonly<Record<ErrorKind, { readonly status: number; readonly tit
   gone: { status: 410, title: 'No longer kept' },
   'not-yet': { status: 412, title: 'Not there yet' },
   conflict: { status: 409, title: 'In conflict with the present state' },
+  precondition: { status: 412, title: 'A condition of the request does not hold' },
   'too-large': { status: 413, title: 'Too large' },
   unavailable: { status: 503, title: 'Unavailable for the moment' },
   internal: { status: 500, title: 'Something broke here' },
@@ -28,7 +29,7 @@ export function problemOf(thrown: unknown): Problem {
   const { status, title } = STATUS[error?.kind ?? 'internal']
   const type = problemType(error?.code ?? 'INTERNAL')
   const detail = error?.message ?? 'The server made a mistake; it has been noted.'
-  const isTransient = status === 412 || status === 503
+  const isTransient = error?.kind === 'not-yet' || status === 503
   return { status, type, title, detail, ...(isTransient && { retryAfterSeconds: 1 }) }
 }
 

@@ -1,3 +1,5 @@
+import { isIPv6 } from 'node:net'
+
 /** Where this node can be reached, as it is printed and written down. */
 export type NodeAddresses = {
   readonly controlUrl: string
@@ -19,9 +21,15 @@ type Ports = {
 
 const RTMP_PORT = 1935
 
-/** `host`: the name that people and players use. */
-export function nodeAddresses(host: string, ports: Ports, isSecure: boolean): NodeAddresses {
+/** An IPv6 address stands in brackets in a URL. */
+function urlHost(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host
+}
+
+/** `publicHost`: the name, or address, that people and players use. */
+export function nodeAddresses(publicHost: string, ports: Ports, isSecure: boolean): NodeAddresses {
   const scheme = isSecure ? 'https' : 'http'
+  const host = urlHost(publicHost)
   return {
     controlUrl: `${scheme}://${host}:${ports.control}`,
     streamingUrl: `${scheme}://${host}:${ports.streaming}`,
@@ -36,4 +44,10 @@ export function watchUrls(addresses: NodeAddresses, locatorId: string): WatchUrl
   const dashUrl = `${addresses.streamingUrl}/${locatorId}/index.mpd`
   const query = new URLSearchParams({ hls: hlsUrl, dash: dashUrl })
   return { hlsUrl, dashUrl, playerUrl: `${addresses.controlUrl}/player/?${query}` }
+}
+
+/** Where this machine itself reaches a listener that was given `host`: one on every address is there on the loopback. */
+export function localHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
+  return urlHost(host)
 }

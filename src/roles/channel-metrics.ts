@@ -89,7 +89,8 @@ export class ChannelMetrics implements ChannelObserver, Stoppable {
   }
 
   inputLost(reason: string): void {
-    this.#logger.warn({ reason }, 'input lost; the presentation goes on with gaps')
+    if (reason === 'unpublished') this.#logger.info('input ended; the presentation goes on with gaps')
+    else if (reason !== 'stopped') this.#logger.warn({ reason }, 'input lost; the presentation goes on with gaps')
   }
 
   inputReturned(): void {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
-import { open, rename, unlink } from 'node:fs/promises'
+import { mkdirSync, readFileSync, statSync } from 'node:fs'
+import { open, rename, rm, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { AppError, messageOf } from '../lib/errors.ts'
 
@@ -45,12 +45,34 @@ export class DataDir {
     }
   }
 
+  /** Removes a document, if it is there. @throws AppError `STATE_UNWRITABLE` */
+  async remove(name: string): Promise<void> {
+    const file = join(this.path, name)
+    try {
+      await rm(file, { force: true })
+    } catch (cause) {
+      throw new AppError('STATE_UNWRITABLE', `${file} can't be removed: ${messageOf(cause)}`, { cause })
+    }
+  }
+
   #makeFolder(path: string): void {
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 })
+      makeFolders(path)
     } catch (cause) {
       throw new AppError('STATE_UNWRITABLE', `the folder ${path} can't be made: ${messageOf(cause)}`, { cause })
     }
+  }
+}
+
+/** Step by step: Node's own `recursive` never comes back from a parent that answers ENOENT, as those in /proc do. */
+function makeFolders(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+  const parent = dirname(path)
+  if (parent !== path) makeFolders(parent)
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error
   }
 }
 

@@ -8,6 +8,8 @@ export type DemoOptions = {
   readonly ffmpegPath: string
   /** `rtmp://127.0.0.1:1935/live/<key>` */
   readonly url: string
+  /** Whether `DEMO_FONT` is installed. */
+  readonly hasFont: boolean
 }
 
 const RESTART_DELAY_MS = 1_000
@@ -53,7 +55,7 @@ export function demoArguments(url: string, hasFont: boolean): string[] {
 
 /** An encoder of our own that comes in by the front door, for those who have none at hand. Replaced when it dies. */
 export class DemoPublisher implements Stoppable {
-  readonly #options: DemoOptions & { readonly hasFont: boolean }
+  readonly #options: DemoOptions
   readonly #clock: Clock
   readonly #logger: Logger
   #child: ChildProcess | undefined
@@ -61,7 +63,7 @@ export class DemoPublisher implements Stoppable {
   #restart: Timer | undefined
   #stopped = false
 
-  constructor(options: DemoOptions & { readonly hasFont: boolean }, clock: Clock, logger: Logger) {
+  constructor(options: DemoOptions, clock: Clock, logger: Logger) {
     this.#options = options
     this.#clock = clock
     this.#logger = logger
@@ -94,7 +96,9 @@ export class DemoPublisher implements Stoppable {
     })
     void this.#exited.then(() => {
       if (this.#stopped) return
-      this.#logger.warn({ complaint: complaint.trim() }, 'demo publisher ended; it is started again')
+      // ffmpeg names the URL that it could not reach, and the URL holds the stream key.
+      const told = complaint.trim().replaceAll(this.#options.url, 'rtmp://…')
+      this.#logger.warn({ complaint: told }, 'demo publisher ended; it is started again')
       this.#restart = this.#clock.after(RESTART_DELAY_MS, () => this.#start())
     })
   }

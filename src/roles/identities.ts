@@ -36,17 +36,16 @@ export class Identities {
 
   streamKey(channel: ChannelConfig): Secret {
     if (channel.streamKey) return channel.streamKey
-    this.#stored.channels[channel.name] ??= { streamKey: randomBytes(18).toString('base64url') }
-    return new Secret(this.#stored.channels[channel.name]?.streamKey ?? '')
+    const made = own(this.#stored.channels, channel.name, () => ({ streamKey: randomBytes(18).toString('base64url') }))
+    return new Secret(made.streamKey)
   }
 
   program(program: ProgramConfig): ProgramIdentity {
-    this.#stored.programs[program.name] ??= {
+    const made = own(this.#stored.programs, program.name, () => ({
       locatorId: randomUUID(),
       presentationId: randomUUID(),
       epoch: randomBytes(6).toString('base64url'),
-    }
-    const made = this.#stored.programs[program.name] as ProgramIdentity
+    }))
     return { ...made, locatorId: program.locatorId ?? made.locatorId }
   }
 
@@ -54,4 +53,13 @@ export class Identities {
   save(): Promise<void> {
     return this.#dataDir.writeJson(FILE, this.#stored)
   }
+}
+
+/** The entry of that name, made if need be. A channel may be called `constructor`: what every object inherits is no entry. */
+function own<T>(entries: Record<string, T>, name: string, make: () => T): T {
+  const found = Object.hasOwn(entries, name) ? entries[name] : undefined
+  if (found !== undefined) return found
+  const made = make()
+  entries[name] = made
+  return made
 }

@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { ErrorCode } from '../lib/errors.ts'
 import type { LogLevel } from '../lib/logger.ts'
 import type { OriginCounts } from '../telemetry/origin-counts.ts'
 import type { TlsMaterial } from './tls-files.ts'
@@ -24,5 +25,5 @@ export type OriginCommand = { readonly kind: 'stop' } | { readonly kind: 'tls'; 
 /** From an origin thread. */
 export type OriginReport =
   | { readonly kind: 'listening'; readonly port: number }
-  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
   | { readonly kind: 'counts'; readonly counts: OriginCounts }

@@ -1,3 +1,4 @@
+import { createServer } from 'node:net'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
@@ -63,8 +64,9 @@ export class OriginPool implements Stoppable {
     return [...this.#threads].map(([thread, { feed }]) => ({ thread, ...feed.state }))
   }
 
-  /** Resolves when every thread listens. @throws AppError `ORIGIN_THREAD_DOWN` */
+  /** Resolves when every thread listens. @throws AppError `ADDRESS_IN_USE`, `ORIGIN_THREAD_DOWN` */
   async start(): Promise<void> {
+    await claim(this.#options.host, this.#options.port)
     // One after the other: where the port is 0, the first one finds it for all.
     for (let index = 0; index < this.#options.threads; index++) await this.#startThread(index)
   }
@@ -111,7 +113,7 @@ export class OriginPool implements Stoppable {
     worker.on('error', (error) => logger.error({ err: error, thread: index }, 'origin thread failed'))
     worker.on('message', (message: OriginReport) => {
       if (message.kind === 'counts') metrics.merge(index, message.counts)
-      if (message.kind === 'failed') listening.reject(new AppError('ADDRESS_IN_USE', message.message))
+      if (message.kind === 'failed') listening.reject(new AppError(message.code, message.message))
       if (message.kind !== 'listening') return
       this.#port = message.port
       listening.resolve()
@@ -132,4 +134,19 @@ export class OriginPool implements Stoppable {
     })
     this.#restarts.set(index, timer)
   }
+}
+
+/**
+ * Takes the port for a moment, alone. The threads share it, and so would they with another Headend on this machine: half
+ * of the viewers would come to the wrong one, and nobody would be told.
+ */
+function claim(host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', (cause) => {
+      const code = 'code' in cause && cause.code === 'EADDRINUSE' ? 'ADDRESS_IN_USE' : 'INTERNAL'
+      reject(new AppError(code, `the streaming listener can't use ${host} port ${port}: ${cause.message}`, { cause }))
+    })
+    server.listen({ host, port }, () => server.close(() => resolve()))
+  })
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
 import { systemClock } from '../lib/clock.ts'
-import { messageOf } from '../lib/errors.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
 import { createLogger } from '../lib/logger.ts'
 import { Scope } from '../lib/scope.ts'
 import { Replica } from '../log/replica.ts'
@@ -14,6 +14,17 @@ const COUNTS_PERIOD_MS = 1_000
 /** A streaming endpoint in a thread of its own: a replica of the logs, and a server that answers from it. */
 async function run(data: OriginThreadData, report: (message: OriginReport) => void): Promise<Scope> {
   const scope = new Scope()
+  try {
+    await start(data, scope, report)
+    return scope
+  } catch (error) {
+    // What is left open would keep the thread alive.
+    await scope.stop()
+    throw error
+  }
+}
+
+async function start(data: OriginThreadData, scope: Scope, report: (message: OriginReport) => void): Promise<void> {
   const logger = createLogger(data.logLevel).child({ thread: data.thread })
   const counter = new OriginCounter(randomUUID())
   const replica = new Replica(data.feed, {
@@ -37,6 +48,8 @@ async function run(data: OriginThreadData, report: (message: OriginReport) => vo
     },
     { publications: replica, fragments: replica, observer: counter, clock: systemClock, logger },
   )
+  // A thread that takes another's place must not answer 404 for what it has not heard of yet.
+  await replica.ready
   const { port } = await server.start()
   scope.own('server', server)
   const counts = systemClock.every(COUNTS_PERIOD_MS, () => report({ kind: 'counts', counts: counter.snapshot() }))
@@ -48,7 +61,6 @@ async function run(data: OriginThreadData, report: (message: OriginReport) => vo
     if (command.kind === 'tls') server.setTls(command.tls)
   })
   report({ kind: 'listening', port })
-  return scope
 }
 
 const port = parentPort
@@ -57,11 +69,13 @@ if (port) {
   const running = run(workerData as OriginThreadData, report)
   // A thread that can't start says why; its owner decides what becomes of it.
   running.catch((error: unknown) => {
-    report({ kind: 'failed', message: messageOf(error) })
+    report({ kind: 'failed', code: error instanceof AppError ? error.code : 'INTERNAL', message: messageOf(error) })
     port.close()
   })
   port.on('message', (command: OriginCommand) => {
     if (command.kind !== 'stop') return
-    void running.then((scope) => scope.stop()).finally(() => port.close())
+    const stopped = running.then((scope) => scope.stop())
+    // Why it could not start was told above.
+    void stopped.catch(() => undefined).finally(() => port.close())
   })
 }

@@ -4,6 +4,8 @@ import type { ChannelHost } from './channel-host.ts'
 import type { DataDir } from './data-dir.ts'
 import type { Identities } from './identities.ts'
 
+const FILE = 'quickstart.json'
+
 /** What `{dataDir}/quickstart.json` holds: enough to publish to the first channel and to watch its first program. */
 export type Quickstart = {
   readonly controlUrl: string
@@ -54,7 +56,12 @@ export function describeQuickstart(quickstart: Quickstart, isDemo: boolean): str
   ].join('\n')
 }
 
+/** Before anything else is done. */
+export function removeQuickstart(dataDir: DataDir): Promise<void> {
+  return dataDir.remove(FILE)
+}
+
 /** Written last, when everything in it answers, and whole or not at all: scripts wait for it. */
 export function writeQuickstart(dataDir: DataDir, quickstart: Quickstart): Promise<void> {
-  return dataDir.writeJson('quickstart.json', quickstart)
+  return dataDir.writeJson(FILE, quickstart)
 }

@@ -30,7 +30,9 @@ export class TlsFiles implements Stoppable {
     this.#current = readPair(files)
     // The folders, not the files: renewal usually replaces a file or a link, and a watch on the old one would sleep on.
     for (const folder of new Set([dirname(files.certFile), dirname(files.keyFile)])) {
-      this.#watchers.push(watch(folder, () => this.#changed()))
+      const watcher = watch(folder, () => this.#changed())
+      watcher.on('error', (error) => logger.error({ folder, error: messageOf(error) }, 'certificate no longer watched'))
+      this.#watchers.push(watcher)
     }
   }
 

@@ -145,7 +145,11 @@ export class WatchPage {
   /** Switches by the button of the page, as a person does. */
   async switchTo(protocol: WatchProtocol): Promise<void> {
     await this.page.click(`[data-protocol="${protocol}"]`)
-    await this.until(`the switch to ${protocol}`, 20_000, (state) => state.protocol === protocol && state.totalFrames > 0)
+    await this.until(
+      `the switch to ${protocol}`,
+      20_000,
+      (state) => state.protocol === protocol && state.totalFrames > 0,
+    )
   }
 }
 

@@ -1,5 +1,5 @@
-import { type Headend, type HeadendOptions, startHeadend } from './headend.ts'
 import type { FlvMessage } from './flv-file.ts'
+import { type Headend, type HeadendOptions, startHeadend } from './headend.ts'
 import { enhancedConnectFields, RtmpPublisher, type RtmpPublisherOptions } from './rtmp-publisher.ts'
 
 /** Fields of a channel and of its one program, over the defaults. */
@@ -58,11 +58,7 @@ export function openPublisher(
  * Sends messages in order: as fast as the socket takes them, or, with `realTime`, each when as much wall clock has gone
  * by since the first as their timestamps say.
  */
-export async function feed(
-  publisher: RtmpPublisher,
-  messages: readonly FlvMessage[],
-  realTime = false,
-): Promise<void> {
+export async function feed(publisher: RtmpPublisher, messages: readonly FlvMessage[], realTime = false): Promise<void> {
   const startMs = performance.now()
   const [first] = messages
   for (const { messageType, timestampMs, payload } of messages) {

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
+const LIMIT_MS = 100_000
+
 export type Finished = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 
 /** Runs a program to its end. */
@@ -9,7 +11,8 @@ export function run(
   options: { readonly cwd?: string } = {},
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+    // What hangs is ended, so that a failed test leaves nothing behind that eats a core.
+    const child = spawn(program, args, { timeout: LIMIT_MS, killSignal: 'SIGKILL', ...options, stdio: ['ignore', 'pipe', 'pipe'] })
     let stdout = ''
     let stderr = ''
     child.stdout.on('data', (chunk: Buffer) => {

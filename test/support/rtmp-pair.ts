@@ -32,6 +32,7 @@ export class RtmpPair {
         publish: (command) => this.publishes.push(command),
         media: (id, type, at, payload) => this.media.push([id, type, at, Buffer.from(payload).toString('hex')]),
         unpublish: (id) => this.heard.push(`unpublish ${id}`),
+        refused: () => undefined,
         stray: () => this.heard.push('stray'),
         broken: () => this.heard.push('broken'),
         finish: () => this.heard.push('finish'),

@@ -12,6 +12,8 @@ export type PublishCommand = { readonly streamId: number; readonly name: string;
 export type CommandEvents = {
   publish(command: PublishCommand): void
   unpublish(streamId: number): void
+  /** The peer was told no, in words that a person understands. */
+  refused(problem: string): void
   /** A stream began or ceased to publish, or to wait for it. */
   changed(): void
   /** Nothing more will be said. */
@@ -130,6 +132,7 @@ export class ServerCommands {
     if (!request) {
       const description = 'No application: the URL is rtmp://host/live with a stream key.'
       this.#fail(transactionId, 'NetConnection.Connect.Rejected', description)
+      this.#events.refused(`connect: ${description}`)
       this.#events.finish()
       return
     }
@@ -167,6 +170,7 @@ export class ServerCommands {
 
   #refusePublish(streamId: number, description: string): void {
     this.#output.status(streamId, 'error', 'NetStream.Publish.BadName', description)
+    this.#events.refused(description)
     this.#finishUnlessBusy()
   }
 
@@ -195,6 +199,7 @@ export class ServerCommands {
   #refusePlay(streamId: number): void {
     const description = 'This server takes streams by RTMP; it plays them by HLS and DASH.'
     this.#output.status(streamId, 'error', 'NetStream.Play.Failed', description)
+    this.#events.refused(`play: ${description}`)
     this.#finishUnlessBusy()
   }
 }

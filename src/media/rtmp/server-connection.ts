@@ -39,6 +39,8 @@ export type ServerConnectionEvents = {
   media(streamId: number, type: number, timestampMs: number, payload: Uint8Array): void
   /** The encoder ended its publishing, or took back its wish. */
   unpublish(streamId: number): void
+  /** A command was refused, which the peer has been told: a connect or publish without a name, or a wish to play. */
+  refused(problem: string): void
   /** Media on a stream that nobody asked to publish on: dropped. */
   stray(): void
   /** An aggregate that can't be unpacked to its end: the rest of it was dropped. */
@@ -75,6 +77,7 @@ export class ServerConnection {
     this.#commands = new ServerCommands(limits.maxMessageStreams, this.#output, {
       publish: (command) => events.publish(command),
       unpublish: (streamId) => events.unpublish(streamId),
+      refused: (problem) => events.refused(problem),
       changed: () => this.#adjustLimits(),
       finish: () => this.#finish(),
     })

@@ -1,14 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { CutRule } from '../../../src/channel/cut-rule.ts'
+import { type CutCandidate, CutRule } from '../../../src/channel/cut-rule.ts'
 
 const S = 90_000
+
+function candidate(ptsTicks: number, independent: boolean): CutCandidate {
+  return { ptsTicks, dtsTicks: ptsTicks, durationTicks: 3_600, sizeBytes: 1_000, independent }
+}
 
 /** Feeds frames at 25 fps with a key frame every `gopFrames`, and gives the seconds at which it cut, and how. */
 function cutsOf(rule: CutRule, seconds: number, gopFrames: number, startSeconds = 0) {
   const cuts: { at: number; cut: string }[] = []
   for (let frame = 0; frame < seconds * 25; frame++) {
     const ticks = startSeconds * S + frame * 3_600
-    const cut = rule.next({ ptsTicks: ticks, dtsTicks: ticks, independent: frame % gopFrames === 0 })
+    const cut = rule.next(candidate(ticks, frame % gopFrames === 0))
     if (cut) cuts.push({ at: ticks / S, cut })
   }
   return cuts
@@ -46,11 +50,41 @@ describe('CutRule', () => {
     ])
   })
 
+  it('cuts by size where the clock stands still', () => {
+    const rule = new CutRule(options)
+    expect(rule.next(candidate(0, true))).toBe('clean')
+    const frame = { ...candidate(1, false), durationTicks: 1, sizeBytes: 10_000_000 }
+    const cuts = Array.from({ length: 30 }, () => rule.next(frame))
+    expect(cuts.map((cut, index) => (cut ? index : -1)).filter((index) => index >= 0)).toEqual([13, 26])
+  })
+
+  it('does not take a scene cut for the length of a GOP', () => {
+    // Every second key frame of a GOP of 1.6 s is followed by another 0.2 s later.
+    const rule = new CutRule(options)
+    const cuts: number[] = []
+    for (let frame = 0; frame < 200; frame++) {
+      const cut = rule.next(candidate(frame * 3_600, frame % 40 === 0 || frame % 40 === 5))
+      if (cut) cuts.push(frame)
+      expect(cut).not.toBe('forced')
+    }
+    expect(cuts).toContain(40)
+    expect(cuts).toContain(80)
+  })
+
+  it('cuts at the next key frame when hurried', () => {
+    const rule = new CutRule(options)
+    cutsOf(rule, 1, 50)
+    rule.hurry()
+    expect(rule.next(candidate(1.2 * S, false))).toBeUndefined()
+    expect(rule.next(candidate(1.24 * S, true))).toBe('clean')
+    expect(rule.next(candidate(1.28 * S, true))).toBeUndefined()
+  })
+
   it('starts with a key frame after a reset', () => {
     const rule = new CutRule(options)
     cutsOf(rule, 3, 50)
     rule.reset()
-    expect(rule.next({ ptsTicks: 1, dtsTicks: 1, independent: false })).toBeUndefined()
-    expect(rule.next({ ptsTicks: 2, dtsTicks: 2, independent: true })).toBe('clean')
+    expect(rule.next(candidate(1, false))).toBeUndefined()
+    expect(rule.next(candidate(2, true))).toBe('clean')
   })
 })

@@ -24,6 +24,7 @@ describe('server connection under arbitrary input', () => {
             publish: ({ streamId }) => server.acceptPublish(streamId),
             media: (id, type, at, payload) => heard.push([id, type, at, Buffer.from(payload).toString('hex')]),
             unpublish: () => undefined,
+            refused: () => undefined,
             stray: () => undefined,
             broken: () => undefined,
             finish: () => undefined,

@@ -1,0 +1,138 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openBrowser, WatchPage, type WatchProtocol } from '../support/browser.ts'
+import { type Encoder, publish } from '../support/ffmpeg.ts'
+import { type Headend, startHeadend } from '../support/headend.ts'
+import { playingVariant } from '../support/playlist.ts'
+
+const PROTOCOLS: readonly WatchProtocol[] = ['hls', 'dash']
+/** Screenshots and other helpers' work share two cores with the decoder: a few frames may be late. */
+const DROPPED_SHARE = 0.05
+
+let headend: Headend
+let encoder: Encoder
+let browser: Browser
+
+beforeAll(async () => {
+  ;[headend, browser] = await Promise.all([startHeadend(), openBrowser()])
+  encoder = publish(headend.publishUrl, { gopFrames: 50 })
+  await playingVariant(headend.quickstart.hlsUrl, 4)
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await encoder?.stop()
+  await headend?.stop()
+})
+
+function playerUrl(protocol: WatchProtocol): string {
+  const url = new URL(headend.quickstart.playerUrl)
+  url.searchParams.set('protocol', protocol)
+  return url.href
+}
+
+describe.each(PROTOCOLS)('the watch page with %s', (protocol) => {
+  let watch: WatchPage
+
+  beforeAll(async () => {
+    watch = await WatchPage.open(browser, playerUrl(protocol))
+    await watch.playing()
+  })
+
+  afterAll(() => watch?.close())
+
+  it('plays in real time, without a stall, and the picture moves', async () => {
+    const before = await watch.picture()
+    const progress = await watch.watch(15)
+    expect(await watch.picture()).not.toBe(before)
+    expect(progress.wallS).toBeCloseTo(15, 0)
+    expect(Math.abs(progress.mediaS - progress.wallS)).toBeLessThan(0.5)
+    expect(progress.stalls).toBe(0)
+    expect(progress.frames).toBeGreaterThan(15 * 25 * 0.9)
+    expect(progress.droppedFrames).toBeLessThan(progress.frames * DROPPED_SHARE)
+    const { protocol: played, latencyS } = await watch.state()
+    expect(played).toBe(protocol)
+    expect(latencyS).toBeGreaterThan(2)
+    expect(latencyS).toBeLessThan(12)
+  })
+
+  it('goes back ten seconds on the bar and returns to live by its button', async () => {
+    const live = await watch.state()
+    await watch.page.hover('#seek')
+    await watch.page.focus('#seek')
+    await watch.page.keyboard.press('ArrowLeft')
+    await watch.page.keyboard.press('ArrowLeft')
+    const isBack = ({ currentTime, latencyS = 0 }: { currentTime: number; latencyS?: number }) =>
+      currentTime < live.currentTime - 5 && latencyS > (live.latencyS ?? 0) + 8
+    await watch.until('the position ten seconds back', 20_000, isBack)
+    await watch.playing()
+    expect(await watch.page.textContent('#behind')).toMatch(/^-00:(09|1\d)$/)
+    expect(await watch.page.getAttribute('#live', 'data-edge')).toBe('false')
+
+    await watch.page.hover('#live')
+    await watch.page.click('#live')
+    const isLive = ({ latencyS = Number.POSITIVE_INFINITY }) => Math.abs(latencyS - (live.latencyS ?? 0)) < 2.5
+    await watch.until('the live edge', 20_000, isLive)
+    await watch.playing()
+    expect(await watch.page.getAttribute('#live', 'data-edge')).toBe('true')
+  })
+
+  it('seeks with the mouse to where it was clicked', async () => {
+    await watch.page.hover('#seek')
+    const box = await watch.page.locator('#seek').boundingBox()
+    if (!box) throw new Error('the bar is not on the screen')
+    const before = await watch.state()
+    await watch.page.mouse.click(box.x + box.width / 2, box.y + box.height / 2)
+    const isBack = ({ latencyS = 0 }) => latencyS > (before.latencyS ?? 0) + 3
+    await watch.until('the middle of the window', 20_000, isBack)
+    await watch.playing()
+    await watch.page.click('#live')
+    await watch.until('the live edge', 20_000, ({ latencyS = 99 }) => latencyS < (before.latencyS ?? 0) + 2.5)
+  })
+
+  it('pauses, stays paused when the engine has to start afresh, and plays on', async () => {
+    await watch.page.hover('#seek')
+    await watch.page.click('media-play-button')
+    const { currentTime } = await watch.until('the pause', 5_000, ({ paused }) => paused)
+    await watch.page.evaluate(`document.querySelector('#retry').click()`)
+    const isReady = ({ level, buffered }: { level: number; buffered: number }) => level >= 0 && buffered > 1
+    const again = await watch.until('the new engine', 20_000, isReady)
+    expect(again.paused).toBe(true)
+    expect(again.notice).toBeUndefined()
+    await watch.page.click('media-play-button')
+    await watch.playing()
+    expect((await watch.state()).currentTime).not.toBe(currentTime)
+  })
+
+  it('asked nobody but this machine, and the console is clean', () => {
+    expect([...watch.hosts]).toEqual(['127.0.0.1'])
+    expect(watch.complaints).toEqual([])
+  })
+})
+
+it('switches the protocol by its buttons, there and back', async () => {
+  const watch = await WatchPage.open(browser, headend.quickstart.playerUrl)
+  await watch.playing()
+  for (const protocol of ['dash', 'hls'] as const) {
+    await watch.page.click(`[data-protocol="${protocol}"]`)
+    await watch.until(`the switch to ${protocol}`, 20_000, (state) => state.protocol === protocol && state.level >= 0)
+    await watch.playing()
+    const { mediaS, wallS, stalls } = await watch.watch(3)
+    expect(Math.abs(mediaS - wallS)).toBeLessThan(0.5)
+    expect(stalls).toBe(0)
+    expect(await watch.page.getAttribute(`[data-protocol="${protocol}"]`, 'aria-pressed')).toBe('true')
+  }
+  expect(watch.complaints).toEqual([])
+  await watch.close()
+})
+
+it('plays a pasted address, and says so when there is nothing to play', async () => {
+  const { controlUrl, dashUrl } = headend.quickstart
+  const watch = await WatchPage.open(browser, `${controlUrl}/player/?url=${encodeURIComponent('data:text/plain,x')}`)
+  await watch.page.fill('#url', dashUrl)
+  await watch.page.press('#url', 'Enter')
+  const { protocol } = await watch.playing()
+  expect(protocol).toBe('dash')
+  expect(new URL(watch.page.url()).searchParams.get('url')).toBe(dashUrl)
+  await watch.close()
+})

@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest'
+import { assetMachine } from '../../../src/domain/asset.ts'
+import { assetFileMachine } from '../../../src/domain/asset-file.ts'
+import { channelMachine } from '../../../src/domain/channel.ts'
+import { jobMachine } from '../../../src/domain/job.ts'
+import { mediaStreamMachine } from '../../../src/domain/media-stream.ts'
+import { operationMachine } from '../../../src/domain/operation.ts'
+import { programMachine } from '../../../src/domain/program.ts'
+import { allowedOperations, type Machine, recoveredState, transition } from '../../../src/domain/state-machine.ts'
+import { streamingEndpointMachine } from '../../../src/domain/streaming-endpoint.ts'
+import { AppError } from '../../../src/lib/errors.ts'
+
+/** A row per state, a column per operation; `-` is a refusal, `recovered` what a crash leaves. */
+const tables: readonly { readonly machine: Machine; readonly initial: string; readonly table: string }[] = [
+  {
+    machine: channelMachine,
+    initial: 'Stopped',
+    table: `
+      state     start     stop      reset    rotate-key  update    configure  delete    force-delete  completed  failed   recovered
+      Stopped   Starting  -         -        Stopped     Stopped   Stopped    Deleting  Deleting      -          -        Stopped
+      Starting  -         Stopping  -        Starting    Starting  -          -         Deleting      Running    Stopped  Starting
+      Running   -         Stopping  Running  Running     Running   -          -         Deleting      -          Stopped  Starting
+      Stopping  -         -         -        Stopping    Stopping  -          -         Deleting      Stopped    Stopped  Stopped
+      Deleting  -         -         -        -           -         -          -         -             Deleted    Stopped  Deleting
+      Deleted   -         -         -        -           -         -          -         -             -          -        Deleted`,
+  },
+  {
+    machine: programMachine,
+    initial: 'Stopped',
+    table: `
+      state     start     stop      update    configure  delete    force-delete  completed  failed   recovered
+      Stopped   Starting  -         Stopped   Stopped    Deleting  Deleting      -          -        Stopped
+      Starting  -         Stopping  Starting  -          -         Deleting      Running    Stopped  Starting
+      Running   -         Stopping  Running   -          -         Deleting      -          Stopped  Starting
+      Stopping  -         -         Stopping  -          -         Deleting      Stopped    Stopped  Stopped
+      Deleting  -         -         -         -          -         -             Deleted    Stopped  Deleting
+      Deleted   -         -         -         -          -         -             -          -        Deleted`,
+  },
+  {
+    machine: assetMachine,
+    initial: 'Empty',
+    table: `
+      state      record     ingest  clear  update     delete   completed  failed  recovered
+      Empty      Recording  Ready   Empty  Empty      Deleted  -          Failed  Empty
+      Recording  -          -       -      Recording  -        Ready      Failed  Recording
+      Ready      Recording  Ready   Empty  Ready      Deleted  -          -       Ready
+      Failed     Recording  Ready   Empty  Failed     Deleted  -          -       Failed
+      Deleted    -          -       -      -          -        -          -       Deleted`,
+  },
+  {
+    machine: assetFileMachine,
+    initial: 'Pending',
+    table: `
+      state      upload     update   delete   completed  failed  recovered
+      Pending    Uploading  Pending  Deleted  -          -       Pending
+      Uploading  -          -        Deleted  Ready      Failed  Failed
+      Ready      -          Ready    Deleted  -          -       Ready
+      Failed     Uploading  Failed   Deleted  -          -       Failed
+      Deleted    -          -        -        -          -       Deleted`,
+  },
+  {
+    machine: streamingEndpointMachine,
+    initial: 'Stopped',
+    table: `
+      state     start     stop      scale    update    delete    completed  failed   recovered
+      Stopped   Starting  -         -        Stopped   Deleting  -          -        Stopped
+      Starting  -         Stopping  -        Starting  -         Running    Stopped  Starting
+      Running   -         Stopping  Scaling  Running   -         -          Stopped  Starting
+      Scaling   -         Stopping  -        Scaling   -         Running    Running  Starting
+      Stopping  -         -         -        Stopping  -         Stopped    Stopped  Stopped
+      Deleting  -         -         -        -         -         Deleted    Stopped  Deleting
+      Deleted   -         -         -        -         -         -          -        Deleted`,
+  },
+  {
+    machine: jobMachine,
+    initial: 'Queued',
+    table: `
+      state       schedule   process     requeue  cancel     delete   completed  failed    recovered
+      Queued      Scheduled  -           -        Canceling  -        -          Error     Queued
+      Scheduled   -          Processing  Queued   Canceling  -        -          Error     Queued
+      Processing  -          -           Queued   Canceling  -        Finished   Error     Queued
+      Canceling   -          -           -        -          -        Canceled   Canceled  Canceling
+      Finished    -          -           -        -          Deleted  -          -         Finished
+      Error       -          -           -        -          Deleted  -          -         Error
+      Canceled    -          -           -        -          Deleted  -          -         Canceled
+      Deleted     -          -           -        -          -        -          -         Deleted`,
+  },
+  {
+    machine: mediaStreamMachine,
+    initial: 'Idle',
+    table: `
+      state       ingestAsset  startUpload  completeUpload  startRtmpIngest  stopRtmpIngest  update      delete   completed  failed  recovered
+      Idle        Processing   Idle         Processing      Live             -               Idle        Deleted  -          -       Idle
+      Live        -            -            -               -                Processing      Live        -        -          Idle    Live
+      Processing  -            -            -               -                -               Processing  -        OnDemand   Idle    Processing
+      OnDemand    -            -            -               -                -               OnDemand    Deleted  -          -       OnDemand
+      Deleted     -            -            -               -                -               -           -        -          -       Deleted`,
+  },
+  {
+    machine: operationMachine,
+    initial: 'pending',
+    table: `
+      state      run      completed  failed  recovered
+      pending    running  -          failed  pending
+      running    -        succeeded  failed  pending
+      succeeded  -        -          -       succeeded
+      failed     -        -          -       failed`,
+  },
+]
+
+function outcome(machine: Machine, state: string, operation: string): string {
+  if (operation === 'recovered') return recoveredState(machine, state)
+  try {
+    return transition(machine, state, operation)
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'STATE_CONFLICT') throw error
+    expect(error.kind).toBe('conflict')
+    expect(error.details).toMatchObject({ kind: machine.kind, state, operation })
+    return '-'
+  }
+}
+
+describe.each(tables.map((entry) => ({ ...entry, kind: entry.machine.kind })))(
+  'the life of a $kind',
+  ({ machine, initial, table }) => {
+    const [[, ...operations] = [], ...rows] = table
+      .trim()
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+
+    it('is tabled in full: every operation in every state', () => {
+      expect(rows.map(([state]) => state).sort()).toEqual([...machine.states].sort())
+      expect([...operations].sort()).toEqual(
+        [...Object.keys(machine.operations), 'completed', 'failed', 'recovered'].sort(),
+      )
+      expect(rows.every((row) => row.length === operations.length + 1)).toBe(true)
+      expect(machine.initial).toBe(initial)
+    })
+
+    it.each(rows)('%s', (state = '', ...expected) => {
+      expect(operations.map((operation) => outcome(machine, state, operation))).toEqual(expected)
+      const allowed = operations.filter(
+        (operation, index) => operation in machine.operations && expected[index] !== '-',
+      )
+      expect(allowedOperations(machine, state).sort()).toEqual(allowed.sort())
+    })
+  },
+)
+
+describe('a refusal', () => {
+  it('says what was found and what would be allowed', () => {
+    expect(() => transition(channelMachine, 'Running', 'start')).toThrow(
+      'The channel is Running, which does not allow “start”.',
+    )
+    try {
+      transition(channelMachine, 'Starting', 'start')
+      expect.unreachable()
+    } catch (error) {
+      expect((error as AppError).details['allowed']).toEqual(['stop', 'rotate-key', 'update', 'force-delete'])
+    }
+  })
+})
