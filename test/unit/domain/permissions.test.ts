@@ -49,7 +49,7 @@ const matrix: Readonly<Record<Resource, readonly [string, string, string, string
 describe('permissions', () => {
   it('say something of every role, action and kind', () => {
     expect(Object.keys(permissions)).toEqual([...roles])
-    for (const role of roles) expect(Object.keys(permissions[role]).sort()).toEqual([...kinds, 'event'].sort())
+    for (const role of roles) expect(new Set(Object.keys(permissions[role]))).toEqual(new Set([...kinds, 'event']))
     expect(kinds.length).toBe(Object.keys(idPrefixes).length)
   })
 

@@ -158,7 +158,7 @@ describe('names, tags, times, addresses', () => {
     expect(accepts(tagsSchema, { [`k${'x'.repeat(63)}`]: 'v'.repeat(256), 'a/b:c': '' })).toBe(true)
     const bad = [{ [`k${'x'.repeat(64)}`]: '' }, { k: 'v'.repeat(257) }, { '': 'v' }, { k: 1 }, { k: null }, ['a'], 'k']
     expect(bad.filter((tags) => accepts(tagsSchema, tags))).toEqual([])
-    expect(accepts(tagsSchema, JSON.parse('{"__proto__":"x"}'))).toBe(false)
+    expect(Object.keys(tagsSchema.parse(JSON.parse('{"__proto__":"x"}')))).toEqual([])
   })
 
   it('times are in UTC', () => {

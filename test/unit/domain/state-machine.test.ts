@@ -142,7 +142,7 @@ describe.each(tables.map((entry) => ({ ...entry, kind: entry.machine.kind })))(
       const allowed = operations.filter(
         (operation, index) => operation in machine.operations && expected[index] !== '-',
       )
-      expect(allowedOperations(machine, state).sort()).toEqual(allowed.sort())
+      expect(new Set(allowedOperations(machine, state))).toEqual(new Set(allowed))
     })
   },
 )

@@ -1,0 +1,142 @@
+import { z } from 'zod'
+import { AppError } from '../lib/errors.ts'
+import { type Draft, envelope, labels, lastErrorSchema, owned } from './envelope.ts'
+import { type Id, idSchema, newId, type RandomBytes } from './kinds.ts'
+import { patchOf } from './merge-patch.ts'
+import { durationSchema } from './scalars.ts'
+import { defineMachine, transition } from './state-machine.ts'
+
+/** The life of an asset. */
+export const assetMachine = defineMachine({
+  kind: 'asset',
+  states: ['Empty', 'Recording', 'Ready', 'Failed', 'Deleted'],
+  initial: 'Empty',
+  operations: {
+    record: { from: ['Empty', 'Ready', 'Failed'], to: 'Recording' },
+    ingest: { from: ['Empty', 'Ready', 'Failed'], to: 'Ready' },
+    clear: { from: ['Empty', 'Ready', 'Failed'], to: 'Empty' },
+    update: { from: ['Empty', 'Recording', 'Ready', 'Failed'], to: 'unchanged' },
+    delete: { from: ['Empty', 'Ready', 'Failed'], to: 'Deleted' },
+  },
+  outcomes: {
+    Empty: { failed: 'Failed' },
+    Recording: { completed: 'Ready', failed: 'Failed' },
+  },
+  recovered: {},
+})
+
+/** Where an asset stands in its life. */
+export type AssetState = (typeof assetMachine.states)[number]
+
+const track = z.strictObject({
+  name: z.string().min(1).max(128).meta({ example: 'video-720p' }),
+  kind: z.enum(['video', 'audio', 'text']),
+  codec: z.string().min(1).max(64).meta({ description: 'RFC 6381.', example: 'avc1.64001f' }),
+  language: z.string().max(35).optional().meta({ description: 'BCP 47.', example: 'en' }),
+  bitrate: z.int().min(0).optional().meta({ description: 'Bits per second.', example: 3_000_000 }),
+  role: z.string().max(64).optional().meta({ example: 'main' }),
+  width: z.int().min(1).max(32_768).optional(),
+  height: z.int().min(1).max(32_768).optional(),
+})
+
+const changeable = {
+  ...labels,
+  deliveryPolicyId: idSchema('delivery-policy')
+    .optional()
+    .meta({ description: 'How it may be delivered; without one, in the clear by every protocol.' }),
+  contentKeyIds: z.array(idSchema('content-key')).max(16).default([]).meta({ description: 'Keys it is protected by.' }),
+}
+const storageEncryption = z
+  .enum(['none', 'aes256'])
+  .default('none')
+  .meta({ description: 'How it lies in storage; never changes.' })
+
+/** What a client states to make an asset. */
+export const assetCreateSchema = z
+  .strictObject({
+    ...changeable,
+    storageEncryption,
+    storageAccountId: idSchema('storage-account').optional().meta({ description: 'The default one if not given.' }),
+  })
+  .meta({ id: 'AssetCreate', description: 'A new asset, Empty.', example: { name: 'evening-news' } })
+
+/** What may change of an asset. */
+export const assetPatchSchema = patchOf(z.strictObject(changeable)).meta({
+  id: 'AssetPatch',
+  description: 'A merge patch of an asset.',
+  example: { description: 'Monday’s edition' },
+})
+
+/** An asset: media that is kept. */
+export const assetSchema = z
+  .strictObject({
+    ...envelope('asset'),
+    ...owned,
+    ...changeable,
+    storageEncryption,
+    storageAccountId: idSchema('storage-account'),
+    state: z.enum(assetMachine.states).exclude(['Deleted']),
+    tracks: z.array(track).max(64),
+    duration: durationSchema(0, Number.MAX_SAFE_INTEGER, 'Of the media.', 5_400_000)
+      .optional()
+      .meta({ description: 'Of the media. ISO 8601.', example: 'PT1H30M' }),
+    lastError: lastErrorSchema.optional(),
+  })
+  .meta({ id: 'Asset', description: 'Keeps media: a recording, or files.' })
+
+/** An asset as it is stored and shown. */
+export type Asset = z.output<typeof assetSchema>
+
+/** A new asset, Empty. */
+export function newAsset(
+  given: Omit<z.output<typeof assetCreateSchema>, 'storageAccountId'>,
+  storageAccountId: Id<'storage-account'>,
+  accountId: Id<'account'>,
+  random: RandomBytes,
+): Draft<Asset> {
+  const state = assetMachine.initial
+  return { id: newId('asset', random), accountId, ...given, storageAccountId, state, tracks: [] }
+}
+
+/** Who needs an asset: ids of the programs, jobs and locators that refer to it. */
+export type AssetUse = {
+  readonly programs: readonly string[]
+  readonly jobs: readonly string[]
+  readonly locators: readonly string[]
+}
+
+/**
+ * A deletion of the asset: the locators that go with it.
+ *
+ * @throws AppError `STATE_CONFLICT` while it records; `IN_USE` (`details.by`) while a program or job uses it, and while it has
+ * locators unless `force` is given.
+ */
+export function deleteAsset(asset: Pick<Asset, 'state'>, use: AssetUse, force: boolean): { remove: readonly string[] } {
+  transition(assetMachine, asset.state, 'delete')
+  const list = (kind: string, ids: readonly string[]) => ids.map((id) => ({ kind, id }))
+  const holders = [...list('program', use.programs), ...list('job', use.jobs)]
+  const by = force || holders.length > 0 ? holders : list('locator', use.locators)
+  if (by.length === 0) return { remove: use.locators }
+  const what = by.map(({ kind, id }) => `${kind} ${id}`).slice(0, 5)
+  const advice = holders.length > 0 ? 'delete them first' : 'delete them first, or give force'
+  throw new AppError('IN_USE', `The asset is in use by ${what.join(', ')}: ${advice}.`, {
+    details: { by: by.slice(0, 10) },
+  })
+}
+
+/**
+ * Whether an asset may get a locator.
+ *
+ * @throws AppError `STATE_CONFLICT` for one that is encrypted in storage and has no delivery policy to say how it may leave.
+ */
+export function assertPublishable(
+  asset: Pick<Asset, 'storageEncryption' | 'deliveryPolicyId'>,
+  locator: { readonly deliveryPolicyId?: string | undefined },
+): void {
+  if (asset.storageEncryption === 'none') return
+  if (asset.deliveryPolicyId !== undefined || locator.deliveryPolicyId !== undefined) return
+  throw new AppError(
+    'STATE_CONFLICT',
+    'The asset is encrypted in storage: it needs a delivery policy before it can be published.',
+  )
+}

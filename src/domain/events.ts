@@ -1,0 +1,210 @@
+import { z } from 'zod'
+import { assetMachine } from './asset.ts'
+import { channelMachine } from './channel.ts'
+import { inputHealthSchema } from './input-health.ts'
+import { jobMachine, progressSchema } from './job.ts'
+import { type Id, idSchema, type Kind } from './kinds.ts'
+import { programMachine } from './program.ts'
+import { formatTimestamp, timestampSchema } from './scalars.ts'
+import type { Machine } from './state-machine.ts'
+import { streamingEndpointMachine } from './streaming-endpoint.ts'
+
+type EventSpec<K extends Kind = Kind, D extends z.ZodType = z.ZodType> = {
+  readonly subject: K
+  readonly data: D
+  readonly description: string
+}
+
+const event = <const K extends Kind, D extends z.ZodType>(subject: K, description: string, data: D) =>
+  ({ subject, description, data }) satisfies EventSpec<K, D>
+
+const nothing = z.strictObject({})
+const text = z.string().max(1_024)
+const fields = z.strictObject({ fields: z.array(z.string().max(256)).max(64).meta({ description: 'JSON pointers.' }) })
+
+const stateChanged = <S extends string>(machine: Machine<S>) =>
+  z.strictObject({
+    from: z.enum(machine.states),
+    to: z.enum(machine.states),
+    reason: z
+      .enum(['requested', 'schedule', 'idle', 'completed', 'failed', 'recovery'])
+      .meta({ description: 'Who or what moved it.' }),
+    operationId: idSchema('operation').optional(),
+    error: z.strictObject({ code: z.string().max(64), detail: text }).optional(),
+  })
+
+const session = {
+  sessionId: z.string().max(128),
+  input: z.enum(['primary', 'secondary']),
+  layer: z.string().max(64).meta({ description: 'Which of the encoder’s streams.', example: 'default' }),
+  address: z.string().max(64),
+}
+
+const media = z.number().min(0)
+
+const connected = z.strictObject({
+  ...session,
+  encoder: z.string().max(256).meta({ description: 'What the encoder calls itself.', example: 'obs-output' }),
+  secure: z.boolean().meta({ description: 'Over TLS.' }),
+  enhanced: z.boolean().meta({ description: 'Speaks Enhanced RTMP.' }),
+})
+const disconnected = z.strictObject({
+  ...session,
+  reason: z.enum(['unpublished', 'disconnected', 'idle', 'replaced', 'protocol-error', 'stopped', 'limit']),
+  connectedForMs: media,
+})
+const rejected = z.strictObject({
+  address: session.address,
+  layer: session.layer.optional(),
+  encoder: z.string().max(256),
+  reason: z.enum(['unknown-key', 'not-running', 'address-not-allowed', 'busy', 'invalid-name', 'unavailable']),
+  detail: text,
+})
+const heartbeat = z.strictObject({
+  ...session,
+  bitsPerSecond: media,
+  framesPerSecond: media,
+  driftMs: z.number(),
+  gopMs: media.optional(),
+  framesDropped: z.int().min(0).meta({ description: 'Since the encoder connected.' }),
+  health: inputHealthSchema,
+})
+const input = z.enum(['primary', 'secondary'])
+
+/** Every event, by type: what it is about, and what it says. The one place where one is declared. */
+export const eventCatalog = {
+  'asset.created': event('asset', 'An asset was made.', nothing),
+  'asset.deleted': event('asset', 'An asset was deleted.', nothing),
+  'asset.state-changed': event('asset', 'An asset moved on in its life.', stateChanged(assetMachine)),
+  'asset.updated': event('asset', 'An asset was changed.', fields),
+  'channel.created': event('channel', 'A channel was made.', nothing),
+  'channel.deleted': event('channel', 'A channel was deleted.', nothing),
+  'channel.encoder-connected': event('channel', 'An encoder was let in.', connected),
+  'channel.encoder-disconnected': event('channel', 'An encoder has gone.', disconnected),
+  'channel.encoder-rejected': event('channel', 'An encoder was turned away.', rejected),
+  'channel.health-changed': event(
+    'channel',
+    'An input became good or degraded, or for other reasons.',
+    inputHealthSchema,
+  ),
+  'channel.ingest-heartbeat': event('channel', 'How an input is, every few seconds.', heartbeat),
+  'channel.input-lost': event('channel', 'Nothing comes in any more.', z.strictObject({ input, reason: text })),
+  'channel.input-returned': event('channel', 'Media comes in again.', z.strictObject({ input, awayForMs: media })),
+  'channel.key-rotated': event('channel', 'A stream key was made anew.', z.strictObject({ inputs: z.array(input) })),
+  'channel.reset': event('channel', 'The live edge was dropped on request.', nothing),
+  'channel.state-changed': event('channel', 'A channel moved on in its life.', stateChanged(channelMachine)),
+  'channel.transcoder-restarted': event(
+    'channel',
+    'The transcoder died or stalled and was replaced.',
+    z.strictObject({ reason: text, restarts: z.int().min(1).meta({ description: 'Since the channel was started.' }) }),
+  ),
+  'channel.updated': event('channel', 'A channel was changed.', fields),
+  'event-subscription.dead-letter': event(
+    'event-subscription',
+    'An event was given up on.',
+    z.strictObject({ deadLetterId: idSchema('dead-letter'), attempts: z.int().min(1), detail: text }),
+  ),
+  'job.progress': event('job', 'A job got further.', z.strictObject({ progress: progressSchema })),
+  'job.state-changed': event('job', 'A job moved on in its life.', stateChanged(jobMachine)),
+  'key-delivery.denied': event(
+    'content-key',
+    'A key was refused.',
+    z.strictObject({
+      delivery: z.enum(['aes128', 'clearkey', 'widevine', 'playready', 'fairplay']),
+      reason: z.enum([
+        'no-policy',
+        'no-token',
+        'token-malformed',
+        'token-expired',
+        'token-not-yet-valid',
+        'token-signature',
+        'token-issuer',
+        'token-audience',
+        'token-claim',
+        'address-not-allowed',
+        'unavailable',
+      ]),
+      detail: text,
+      address: z.string().max(64).optional(),
+    }),
+  ),
+  'locator.created': event('locator', 'An asset was published.', z.strictObject({ assetId: idSchema('asset') })),
+  'locator.deleted': event('locator', 'A locator was revoked.', z.strictObject({ assetId: idSchema('asset') })),
+  'program.created': event('program', 'A program was made.', nothing),
+  'program.deleted': event('program', 'A program was deleted; its asset stays.', nothing),
+  'program.state-changed': event('program', 'A program moved on in its life.', stateChanged(programMachine)),
+  'program.updated': event('program', 'A program was changed.', fields),
+  'streaming-endpoint.state-changed': event(
+    'streaming-endpoint',
+    'A streaming endpoint moved on in its life.',
+    stateChanged(streamingEndpointMachine),
+  ),
+} as const satisfies Readonly<Record<string, EventSpec>>
+
+type Catalog = typeof eventCatalog
+/** The type of an event. */
+export type EventType = keyof Catalog
+/** What an event of a type says. */
+export type EventData<T extends EventType> = z.output<Catalog[T]['data']>
+
+/** Every type, in alphabetical order. */
+export const eventTypes = Object.keys(eventCatalog) as EventType[]
+
+/** An event of a type; `id` sorts as text in the order of events and never goes back. */
+export type EventOf<T extends EventType> = {
+  readonly id: string
+  readonly type: T
+  readonly time: string
+  readonly accountId: Id<'account'>
+  readonly subject: { readonly kind: Catalog[T]['subject']; readonly id: string; readonly name?: string | undefined }
+  readonly data: EventData<T>
+}
+/** Any event. */
+export type HeadendEvent = { [T in EventType]: EventOf<T> }[EventType]
+/** An event before the log has given it its place. */
+export type NewEvent<T extends EventType = EventType> = { [E in T]: Omit<EventOf<E>, 'id'> }[T]
+
+/** `channel.state-changed` → `ChannelStateChangedEvent`. */
+function componentName(type: string): string {
+  return `${type.replace(/(?:^|[.-])([a-z])/g, (_match, letter: string) => letter.toUpperCase())}Event`
+}
+
+function schemaOf(type: EventType) {
+  const { subject, data, description } = eventCatalog[type]
+  return z
+    .strictObject({
+      id: z
+        .string()
+        .regex(/^ev_\d{16}$/)
+        .meta({ description: 'Sorts by age.', example: 'ev_0000000000000042' }),
+      type: z.literal(type),
+      time: timestampSchema,
+      accountId: idSchema('account'),
+      subject: z.strictObject({
+        kind: z.literal(subject),
+        id: z.string().min(1).max(64),
+        name: z.string().max(260).optional(),
+      }),
+      data: data as z.ZodType,
+    })
+    .meta({ id: componentName(type), description })
+}
+
+const [first, ...others] = eventTypes.map(schemaOf) as [ReturnType<typeof schemaOf>, ...ReturnType<typeof schemaOf>[]]
+
+/** Any event, told apart by `type`. */
+export const eventSchema: z.ZodType<HeadendEvent> = z
+  .discriminatedUnion('type', [first, ...others])
+  .meta({ id: 'Event', description: 'Something that happened.' }) as unknown as z.ZodType<HeadendEvent>
+
+/** An event that has just happened, for the log to give it its id. */
+export function newEvent<T extends EventType>(
+  type: T,
+  about: Pick<EventOf<T>, 'accountId'> & { readonly id: string; readonly name?: string | undefined },
+  data: EventData<T>,
+  nowMs: number,
+): Omit<EventOf<T>, 'id'> {
+  const { accountId, id, name } = about
+  const subject = { kind: eventCatalog[type].subject, id, ...(name !== undefined && { name }) }
+  return { type, time: formatTimestamp(nowMs), accountId, subject: subject as EventOf<T>['subject'], data }
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import { envelope, labels, owned } from './envelope.ts'
+import { patchOf } from './merge-patch.ts'
+import { addressListSchema, httpUrlSchema } from './scalars.ts'
+
+/** Where a token has to name the key that it is for, it does so in this claim. */
+export const CONTENT_KEY_CLAIM = 'urn:microsoft:azure:mediaservices:contentkeyidentifier'
+
+const verificationKey = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('symmetric'), value: z.base64().min(24).max(1_024) }),
+    z.strictObject({ kind: z.enum(['rsa', 'ec', 'x509']), pem: z.string().min(64).max(16_384) }),
+  ])
+  .meta({ description: 'What a token’s signature is verified with.' })
+
+const token = z
+  .strictObject({
+    kind: z.literal('token'),
+    issuer: z.string().min(1).max(512),
+    audience: z.string().min(1).max(512),
+    primaryKey: verificationKey.optional(),
+    alternateKeys: z.array(verificationKey).max(8).default([]),
+    requiredClaims: z
+      .array(
+        z.strictObject({
+          name: z.string().min(1).max(256),
+          value: z.string().max(1_024).optional().meta({ description: 'If not given, any value will do.' }),
+        }),
+      )
+      .max(32)
+      .default([])
+      .meta({ description: `The claim ${CONTENT_KEY_CLAIM}, where required, must equal the key id.` }),
+    jwksUrl: httpUrlSchema.optional(),
+    openIdDiscoveryUrl: httpUrlSchema.optional(),
+  })
+  .refine(({ primaryKey, jwksUrl, openIdDiscoveryUrl }) => primaryKey ?? jwksUrl ?? openIdDiscoveryUrl, {
+    path: ['primaryKey'],
+    message: 'a key, a JWKS URL or an OpenID discovery URL is needed to verify tokens',
+  })
+
+const restriction = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('open') }),
+  token,
+  z.strictObject({ kind: z.literal('ip'), allowIp: addressListSchema.min(1) }),
+])
+
+const settings = {
+  ...labels,
+  options: z
+    .array(
+      z.strictObject({
+        name: z.string().max(128).optional(),
+        delivery: z.enum(['aes128', 'clearkey', 'widevine', 'playready', 'fairplay']),
+        restriction,
+      }),
+    )
+    .min(1)
+    .max(16)
+    .meta({ description: 'Any one that is met gives the key, by its kind of delivery.' }),
+}
+
+const example = { name: 'anybody', options: [{ delivery: 'clearkey', restriction: { kind: 'open' } }] }
+
+/** What a client states to make a policy. */
+export const keyAuthorizationPolicyCreateSchema = z
+  .strictObject(settings)
+  .meta({ id: 'KeyAuthorizationPolicyCreate', description: 'A new key authorisation policy.', example })
+
+/** What may change of a policy. */
+export const keyAuthorizationPolicyPatchSchema = patchOf(z.strictObject(settings)).meta({
+  id: 'KeyAuthorizationPolicyPatch',
+  description: 'A merge patch of a key authorisation policy.',
+  example: { options: example.options },
+})
+
+/** Who gets a content key, and how. Holds symmetric keys: only to be shown to who may read it at all. */
+export const keyAuthorizationPolicySchema = z
+  .strictObject({ ...envelope('key-authorization-policy'), ...owned, ...settings })
+  .meta({ id: 'KeyAuthorizationPolicy', description: 'Who gets a content key, and how.' })
+
+/** A key authorisation policy as it is stored. */
+export type KeyAuthorizationPolicy = z.output<typeof keyAuthorizationPolicySchema>

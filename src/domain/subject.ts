@@ -1,0 +1,17 @@
+import { z } from 'zod'
+import { type Kind, kinds } from './kinds.ts'
+
+/** What an event, an operation or an audit record is about. */
+export const subjectSchema = z
+  .strictObject({
+    kind: z.enum(kinds as [Kind, ...Kind[]]),
+    id: z.string().min(1).max(64),
+    name: z.string().max(260).optional(),
+  })
+  .meta({
+    description: 'What it is about.',
+    example: { kind: 'channel', id: 'ch_4fZ0mTq2LrX8bNcVdKs1Ye', name: 'main' },
+  })
+
+/** What something is about. */
+export type Subject = z.output<typeof subjectSchema>

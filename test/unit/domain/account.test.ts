@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import {
+  accountCreateSchema,
+  accountPatchSchema,
+  accountSchema,
+  assertAccountChange,
+  assertQuota,
+  newAccount,
+} from '../../../src/domain/account.ts'
+import { accountDefaults } from '../../../src/domain/account-defaults.ts'
+import {
+  credentialCreateSchema,
+  credentialSchema,
+  credentialViewSchema,
+  formatApiKey,
+  isCredentialValid,
+  newCredential,
+  newCredentialSecret,
+  parseApiKey,
+} from '../../../src/domain/credential.ts'
+import { newId } from '../../../src/domain/kinds.ts'
+import { patched } from '../../../src/domain/merge-patch.ts'
+import { endOperation, isOperationDone, newOperation, operationSchema } from '../../../src/domain/operation.ts'
+import {
+  assertStorageAccountDeletable,
+  newStorageAccount,
+  storageAccountCreateSchema,
+  storageAccountPatchSchema,
+  storageAccountSchema,
+} from '../../../src/domain/storage-account.ts'
+import {
+  deleteStreamingEndpoint,
+  newStreamingEndpoint,
+  streamingEndpointCreateSchema,
+  streamingEndpointSchema,
+  streamingEndpointViewSchema,
+} from '../../../src/domain/streaming-endpoint.ts'
+
+const times = { created: '2026-11-02T20:15:00Z', lastModified: '2026-11-02T20:15:00Z', etag: '1' }
+const account = accountSchema.parse({
+  ...newAccount(accountCreateSchema.parse({ name: 'studio' }), randomBytes),
+  ...times,
+})
+const refused = (code: string, details: object = {}) =>
+  expect.objectContaining({ code, details: expect.objectContaining(details) })
+
+describe('an account', () => {
+  it('comes with a place for media and an endpoint that is meant to run', () => {
+    const { storageAccount, streamingEndpoint } = accountDefaults(account, randomBytes)
+    expect(storageAccountSchema.parse({ ...storageAccount, ...times })).toMatchObject({
+      accountId: account.id,
+      name: 'default',
+      isDefault: true,
+      kind: 'filesystem',
+    })
+    expect(streamingEndpointSchema.parse({ ...streamingEndpoint, ...times })).toMatchObject({
+      accountId: account.id,
+      name: 'default',
+      isDefault: true,
+      state: 'Stopped',
+      desiredState: 'Running',
+      maxCacheAge: 'PT1H',
+      allowIp: [],
+    })
+    expect(accountDefaults(account, randomBytes).storageAccount.location).not.toEqual(storageAccount.location)
+  })
+
+  it('does not raise its own quotas', () => {
+    const change = (patch: object) => patched(accountSchema, accountPatchSchema, account, patch)
+    expect(() => assertAccountChange('admin', account, change({ description: 'x' }))).not.toThrow()
+    for (const patch of [{ quotas: { channels: 5 } }, { encodingReservedUnits: 9 }]) {
+      expect(() => assertAccountChange('admin', account, change(patch))).toThrow(refused('PERMISSION_DENIED'))
+      expect(() => assertAccountChange('system', account, change(patch))).not.toThrow()
+    }
+  })
+
+  it('has room for as many as its quota', () => {
+    expect(() => assertQuota(account, 'channels', account.quotas.channels - 1)).not.toThrow()
+    expect(() => assertQuota(account, 'channels', account.quotas.channels)).toThrow(
+      refused('QUOTA_EXCEEDED', { quota: 'channels' }),
+    )
+  })
+})
+
+describe('a credential', () => {
+  const given = credentialCreateSchema.parse({ name: 'bot', role: 'operator', expiresAt: '2027-01-01T00:00:00Z' })
+  const secret = newCredentialSecret(randomBytes)
+  const credential = credentialSchema.parse({ ...newCredential(given, account.id, 'hash', randomBytes), ...times })
+
+  it('can’t be made for system by a client, but by the server', () => {
+    expect(credentialCreateSchema.safeParse({ name: 'x', role: 'system' }).success).toBe(false)
+    const system = newCredential({ name: 'system', tags: {}, role: 'system' }, 'system', 'hash', randomBytes)
+    expect(credentialSchema.parse({ ...system, ...times })).toMatchObject({ accountId: 'system', role: 'system' })
+  })
+
+  it('is shown without its hash', () => {
+    expect(credentialViewSchema.safeParse(credential).success).toBe(false)
+    const { secretHash: _, ...shown } = credential
+    expect(credentialViewSchema.parse(shown)).toEqual(shown)
+  })
+
+  it('has a key that holds id and secret', () => {
+    const key = formatApiKey(credential.id, secret)
+    expect(key).toMatch(/^hk_[0-9A-Za-z]{22}_[\w-]{43}$/)
+    expect(parseApiKey(key)).toEqual({ credentialId: credential.id, secret })
+    for (const text of ['', 'hk_', key.slice(1), `${key}x`, key.slice(0, -1), `${key}\n`, key.replace('hk', 'HK')]) {
+      expect(parseApiKey(text)).toBeUndefined()
+    }
+  })
+
+  it('is refused from its expiry on', () => {
+    const expiry = Date.parse('2027-01-01T00:00:00Z')
+    expect([expiry - 1, expiry].map((now) => isCredentialValid(credential, now))).toEqual([true, false])
+    expect(isCredentialValid({}, expiry)).toBe(true)
+  })
+})
+
+describe('a storage account', () => {
+  it('has a folder of its own and keeps it', () => {
+    const make = (given: object) =>
+      newStorageAccount(storageAccountCreateSchema.parse({ name: 'x', ...given }), account.id, randomBytes)
+    const made = make({})
+    expect(made.location.directory).toBe(made.id)
+    expect(make({ location: { directory: 'films' } }).location.directory).toBe('films')
+    for (const directory of ['..', '/etc', 'a/b', '']) expect(() => make({ location: { directory } })).toThrow()
+    expect(storageAccountPatchSchema.safeParse({ location: { directory: 'y' } }).success).toBe(false)
+    expect(storageAccountPatchSchema.safeParse({ kind: 'filesystem' }).success).toBe(false)
+  })
+
+  it('that is the default stays', () => {
+    expect(() => assertStorageAccountDeletable({ isDefault: true })).toThrow(refused('ENTITY_PROTECTED'))
+    expect(() => assertStorageAccountDeletable({ isDefault: false })).not.toThrow()
+  })
+})
+
+describe('a streaming endpoint', () => {
+  const make = (given: object) =>
+    streamingEndpointSchema.parse({
+      ...newStreamingEndpoint(streamingEndpointCreateSchema.parse({ name: 'x', ...given }), account.id, randomBytes),
+      ...times,
+    })
+
+  it('can be deleted when Stopped, unless it is the default', () => {
+    expect(deleteStreamingEndpoint(make({}))).toBe('Deleting')
+    expect(() => deleteStreamingEndpoint({ ...make({}), isDefault: true })).toThrow(refused('ENTITY_PROTECTED'))
+    expect(() => deleteStreamingEndpoint({ ...make({}), state: 'Running' })).toThrow(refused('STATE_CONFLICT'))
+  })
+
+  it('can’t be made the default by a client, nor shown with the secrets of its keys', () => {
+    expect(streamingEndpointCreateSchema.safeParse({ name: 'x', isDefault: true }).success).toBe(false)
+    const { signedUrlKeys, ...shown } = make({ signedUrlKeys: [{ id: 'k1', secret: 's'.repeat(32) }] })
+    expect(streamingEndpointViewSchema.safeParse({ ...shown, signedUrlKeys, signedUrlKeyIds: [] }).success).toBe(false)
+    expect(streamingEndpointViewSchema.safeParse({ ...shown, signedUrlKeyIds: ['k1'] }).success).toBe(true)
+  })
+
+  it.each([
+    [{ maxCacheAge: 'PT0S' }],
+    [{ hostNames: ['a b'] }],
+    [{ cors: { allowOrigins: ['example.com'] } }],
+    [{ scaleUnits: 0 }],
+    [{ signedUrlKeys: [{ id: 'k', secret: 'short' }] }],
+    [{ cdn: { originShieldHeader: 'X: y' } }],
+  ])('is not made of %j', (given) => expect(() => make(given)).toThrow())
+})
+
+describe('an operation', () => {
+  const subject = { kind: 'channel', id: newId('channel', randomBytes), name: 'main' } as const
+  const operation = operationSchema.parse({
+    ...newOperation('channel.start', subject, account.id, randomBytes),
+    ...times,
+  })
+  const problem = { type: 'urn:headend:problem:x', title: 'X', status: 503, detail: 'It broke.' }
+
+  it('ends once, well or with a problem', () => {
+    expect(isOperationDone(operation)).toBe(false)
+    const running = { ...operation, state: 'running' as const }
+    const done = endOperation(running, 0)
+    expect(operationSchema.parse(done)).toMatchObject({ state: 'succeeded', completedAt: '1970-01-01T00:00:00.000Z' })
+    expect('error' in done).toBe(false)
+    expect(operationSchema.parse(endOperation(running, 0, problem))).toMatchObject({ state: 'failed', error: problem })
+    expect(isOperationDone(done)).toBe(true)
+    expect(() => endOperation(done, 0, problem)).toThrow(refused('STATE_CONFLICT'))
+    expect(endOperation(operation, 0, problem).state).toBe('failed')
+  })
+})
