@@ -29,7 +29,7 @@ const LOSSES = [
   'headend_ingest_dropped_frames_total',
   'headend_segmenter_gaps_total',
   'headend_segmenter_discontinuities_total',
-  'headend_segmenter_forced_cuts_total',
+  'headend_segmenter_non_independent_cuts_total',
 ]
 
 /** Low-latency channels, each with a program: H.264 and AAC packaged as they come, in 2 s segments and 0.5 s parts. */

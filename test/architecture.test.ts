@@ -102,7 +102,9 @@ describe('the house', () => {
         const before = lines[index - 1] ?? ''
         // A type that a sentence introduces a few lines above, in a run of one-line types, is documented there.
         const isRun = /^export (type|const) /.test(before) && /^export (type|const) /.test(line)
-        return isExport && !isRun && !before.trimEnd().endsWith('*/')
+        // What is inferred from a schema is documented where the schema is.
+        const isInferred = /= z\.(infer|input|output)</.test(line)
+        return isExport && !isRun && !isInferred && !before.trimEnd().endsWith('*/')
           ? [`${path}:${index + 1} ${line.slice(0, 60)}`]
           : []
       })

@@ -7,6 +7,7 @@ export type ProblemKind =
   | 'gone'
   | 'forbidden'
   | 'network'
+  | 'server'
   | 'cors'
   | 'manifest'
   | 'codec'

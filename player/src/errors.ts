@@ -8,6 +8,7 @@ const explanations: Readonly<Record<ProblemKind | 'away' | 'waiting' | 'nothing'
   gone: { title: 'No longer available', text: 'This stream has ended and its recording has been removed.' },
   forbidden: { title: 'Not allowed', text: 'The server refuses to show this stream here. Its link may have expired.' },
   network: { title: 'Can’t reach the server', text: 'Please check the connection. Playback goes on by itself.' },
+  server: { title: 'The server has a problem', text: 'It could not send the stream. Playback goes on by itself.' },
   cors: { title: 'Blocked by the browser', text: 'The server does not allow this page to read the stream (CORS).' },
   manifest: { title: 'Not a stream', text: 'What the server sent is not a manifest that this player can read.' },
   codec: { title: 'Format not supported', text: 'This browser can’t decode the stream’s video or audio format.' },
@@ -42,6 +43,7 @@ function kindOfStatus(status: number): ProblemKind {
   if (status === 401 || status === 403) return 'forbidden'
   if (status === 404 || status === 412 || status === 503) return 'not-started'
   if (status === 400) return 'manifest'
+  if (status >= 500) return 'server'
   return 'network'
 }
 

@@ -34,7 +34,7 @@ export class NoticeCard {
     if (this.#title.textContent !== title) this.#title.textContent = title
     if (this.#text.textContent !== text) this.#text.textContent = text
     const status = problem?.problem.status
-    this.#card.dataset['tone'] = problem && !['not-started', 'network'].includes(kind) ? 'error' : 'calm'
+    this.#card.dataset['tone'] = problem && !['not-started', 'network', 'server'].includes(kind) ? 'error' : 'calm'
     this.#button.hidden = problem === undefined
     this.#countdown.hidden = problem === undefined
     if (problem) {

@@ -40,7 +40,10 @@ export class QualityMenu {
     if (drawn === this.#drawn) return
     this.#drawn = drawn
     const label = active ? nameOf(active) : 'Auto'
-    this.#button.textContent = selected === AUTO && active ? `Auto · ${label}` : label
+    const prefix = document.createElement('span')
+    prefix.className = 'prefix'
+    prefix.textContent = selected === AUTO && active ? 'Auto · ' : ''
+    this.#button.replaceChildren(prefix, label)
     this.#button.setAttribute('aria-label', `Quality: ${this.#button.textContent}`)
     this.#button.disabled = renditions.length === 0
     const focused = this.#items().indexOf(document.activeElement as HTMLElement)

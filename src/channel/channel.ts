@@ -12,6 +12,7 @@ import { Segmenter } from './segmenter.ts'
 import { Tap } from './tap.ts'
 import { Transcoded } from './transcoded.ts'
 
+/** How a channel cuts, encodes and treats its publishers. Durations in milliseconds. */
 export type ChannelOptions = {
   readonly name: string
   /** `none`: pass-through, any number of layers. `standard`: one layer through a live transcoder. */
@@ -26,6 +27,7 @@ export type ChannelOptions = {
   readonly maxLayers: number
 }
 
+/** What a channel needs of the rest of the house. */
 export type ChannelPorts = {
   readonly clock: Clock
   readonly logger: Logger

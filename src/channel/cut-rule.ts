@@ -1,6 +1,7 @@
 /** Whether a new segment begins at this sample: at a random access point, or by force because none came in time. */
 export type Cut = 'clean' | 'forced'
 
+/** What decides where segments begin. */
 export type CutRuleOptions = {
   /** What a segment should last, 90 kHz. */
   readonly segmentTicks: number

@@ -53,6 +53,13 @@ export class Lanes {
     for (const lane of this.#lanes) lane.heard(this.#furthestTicks, this.#furthestTicks)
   }
 
+  /** A segment went out: who could have been in it, and is not in the log at all, has missed its start. */
+  closed(sequence: number, isAnnounced: (trackNumber: number) => boolean): void {
+    for (const lane of this.#lanes) {
+      if (lane.joinSequence <= sequence && !isAnnounced(lane.track.trackNumber)) lane.hasMissedStart = true
+    }
+  }
+
   isSilent(lane: Lane): boolean {
     return lane.isSilent(this.#furthestTicks, this.#patienceTicks)
   }

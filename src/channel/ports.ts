@@ -1,7 +1,7 @@
 import type { CodecConfig, Contribution, Sample } from '../media/media.ts'
 import type { LogRecord } from '../presentation/records.ts'
-import type { RenditionSpec } from './rendition-track.ts'
 import type { SegmenterNumbers } from './record-writer.ts'
+import type { RenditionSpec } from './rendition-track.ts'
 
 /** A publisher's session as the channel sees it. */
 export type Publisher = {
@@ -19,6 +19,7 @@ export type ContributionSink = {
   end(reason: string): void
 }
 
+/** Whether a publisher was let in. `description` is shown to whoever runs the encoder. */
 export type Admission =
   | { readonly accepted: true; readonly sink: ContributionSink }
   | { readonly accepted: false; readonly reason: 'busy' | 'not-running' | 'invalid-name'; readonly description: string }
@@ -33,6 +34,7 @@ export type Transcoder = {
   stop(): Promise<void>
 }
 
+/** Where a transcoder's renditions go; nothing of a child comes after its successor's first call. */
 export type TranscoderOutput = {
   renditions(list: readonly RenditionSpec[]): void
   sample(rendition: string, sample: Sample, durationTicks: number): void
@@ -47,6 +49,7 @@ export type NumberStore = {
   save(numbers: SegmenterNumbers): Promise<void>
 }
 
+/** Why a frame found no place in the presentation. */
 export type DropReason = 'straggler' | 'overlap' | 'not-configured' | 'behind' | 'late' | 'no-key-frame'
 
 /** What a channel tells of itself; every call is cheap and never throws. */

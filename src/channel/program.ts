@@ -5,8 +5,10 @@ import type { LogEntry } from './segment-assembly.ts'
 /** Where a program's records go. */
 export type ProgramLog = { append(record: LogRecord, bytes?: Uint8Array): void }
 
+/** Where a program stands between its start and its end. */
 export type ProgramState = 'waiting' | 'running' | 'stopping' | 'stopped'
 
+/** When a program begins and ends. */
 export type ProgramSchedule = {
   /** ms since the epoch; absent: at once. */
   readonly startAtMs?: number

@@ -9,6 +9,7 @@ export type LogEntry = { readonly record: LogRecord; readonly bytes?: Uint8Array
 /** What one rendition put into a segment. `startTicks`: its earliest PTS, in the track's timescale. */
 export type RenditionTotal = { samples: number; sizeBytes: number; durationTicks: number; startTicks: number }
 
+/** What is known of a segment when it opens. */
 export type AssemblyHead = {
   readonly sequence: number
   readonly startTicks: number
@@ -17,6 +18,7 @@ export type AssemblyHead = {
   readonly cut: Cut
 }
 
+/** How a segment's fragments are made. */
 export type AssemblyOptions = {
   /** Part target in seconds; absent: a segment is one fragment. */
   readonly partSeconds: number | undefined

@@ -7,6 +7,7 @@ import { RecordWriter, type SegmenterNumbers } from './record-writer.ts'
 import { type QueuedSample, type RenditionSpec, RenditionTrack } from './rendition-track.ts'
 import { type LogEntry, SegmentAssembly } from './segment-assembly.ts'
 
+/** How the renditions are cut, and where their records go. */
 export type SegmenterOptions = {
   readonly cut: CutRuleOptions
   readonly partSeconds: number | undefined
@@ -19,6 +20,7 @@ export type SegmenterOptions = {
   readonly observer: SegmenterObserver
 }
 
+/** Hears of what a viewer will notice. */
 export type SegmenterObserver = {
   /** A segment that does not start with a random access point, because none came in time. */
   cutForced(startTicks: number): void
@@ -261,10 +263,7 @@ export class Segmenter {
       if (!isComplete) return
       this.#writer.close(oldest)
       this.#assemblies.shift()
-      for (const lane of this.#lanes.all) {
-        const wasExpected = lane.joinSequence <= oldest.head.sequence
-        if (wasExpected && !this.#writer.isAnnounced(lane.track.trackNumber)) lane.hasMissedStart = true
-      }
+      this.#lanes.closed(oldest.head.sequence, (trackNumber) => this.#writer.isAnnounced(trackNumber))
     }
   }
 

@@ -20,6 +20,8 @@ export type Placement =
 /** A picture is shown this far from where it is decoded at most: what is further is no reordering but nonsense. */
 const MAX_COMPOSITION_MS = 10_000
 const TICKS_PER_MS = VIDEO_TIMESCALE / 1_000
+/** Pictures whose decode time goes back by more than this were not mixed up: the clock was set back. */
+const BACK_STEP_MS = 500
 
 /** Maps one session's frames onto the channel's timeline: rollover, jumps, jitter and non-monotonic DTS end here. */
 export class SessionTimeline {
@@ -58,7 +60,7 @@ export class SessionTimeline {
   place(frame: Frame): Placement {
     const step = this.#sessionClock.step(frame.dtsMs, this.#clock.monotonicMs())
     if (step.kind === 'straggler') return { kind: 'dropped', reason: 'straggler' }
-    if (step.kind === 'jump') this.reanchor()
+    if (step.kind === 'jump' || this.#stepsBack(frame, step.ms)) this.reanchor()
     const isJump = this.#leftOffsetMs !== undefined
     this.#offsetMs ??= this.#channel.anchor(step.ms, this.#leftOffsetMs)
     const epochMs = step.ms + this.#offsetMs
@@ -77,6 +79,13 @@ export class SessionTimeline {
     this.#lastEpochMs = 0
     this.#lastVideoTicks.clear()
     for (const [trackId, { config }] of this.#audio) this.configureAudio(trackId, config)
+  }
+
+  /** A step that is too short for the session's clock, which can't tell it from interleaving. */
+  #stepsBack({ kind, trackId }: Frame, sessionMs: number): boolean {
+    const lastTicks = kind === 'video' ? this.#lastVideoTicks.get(trackId) : undefined
+    if (lastTicks === undefined || this.#offsetMs === undefined) return false
+    return lastTicks / TICKS_PER_MS - (sessionMs + this.#offsetMs) > BACK_STEP_MS
   }
 
   #placeVideo(frame: Frame, epochMs: number): PlacedSample {

@@ -28,12 +28,7 @@ export class Transcoded implements LayerOutput, TranscoderOutput {
     this.#ports.tapped({ type: 'config', stream: config.kind, config })
   }
 
-  write(
-    _layer: Layer,
-    kind: 'video' | 'audio',
-    trackId: number,
-    { sample }: PlacedSample,
-  ): Promise<void> | undefined {
+  write(_layer: Layer, kind: 'video' | 'audio', trackId: number, { sample }: PlacedSample): Promise<void> | undefined {
     if (trackId !== 0) return undefined
     this.#isFed = true
     this.#ports.mediaArrived()

@@ -29,6 +29,7 @@ export class RtmpSession {
   #unpublishedMs: number
   #lastMediaMs: number
   #sawMedia = false
+  #countedBytes = 0
   #publishCount = 0
   #pauses = 0
   #lingerUntilMs: number | undefined
@@ -56,6 +57,7 @@ export class RtmpSession {
     )
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
+        this.#countBytes()
         this.#endAll('disconnected')
         resolve()
       })
@@ -68,6 +70,7 @@ export class RtmpSession {
   /** Looks at the clock on behalf of all of this session's time-outs. */
   sweep(nowMs: number): void {
     if (this.#socket.destroyed) return
+    this.#countBytes()
     const { limits } = this.#context
     if (this.#sawMedia || this.#pauses > 0) this.#lastMediaMs = nowMs
     this.#sawMedia = false
@@ -116,9 +119,15 @@ export class RtmpSession {
     if (isTls && !this.#connection.handshakeDone) this.#name('handshake', `no TLS: ${error.message}`)
   }
 
+  /** Now and then, because a labelled counter costs as much as the reading of a small message. */
+  #countBytes(): void {
+    const { bytesRead } = this.#socket
+    this.#context.observer.bytes(bytesRead - this.#countedBytes)
+    this.#countedBytes = bytesRead
+  }
+
   #onData(bytes: Buffer): void {
     if (this.#lingerUntilMs !== undefined) return
-    this.#context.observer.bytes(bytes.byteLength)
     try {
       this.#connection.push(bytes)
     } catch (error) {

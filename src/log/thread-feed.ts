@@ -36,9 +36,11 @@ export type FeedState = {
 const DEFAULT_LIMITS: FeedLimits = { entries: 20_000, bytes: 128 * 2 ** 20 }
 const COPY_SLICE = 512
 const RETRY_MS = 1_000
+/** A message costs more by waking the other thread than by what is in it: what comes within so little goes together. */
+const TURN_MS = 20
 
 /**
- * Keeps the replica behind `port` up to date: the records of a turn go in one message, fragments as places in shared
+ * Keeps the replica behind `port` up to date: the records of 20 ms go in one message, fragments as places in shared
  * memory. A replica that doesn't keep up is sent nothing until it has caught up, and then everything anew; so is one that
  * has just started.
  */
@@ -209,7 +211,7 @@ export class ThreadFeed {
   }
 
   #schedule(): void {
-    this.#turn ??= this.#options.clock.after(0, () => this.#flush())
+    this.#turn ??= this.#options.clock.after(TURN_MS, () => this.#flush())
   }
 
   /** Sends what may be sent: the rest of a copy that has begun, then what came since, then the next copy. */

@@ -5,8 +5,9 @@ import { type Encoder, publish } from '../support/ffmpeg.ts'
 import { type Headend, startHeadend } from '../support/headend.ts'
 import { playingVariant } from '../support/playlist.ts'
 
+const PHONE = { width: 390, height: 844 }
 const PROTOCOLS: readonly WatchProtocol[] = ['hls', 'dash']
-/** Screenshots and other helpers' work share two cores with the decoder: a few frames may be late. */
+/** Encoder, server and decoder share the machine: a few frames may be late. */
 const DROPPED_SHARE = 0.05
 
 let headend: Headend
@@ -126,13 +127,61 @@ it('switches the protocol by its buttons, there and back', async () => {
   await watch.close()
 })
 
-it('plays a pasted address, and says so when there is nothing to play', async () => {
+it('plays a pasted address', async () => {
   const { controlUrl, dashUrl } = headend.quickstart
-  const watch = await WatchPage.open(browser, `${controlUrl}/player/?url=${encodeURIComponent('data:text/plain,x')}`)
+  const watch = await WatchPage.open(browser, `${controlUrl}/player/`)
   await watch.page.fill('#url', dashUrl)
   await watch.page.press('#url', 'Enter')
-  const { protocol } = await watch.playing()
+  const { protocol } = await watch.until('DASH', 20_000, (state) => state.protocol === 'dash' && state.level >= 0)
   expect(protocol).toBe('dash')
+  await watch.playing()
   expect(new URL(watch.page.url()).searchParams.get('url')).toBe(dashUrl)
+  await watch.close()
+})
+
+it("plays HLS by the browser's own means where there are no Media Source Extensions", async () => {
+  const watch = await WatchPage.open(browser, playerUrl('dash'), PHONE, (page) =>
+    page.addInitScript('delete window.MediaSource; delete window.ManagedMediaSource'),
+  )
+  const { protocol } = await watch.playing()
+  expect(protocol).toBe('hls')
+  const { mediaS, wallS } = await watch.watch(4)
+  expect(Math.abs(mediaS - wallS)).toBeLessThan(0.5)
+  expect(await watch.page.isVisible('#protocols')).toBe(false)
+  await watch.close()
+})
+
+it('has room for every control on a phone', async () => {
+  const watch = await WatchPage.open(browser, playerUrl('hls'), PHONE)
+  await watch.playing()
+  await watch.page.evaluate(`document.getElementById('controller').setAttribute('noautohide', '')`)
+  await watch.page.click('#stats-button')
+  for (const name of ['media-play-button', 'media-fullscreen-button', '#quality', '#live', '#unmute', '#stats']) {
+    const box = await watch.page.locator(name).boundingBox()
+    expect(box?.x, name).toBeGreaterThanOrEqual(0)
+    expect((box?.x ?? PHONE.width) + (box?.width ?? 0), name).toBeLessThanOrEqual(PHONE.width)
+    expect(box?.height, name).toBeGreaterThanOrEqual(44)
+  }
+  const scrolled = await watch.page.evaluate('document.documentElement.scrollWidth > innerWidth')
+  expect(scrolled).toBe(false)
+  await watch.close()
+})
+
+it.each([
+  [403, 'Not allowed'],
+  [410, 'No longer available'],
+  [503, 'Not on air yet'],
+  [500, 'The server has a problem'],
+  [200, 'Not a stream'],
+])('explains an answer of %i, and plays on when it passes', async (status, title) => {
+  const headers = { 'access-control-allow-origin': '*' }
+  const watch = await WatchPage.open(browser, playerUrl('hls'), PHONE, (page) =>
+    page.route('**/index.m3u8', (route) => route.fulfill({ status, body: 'no', headers })),
+  )
+  await watch.until('the problem', 20_000, ({ notice }) => notice === 'problem')
+  expect(await watch.page.textContent('#notice-title')).toBe(title)
+  await watch.page.unroute('**/index.m3u8')
+  await watch.playing()
+  expect(await watch.page.isVisible('#notice')).toBe(false)
   await watch.close()
 })

@@ -8,6 +8,7 @@ import type { FlvMessage } from '../support/flv-file.ts'
 import { enhancedMessages, interleave, legacyMessages } from '../support/flv-publish.ts'
 import { exVideo, exVideoTypes, withComposition } from '../support/flv-tags.ts'
 import { temporaryFolder } from '../support/headend.ts'
+import { until } from '../support/playlist.ts'
 import {
   download,
   ffmpegReads,
@@ -15,6 +16,7 @@ import {
   type Packet,
   probe,
   readMpd,
+  readServed,
   type ServedPresentation,
   type ServedRendition,
   servedSeconds,
@@ -78,11 +80,20 @@ const special = ['legacy', 'signed', 'nanos', 'two-audio', 'two-video', 'packed'
 
 let house: ChannelHouse
 beforeAll(async () => {
-  const names = [...pairs.map(({ video, audio }) => nameOf(video, audio)), ...special]
-  const plan = { channel: { segmentDuration: '1s', keyFrameInterval: '1s' } }
-  house = await startChannels(Object.fromEntries(names.map((name) => [name, plan])))
+  const channel = { segmentDuration: '1s', keyFrameInterval: '1s', reconnectGrace: '1ms' }
+  // These programs end once everything was sent, and without gaps till then: tools read their manifests to the end.
+  const program = { stopAt: new Date(Date.now() + 12_000).toISOString() }
+  const paired = pairs.map(({ video, audio }) => [nameOf(video, audio), { channel, program }])
+  house = await startChannels(Object.fromEntries([...paired, ...special.map((name) => [name, { channel }])]))
+  await Promise.all(pairs.map(publishPair))
 })
 afterAll(() => house.headend.stop())
+
+function publishPair({ video, audio }: { readonly video: string; readonly audio: string }): Promise<void> {
+  const { track, fourCc } = audios[audio] as AudioCase
+  const messages = interleave(enhancedMessages((videos[video] as VideoCase).track), enhancedMessages(track, { fourCc }))
+  return publishMessages(house.headend, house.at(nameOf(video, audio)).key, messages)
+}
 
 function nameOf(video: string, audio: string): string {
   return `${video}-${audio}`.replaceAll(/-(?=\d)|-(?=AC)/g, '').toLowerCase()
@@ -133,13 +144,12 @@ describe.each(pairs)('$video with $audio', ({ video, audio }) => {
     const sound = audios[audio] as AudioCase
     const name = nameOf(video, audio)
     const access = house.at(name)
-    const messages = interleave(
-      enhancedMessages(picture.track),
-      enhancedMessages(sound.track, { fourCc: sound.fourCc }),
+    const served = await until(
+      'the end of the program',
+      30_000,
+      () => readServed(access.hlsUrl),
+      ({ renditions }) => renditions.length === 2 && renditions.every(({ playlist }) => playlist.ended),
     )
-    await publishMessages(house.headend, access.key, messages)
-    const served = await servedSeconds(access.hlsUrl, { video: SECONDS, audio: SECONDS - 0.1 })
-
     expect(served.attributes).toHaveLength(1)
     expect(served.attributes[0]).toContain(`CODECS="${picture.codecs},${sound.codecs}"`)
     expect(served.attributes[0]).toContain('RESOLUTION=160x90,FRAME-RATE=25.000')
@@ -161,10 +171,12 @@ describe.each(pairs)('$video with $audio', ({ video, audio }) => {
     const { text, manifest } = await readMpd(access.dashUrl)
     expect(manifest.playlists.map(({ attributes }) => attributes['CODECS'])).toEqual([picture.codecs])
     expect(text).toContain(`codecs="${sound.codecs}"`)
-    const read = await ffmpegReads(access.dashUrl, SECONDS - 1)
+    // ffmpeg counts an MPD's duration from its earliest sample of any track, so that the last two may be past its end.
+    const read = await ffmpegReads(access.dashUrl)
     expect(read.complaints).toBe('')
-    expect(read.packets[0]).toBeGreaterThanOrEqual((SECONDS - 1) * 25)
-    expect(read.packets[1]).toBeGreaterThan(0)
+    expect(read.packets).toHaveLength(2)
+    expect(read.packets[0]).toBeGreaterThanOrEqual(picture.track.samples.length - 2)
+    expect(read.packets[1]).toBeGreaterThanOrEqual(sound.track.samples.length - 2)
   })
 })
 
@@ -257,7 +269,12 @@ describe('multitrack', () => {
       hashes(second),
     )
     expect(served.masterText.match(/TYPE=AUDIO.*DEFAULT=YES/g)).toHaveLength(1)
-    expect((await ffmpegReads(access.dashUrl, SECONDS - 1)).packets).toHaveLength(3)
+    const { text } = await readMpd(access.dashUrl)
+    expect([...text.matchAll(/codecs="([^"]+)"/g)].map(([, codecs]) => codecs)).toEqual([
+      large.codecs,
+      'mp4a.40.2',
+      'mp4a.40.2',
+    ])
   })
 
   it('makes a rendition of each video track, cut at the same instants', async () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readDash, readHls } from '../support/agreement.ts'
 import { ffprobe, run } from '../support/ffmpeg.ts'
 import { type Headend, startHeadend, temporaryFolder } from '../support/headend.ts'
+import { ladderFaults, watchLadder } from '../support/ladder-watch.ts'
 import { fetchBytes, playingVariant, until } from '../support/playlist.ts'
 import { download, mp4boxReading, readServed, shakaComplaints, writeStretch } from '../support/served.ts'
 
@@ -99,6 +100,15 @@ describe('npm start -- --demo', () => {
         const file = writeStretch(join(folder, `${index}-${part}.mp4`), stretch)
         expect(shakaComplaints(file, rendition.kind)).toBe('')
       }
+    }
+  })
+
+  it('cuts all renditions at the same instants, and tells the truth about their lengths', async () => {
+    const renditions = await watchLadder(headend.quickstart.hlsUrl, 12_000)
+    expect(await ladderFaults(renditions)).toEqual([])
+    for (const { bytes, mediaSequences } of renditions) {
+      expect(mediaSequences.length).toBeGreaterThan(5)
+      expect(bytes.size).toBeGreaterThanOrEqual(6)
     }
   })
 

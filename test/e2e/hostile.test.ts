@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ChannelHouse, keyOf, startChannels } from '../support/channels.ts'
 import { temporaryFolder } from '../support/headend.ts'
 import { until } from '../support/playlist.ts'
-import { type HostileTarget, halfHandshakes } from '../support/rtmp-hostile.ts'
+import { type HostileTarget, halfHandshakes, zeroLengthVideo } from '../support/rtmp-hostile.ts'
 import { RtmpPublisher } from '../support/rtmp-publisher.ts'
 import {
   assaults,
@@ -17,7 +17,7 @@ import {
   residentBytes,
 } from '../support/siege.ts'
 
-const SECONDS = 30
+const SECONDS = 20
 const MAX_PER_ADDRESS = 320
 const HALF_HANDSHAKES = 360
 const MAX_GROWTH_BYTES = 50e6
@@ -67,6 +67,19 @@ describe('hostile encoders beside a good stream', () => {
     )
     expect(new Set(named.map(({ session }) => session)).size).toBe(connections)
     expect((await counted(offence)) - countBefore).toBeGreaterThanOrEqual(connections)
+  })
+
+  it('an empty video message is no offence, and ends nothing', async () => {
+    const before = lines().length
+    expect(await zeroLengthVideo(target)).toEqual({ closedByServer: false })
+    const said = await until(
+      'the end of the session',
+      10_000,
+      async () => lines().slice(before),
+      (list) => list.some(({ msg }) => msg === 'publish ended'),
+    )
+    expect(offences(said)).toEqual([])
+    expect(said.filter(({ msg }) => msg === 'publish ended')).toMatchObject([{ reason: 'disconnected' }])
   })
 
   it('random bytes at every stage, and a good publish byte by byte', async () => {
@@ -134,6 +147,8 @@ describe('hostile encoders beside a good stream', () => {
       expect(await frameHashes(file, stream)).toEqual(sent)
     }
     expect(lines().filter(({ level }) => level === 'error' || level === 'fatal')).toEqual([])
+    const keys = offences(lines()).map(({ session, offence }) => `${session} ${offence}`)
+    expect(new Set(keys).size).toBe(keys.length)
     const ends = lines().filter(({ msg, channel }) => msg === 'publish ended' && channel === 'good')
     expect(ends).toMatchObject([{ reason: 'unpublished' }])
   })

@@ -26,6 +26,13 @@ function firstSeconds(seconds: number): FlvMessage[] {
   return both.filter(({ timestampMs }) => timestampMs < seconds * 1_000)
 }
 
+function shifted(messages: readonly FlvMessage[], byMs: number): FlvMessage[] {
+  return messages.map((message) => ({ ...message, timestampMs: message.timestampMs + byMs }))
+}
+
+/** The same once more, without the sequence headers, to go on with. */
+const again = shifted(both.slice(2), SECONDS * 1_000)
+
 let house: ChannelHouse
 let server = ''
 
@@ -217,11 +224,11 @@ function expectContinuousDates(segments: readonly ListedSegment[], text: string)
 
 describe('a program that stops', () => {
   it('ends its playlists with the segments they had, and its MPD becomes static; all can still be fetched', async () => {
-    const stopAt = new Date(Date.now() + 6_000).toISOString()
+    const stopAt = new Date(Date.now() + 12_000).toISOString()
     const own = await startChannels({ stopping: { program: { stopAt } } })
     const { key, hlsUrl, dashUrl } = own.at('stopping')
     const encoder = await openPublisher(own.headend, key)
-    const sent = feed(encoder, both, true)
+    const sent = feed(encoder, [...both, ...again, ...shifted(again, SECONDS * 1_000)], true)
     const before = await playing(hlsUrl, 1)
     expect(videoOf(before).playlist.ended).toBe(false)
     expect((await readMpd(dashUrl)).text).toContain('type="dynamic"')
@@ -242,7 +249,9 @@ describe('a program that stops', () => {
       }
     }
     // The encoder publishes on, to a channel without programs: what has ended stays as it is.
-    await sent
+    const closed = () => own.headend.metric('headend_segmenter_segments_total')
+    const atEnd = await closed()
+    await until('another segment', 15_000, closed, (now) => now > atEnd)
     expect((await readServed(hlsUrl)).renditions.map(({ text }) => text)).toEqual(
       after.renditions.map(({ text }) => text),
     )
@@ -254,6 +263,7 @@ describe('a program that stops', () => {
       expect((await fetch(new URL(uri, dashUrl))).status).toBe(200)
     }
     await encoder.close()
+    await sent
     await own.headend.stop()
   })
 })
@@ -268,13 +278,13 @@ describe('a server that starts again on its data', () => {
     let playlistPath: string | undefined
     try {
       for (let round = 0; round < 3; round++) {
-        const again = await startChannels(plans, { dataDir })
-        const { key, hlsUrl } = again.at('again')
+        const node = await startChannels(plans, { dataDir })
+        const { key, hlsUrl } = node.at('again')
         for (const path of contents.keys()) {
           const status = (await fetch(new URL(path, hlsUrl))).status
           expect([404, 410, 412]).toContain(status)
         }
-        await publishMessages(again.headend, key, both)
+        await publishMessages(node.headend, key, both)
         const served = await playing(hlsUrl, 4)
         const { url, playlist, segments } = videoOf(served)
         playlistPath ??= new URL(url).pathname
@@ -293,8 +303,8 @@ describe('a server that starts again on its data', () => {
             }
           }
         }
-        if (way === 'in order') expect(await again.headend.stop()).toBe(0)
-        else await again.headend.kill()
+        if (way === 'in order') expect(await node.headend.stop()).toBe(0)
+        else await node.headend.kill()
         newestSequence = playlist.segments.at(-1)?.sequence ?? -1
         discontinuitySequence = playlist.segments.at(-1)?.discontinuitySequence ?? -1
       }

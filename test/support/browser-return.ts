@@ -58,8 +58,10 @@ export async function watchReturn(browser: Browser, awaySeconds: readonly number
           const isBack = ({ latencyS = Number.POSITIVE_INFINITY, notice }: Seen) =>
             notice === undefined && Date.now() - latencyS * 1_000 > startMs + 500
           const { latencyS = 0 } = await page.until(`${PROTOCOLS[at]} behind the hole of ${seconds} s`, 60_000, isBack)
-          expect(Math.abs(latencyS - (latencies[at] ?? 0))).toBeLessThan(LATENCY_TOLERANCE_S)
-          expect((Date.now() - thereAtMs) / 1_000).toBeLessThan(RESUME_LIMIT_S)
+          expect(Math.abs(latencyS - (latencies[at] ?? 0)), `${PROTOCOLS[at]} after ${seconds} s`).toBeLessThan(
+            LATENCY_TOLERANCE_S,
+          )
+          expect((Date.now() - thereAtMs) / 1_000, `${PROTOCOLS[at]} after ${seconds} s`).toBeLessThan(RESUME_LIMIT_S)
           const { mediaS, wallS, stalls } = await page.watch(4)
           expect(Math.abs(mediaS - wallS), `${PROTOCOLS[at]} after ${seconds} s`).toBeLessThan(0.5)
           expect(stalls).toBe(0)

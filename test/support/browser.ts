@@ -66,9 +66,16 @@ export class WatchPage {
     page.on('pageerror', (error) => this.complaints.push(String(error)))
   }
 
-  static async open(browser: Browser, url: string, size = { width: 1280, height: 800 }): Promise<WatchPage> {
+  /** `prepare` sees the page before it is loaded. */
+  static async open(
+    browser: Browser,
+    url: string,
+    size = { width: 1280, height: 800 },
+    prepare: (page: Page) => Promise<unknown> = async () => undefined,
+  ): Promise<WatchPage> {
     const context = await browser.newContext({ viewport: size, hasTouch: size.width < 600 })
     const watch = new WatchPage(await context.newPage())
+    await prepare(watch.page)
     await watch.page.goto(url)
     return watch
   }
@@ -140,16 +147,6 @@ export class WatchPage {
       const card = document.getElementById('notice')
       return card.hidden ? '' : card.innerText
     })()`)
-  }
-
-  /** Switches by the button of the page, as a person does. */
-  async switchTo(protocol: WatchProtocol): Promise<void> {
-    await this.page.click(`[data-protocol="${protocol}"]`)
-    await this.until(
-      `the switch to ${protocol}`,
-      20_000,
-      (state) => state.protocol === protocol && state.totalFrames > 0,
-    )
   }
 }
 

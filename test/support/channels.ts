@@ -56,7 +56,7 @@ export function openPublisher(
 
 /**
  * Sends messages in order: as fast as the socket takes them, or, with `realTime`, each when as much wall clock has gone
- * by since the first as their timestamps say.
+ * by since the first as their timestamps say. Ends early when the connection is gone.
  */
 export async function feed(publisher: RtmpPublisher, messages: readonly FlvMessage[], realTime = false): Promise<void> {
   const startMs = performance.now()
@@ -64,6 +64,7 @@ export async function feed(publisher: RtmpPublisher, messages: readonly FlvMessa
   for (const { messageType, timestampMs, payload } of messages) {
     const waitMs = timestampMs - (first?.timestampMs ?? 0) - (performance.now() - startMs)
     if (realTime && waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs))
+    if (publisher.socket.destroyed) return
     await publisher.send(messageType, timestampMs, payload)
   }
 }

@@ -12,7 +12,12 @@ export function run(
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
     // What hangs is ended, so that a failed test leaves nothing behind that eats a core.
-    const child = spawn(program, args, { timeout: LIMIT_MS, killSignal: 'SIGKILL', ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(program, args, {
+      timeout: LIMIT_MS,
+      killSignal: 'SIGKILL',
+      ...options,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let stdout = ''
     let stderr = ''
     child.stdout.on('data', (chunk: Buffer) => {

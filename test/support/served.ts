@@ -218,19 +218,12 @@ export async function readMpd(dashUrl: string): Promise<{ readonly text: string;
   return { text, manifest: parseMpd(text, { manifestUri: dashUrl }) }
 }
 
-/**
- * What ffmpeg reads at a manifest's URL, stream by stream, and what it complains of: `seconds` of media, or, of a
- * presentation that has ended, all.
- */
+/** What ffmpeg reads at the manifest of a presentation that has ended, stream by stream, and what it complains of. */
 export async function ffmpegReads(
   url: string,
-  seconds?: number,
 ): Promise<{ readonly packets: readonly number[]; readonly complaints: string }> {
-  const { stdout, stderr } = await run('ffmpeg', [
-    ...['-v', 'warning', '-nostdin', '-i', url, '-map', '0', '-c', 'copy'],
-    ...(seconds === undefined ? [] : ['-t', `${seconds}`]),
-    ...['-f', 'framemd5', '-'],
-  ])
+  const copy = ['-map', '0', '-c', 'copy', '-f', 'framemd5', '-']
+  const { stdout, stderr } = await run('ffmpeg', ['-v', 'warning', '-nostdin', '-i', url, ...copy])
   const counts: number[] = []
   for (const line of stdout.split('\n')) {
     if (!/^\d/.test(line)) continue

@@ -12,7 +12,6 @@ import {
   oneByteAtATime,
   randomBytesAtEveryStage,
   wholePublish,
-  zeroLengthVideo,
 } from './rtmp-hostile.ts'
 
 /** Asks the server's own runtime to collect all garbage, by the inspector that it was started with (`--inspect=0`). */
@@ -50,7 +49,7 @@ function fatal(name: string, offence: string, connections = 1): Assault {
   return { attack, connections, offence }
 }
 
-/** Every hostile input with the one name that it is to have in the log. */
+/** Every hostile input with the one name that it is to have in the log. (An empty video message has none: encoders send it to keep alive.) */
 export const assaults: Readonly<Record<string, Assault>> = {
   emptySetChunkSize: fatal('emptySetChunkSize', 'control'),
   chunkSizeZero: fatal('chunkSizeZero', 'control'),
@@ -64,7 +63,6 @@ export const assaults: Readonly<Record<string, Assault>> = {
   announceMuchPublished: fatal('announceMuchPublished', 'message-size'),
   announceLessPublished: fatal('announceLessPublished', 'chunk-streams'),
   playerThatInjects: fatal('playerThatInjects', 'command'),
-  zeroLengthVideo: { attack: zeroLengthVideo, connections: 1, offence: 'media' },
   brokenAggregate: { attack: brokenAggregate, connections: 1, offence: 'aggregate' },
   mediaWithoutPublish: { attack: mediaWithoutPublish, connections: 1, offence: 'stray-media' },
 }

@@ -4,14 +4,16 @@ import type { SegmenterNumbers } from '../../../src/channel/record-writer.ts'
 import type { LogEntry } from '../../../src/channel/segment-assembly.ts'
 import { type Clock, VirtualClock } from '../../../src/lib/clock.ts'
 import type { Logger } from '../../../src/lib/logger.ts'
-import { FragmentedMp4Reader } from '../../../src/media/isobmff/fragmented-reader.ts'
 import { avcConfig } from '../../../src/media/codecs/avc.ts'
+import { FragmentedMp4Reader } from '../../../src/media/isobmff/fragmented-reader.ts'
 import type { AudioConfig, VideoConfig } from '../../../src/media/media.ts'
 import { Presentation } from '../../../src/presentation/presentation.ts'
 import type { LogRecord, RecordOf, Track } from '../../../src/presentation/records.ts'
 
 /** Two real configurations of x264, 160x90 and another of the same size. */
-export const video: VideoConfig = avc('0164000affe100186764000aacd9420db011000003000100000300320f12259601000668eae3cb22c0fdf8f800')
+export const video: VideoConfig = avc(
+  '0164000affe100186764000aacd9420db011000003000100000300320f12259601000668eae3cb22c0fdf8f800',
+)
 export const otherVideo: VideoConfig = avc(
   '0164000affe100186764000aacd94727889b011000003e90000ea600f122596001000668ebe3cb22c0fdf8f800',
 )

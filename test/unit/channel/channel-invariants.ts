@@ -27,7 +27,8 @@ export function expectExact(bench: ChannelBench, encoder: SyntheticEncoder): voi
     shifts.set(course, shift)
     const tolerance = kind === 'audio' ? AUDIO_TOLERANCE : TICK
     const errors = [sample.dts - dtsMs / 1_000 - shift, sample.pts - ptsMs / 1_000 - shift]
-    if (Math.max(...errors.map(Math.abs)) > tolerance) throw new Error(`sample ${id} is off by ${errors.join(' and ')} s`)
+    if (Math.max(...errors.map(Math.abs)) > tolerance)
+      throw new Error(`sample ${id} is off by ${errors.join(' and ')} s`)
   }
 }
 
@@ -75,7 +76,9 @@ function expectDecodeOrder(written: readonly WrittenSample[]): void {
     const isSound = sample.rendition.startsWith('audio')
     const earliest = isSound ? before.dts + before.duration - TICK : before.dts
     if (sample.dts < earliest || sample.dts === before.dts) {
-      throw new Error(`sample ${sample.id} of ${sample.rendition} at ${sample.dts}, after ${before.id} at ${before.dts}`)
+      throw new Error(
+        `sample ${sample.id} of ${sample.rendition} at ${sample.dts}, after ${before.id} at ${before.dts}`,
+      )
     }
   }
 }
@@ -110,7 +113,8 @@ export function expectAligned(bench: ChannelBench): void {
       if (!media || !row || hasEarlierSound) continue
       const timescale = kind === 'video' ? 90_000 : 48_000
       const off = Math.abs(media.startTicks / timescale - row.startTicks / 90_000)
-      if (off > (kind === 'video' ? 0.0101 : 0.0411)) throw new Error(`segment ${sequence} of a ${kind} is ${off} s off`)
+      if (off > (kind === 'video' ? 0.0101 : 0.0411))
+        throw new Error(`segment ${sequence} of a ${kind} is ${off} s off`)
     }
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { LogEntry } from '../../../src/channel/segment-assembly.ts'
 import type { SegmenterNumbers } from '../../../src/channel/record-writer.ts'
+import type { LogEntry } from '../../../src/channel/segment-assembly.ts'
 import { Segmenter } from '../../../src/channel/segmenter.ts'
 import type { AudioConfig, Sample, VideoConfig } from '../../../src/media/media.ts'
 import { Presentation } from '../../../src/presentation/presentation.ts'
@@ -156,7 +156,10 @@ describe('Segmenter', () => {
     segmenter.configure({ name: 'video-1', config: video })
     feed(segmenter, 0, 3, { audio: false })
     segmenter.discontinuity('codec-change')
-    segmenter.configure({ name: 'video-1', config: { ...video, record: Uint8Array.from([...video.record, 1]), width: 640 } })
+    segmenter.configure({
+      name: 'video-1',
+      config: { ...video, record: Uint8Array.from([...video.record, 1]), width: 640 },
+    })
     feed(segmenter, 3, 6, { audio: false })
     segmenter.flush()
     expect(only(records, 'track-added').map(({ track }) => [track.track, track.rendition])).toEqual([
@@ -176,7 +179,10 @@ describe('Segmenter', () => {
     segmenter.flush()
     expect(presentation.endSequence).toBe(8)
     const second = presentation.renditions[1]
-    const has = Array.from({ length: 8 }, (_, sequence) => presentation.renditionSegment(second!.index, sequence) !== undefined)
+    const has = Array.from(
+      { length: 8 },
+      (_, sequence) => presentation.renditionSegment(second!.index, sequence) !== undefined,
+    )
     expect(has).toEqual([true, true, false, false, false, true, true, true])
   })
 

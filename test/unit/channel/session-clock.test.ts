@@ -35,4 +35,12 @@ describe('SessionClock', () => {
     expect(clock.step(940, 1)).toEqual({ kind: 'steady', ms: 940 })
     expect(clock.step(1_033, 2)).toEqual({ kind: 'steady', ms: 1_033 })
   })
+
+  it('takes what comes back to the old course later for a jump back, not for a straggler', () => {
+    const clock = new SessionClock()
+    clock.step(1_000, 0)
+    clock.step(3_601_000, 40)
+    expect(clock.step(1_500, 5_000)).toEqual({ kind: 'jump', ms: 1_500 })
+    expect(clock.step(1_540, 5_040)).toEqual({ kind: 'steady', ms: 1_540 })
+  })
 })

@@ -1,5 +1,6 @@
 import type { ContributionSink } from '../../../src/channel/ports.ts'
 import type { AudioConfig, Contribution, VideoConfig } from '../../../src/media/media.ts'
+import { audio, type ChannelBench, video } from './channel-bench.ts'
 
 type Frame = Extract<Contribution, { readonly type: 'frame' }>
 
@@ -58,8 +59,8 @@ export class SyntheticEncoder {
     sink: ContributionSink,
     change: { readonly video?: VideoConfig | undefined; readonly audio?: AudioConfig | undefined } = this.#options,
   ): void {
-    if (change.video) sink.push({ type: 'config', trackId: 0, config: change.video })
-    if (change.audio) sink.push({ type: 'config', trackId: 0, config: change.audio })
+    if (change.video) void sink.push({ type: 'config', trackId: 0, config: change.video })
+    if (change.audio) void sink.push({ type: 'config', trackId: 0, config: change.audio })
   }
 
   /** The encoder's clock is set by so much. */
@@ -124,7 +125,7 @@ export class SyntheticEncoder {
     new DataView(data.buffer).setUint32(0, id)
     this.sent.push({ id, kind, dtsMs, ptsMs: dtsMs + compositionMs, course: this.#course })
     const frame: Frame = { type: 'frame', kind, trackId: 0, dtsMs: toUint32(dtsMs), compositionMs, independent, data }
-    sink.push(frame)
+    void sink.push(frame)
   }
 }
 
@@ -132,3 +133,25 @@ export class SyntheticEncoder {
 function toUint32(ms: number): number {
   return ((ms % 2 ** 32) + 2 ** 32) % 2 ** 32
 }
+
+/** Lets encoders and the clock run side by side, in steps of 100 ms. */
+export async function run(
+  bench: ChannelBench,
+  sources: readonly (readonly [SyntheticEncoder, ContributionSink])[],
+  ms: number,
+): Promise<void> {
+  for (let at = 0; at < ms; at += 100) {
+    await bench.clock.advance(100)
+    for (const [encoder, sink] of sources) encoder.play(sink, 100)
+  }
+}
+
+/** Publishes and says what comes. */
+export async function live(bench: ChannelBench, encoder: SyntheticEncoder, layer?: string): Promise<ContributionSink> {
+  const sink = await bench.publish(layer)
+  encoder.configure(sink)
+  return sink
+}
+
+/** 25 frames a second, a key frame every two seconds. */
+export const usual = { fps: 25, gop: 50, video, audio }

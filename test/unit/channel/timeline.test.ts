@@ -93,4 +93,41 @@ describe('SessionTimeline', () => {
     const other = new SessionTimeline(clock, channel)
     expect(ticksOf(other, frame('video', 10_680))).toBe(first + 680 * 90)
   })
+
+  it('takes pictures that go back by more than half a second for a clock that was set', () => {
+    const { session, channel } = open()
+    ticksOf(session, frame('video', 5_000))
+    expect(session.place(frame('video', 4_600))).toMatchObject({ kind: 'sample' })
+    const highWaterMs = channel.highWaterMs
+    const placement = session.place(frame('video', 4_200))
+    expect(placement).toMatchObject({ kind: 'jump', sample: { compositionTicks: 0 } })
+    expect(channel.highWaterMs).toBeGreaterThan(highWaterMs)
+    expect(session.place(frame('video', 4_240))).toMatchObject({ kind: 'sample' })
+  })
+
+  it('anchors layers that jump together side by side again', async () => {
+    const { clock, channel, session } = open()
+    const other = new SessionTimeline(clock, channel)
+    ticksOf(session, frame('video', 10_000))
+    ticksOf(other, frame('video', 10_000))
+    await clock.advance(40)
+    const first = session.place(frame('video', 5_000_000))
+    await clock.advance(25)
+    const second = other.place(frame('video', 5_000_000))
+    expect(first).toMatchObject({ kind: 'jump' })
+    expect(second).toMatchObject({ kind: 'jump' })
+    expect(second).toEqual(first)
+  })
+
+  it('bounds composition offsets that no decoder could follow', () => {
+    const { session } = open()
+    const placement = session.place(frame('video', 0, 8_388_607))
+    expect(placement).toMatchObject({ sample: { compositionTicks: 900_000 } })
+  })
+
+  it('gives sound its own duration, whatever comes after', () => {
+    const { session } = open()
+    expect(session.place(frame('audio', 0))).toMatchObject({ durationTicks: 1_024 })
+    expect(session.place(frame('video', 0))).toMatchObject({ durationTicks: undefined })
+  })
 })

@@ -7,6 +7,9 @@ import { Replica } from '../../../src/log/replica.ts'
 import { TestLog } from '../../contract/log-fixture.ts'
 import { stateOf } from '../../contract/log-harness.ts'
 
+/** What comes within so little goes in one message. */
+const TURN_MS = 20
+
 /** One end of a connection whose messages arrive when the test says so. */
 class ManualPort implements FeedPort {
   readonly sent: unknown[] = []
@@ -46,7 +49,7 @@ function setUp(limits = { entries: 60, bytes: 1 << 20 }) {
   /** Until nothing has been said for two turns. */
   const settle = async () => {
     for (let quiet = 0; quiet < 2; quiet++) {
-      await clock.advance(1)
+      await clock.advance(TURN_MS)
       if (near.sent.length + far.sent.length > 0) quiet = -1
       reply()
       deliver()
@@ -60,7 +63,9 @@ describe('ThreadFeed', () => {
   it('sends the records of a turn in one message', async () => {
     const { live, near, clock, settle } = setUp()
     await settle()
-    live.addSegments(3)
+    live.addSegments(1)
+    await clock.advance(TURN_MS - 1)
+    live.addSegments(2)
     expect(near.sent).toHaveLength(0)
     await clock.advance(1)
     expect(near.sent).toHaveLength(1)
@@ -87,7 +92,7 @@ describe('ThreadFeed', () => {
       await settle()
       for (let round = 0; round < 200; round++) {
         live.addSegments(1)
-        await clock.advance(1)
+        await clock.advance(TURN_MS)
       }
       expect(feed.state.staleCount).toBe(1)
       expect(feed.state.unackedEntries).toBeLessThanOrEqual(limits.entries)
@@ -111,7 +116,7 @@ describe('ThreadFeed', () => {
     const all = new TestLog('p2', { memory: live.memory, retainMs: undefined }).addTracks().addSegments(600)
     all.log.stop()
     reply()
-    await clock.advance(1)
+    await clock.advance(TURN_MS)
     live.addSegments(5)
     deliver()
     await settle()
@@ -142,7 +147,7 @@ describe('ThreadFeed', () => {
     const { live, near, far, clock, replica, settle, failures, feed, memory } = setUp()
     await settle()
     live.addSegments(2)
-    await clock.advance(1)
+    await clock.advance(TURN_MS)
     // The message that opens a segment is lost on the way.
     const batch = near.sent.shift() as FeedBatch
     far.hear({ ...batch, entries: batch.entries.slice(2) })
