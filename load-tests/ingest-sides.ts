@@ -24,6 +24,7 @@ export type IngestSide = {
 
 const SEGMENT_SECONDS = 2
 const REWIND_SECONDS = 60
+const LISTING = { segmentSeconds: SEGMENT_SECONDS, windowSeconds: REWIND_SECONDS, slackSegments: 2 }
 /** Counters that stay 0 as long as nothing is lost. */
 const LOSSES = [
   'headend_ingest_dropped_frames_total',
@@ -66,7 +67,7 @@ export const headendSide: IngestSide = {
         const found = losses.filter(([, count]) => count > 0).map(([name, count]) => `${name} is ${count}`)
         for (const [index, { sentSeconds }] of sent.entries()) {
           const url = `${headend.quickstart.streamingUrl}/${names[index]}/index.m3u8`
-          const expected = { segmentSeconds: SEGMENT_SECONDS, sentSeconds, windowSeconds: REWIND_SECONDS }
+          const expected = { ...LISTING, sentSeconds }
           found.push(...(await checkStream(url, expected)))
         }
         return found

@@ -16,7 +16,7 @@ export const LOOP_MS = 16_000
 const ENCODE = [
   ...['-f', 'lavfi', '-i', 'testsrc2=size=1280x720:rate=30,noise=alls=18:allf=t'],
   ...['-f', 'lavfi', '-i', 'anoisesrc=amplitude=0.3:color=pink:sample_rate=48000'],
-  ...['-t', String(LOOP_MS / 1_000), '-c:v', 'libx264', '-preset', 'veryfast', '-bf', '2', '-pix_fmt', 'yuv420p'],
+  ...['-t', String(LOOP_MS / 1_000 + 3), '-c:v', 'libx264', '-preset', 'veryfast', '-bf', '2', '-pix_fmt', 'yuv420p'],
   ...['-g', '60', '-keyint_min', '60', '-sc_threshold', '0', '-b:v', '3000k', '-maxrate', '3000k', '-bufsize', '3000k'],
   ...['-c:a', 'aac', '-b:a', '128k', '-ac', '2', '-f', 'flv'],
 ]
@@ -34,7 +34,7 @@ async function cached(name: string, recipe: string, make: (file: string) => Prom
   return file
 }
 
-/** The path of an FLV file of `LOOP_MS` that can be played in a loop. */
+/** The path of an FLV file that is longer than `LOOP_MS` by more than a GOP, so that so much of it can be played in a loop. */
 export function loopFile(): Promise<string> {
   return cached('loop.flv', ENCODE.join(' '), async (file) => void (await ffmpeg(...ENCODE, file)))
 }

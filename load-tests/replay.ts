@@ -23,16 +23,24 @@ function isSequenceHeader({ messageType, payload }: FlvMessage): boolean {
   return (messageType === 9 || isAac) && payload[1] === 0
 }
 
-/** Audio and video of a file apart into sequence headers and what lies within the loop; the rest is left out. */
+/**
+ * Audio and video of a file apart into sequence headers and `loopMs` from the first key frame at which there is sound, which
+ * becomes time 0; the rest is left out. So neither picture nor sound has a hole where the loop is joined.
+ */
 function splitLoop(messages: readonly FlvMessage[], loopMs: number): { intro: FlvMessage[]; loop: FlvMessage[] } {
-  const media = messages.filter(({ messageType }) => messageType !== 18)
+  const media = messages.filter((message) => message.messageType !== 18 && !isSequenceHeader(message))
+  const soundMs = media.find(({ messageType }) => messageType === 8)?.timestampMs ?? 0
+  const startMs = media.find((message) => isKeyFrame(message) && message.timestampMs >= soundMs)?.timestampMs ?? 0
   return {
-    intro: media.filter(isSequenceHeader),
-    loop: media.filter((message) => {
-      const isEndOfSequence = message.messageType === 9 && message.payload[1] === 2
-      return !isSequenceHeader(message) && !isEndOfSequence && message.timestampMs < loopMs
-    }),
+    intro: messages.filter(isSequenceHeader).map((message) => ({ ...message, timestampMs: 0 })),
+    loop: media
+      .filter(({ timestampMs }) => timestampMs >= startMs && timestampMs < startMs + loopMs)
+      .map((message) => ({ ...message, timestampMs: message.timestampMs - startMs })),
   }
+}
+
+function isKeyFrame({ messageType, payload }: FlvMessage): boolean {
+  return messageType === 9 && (payload[0] ?? 0) >>> 4 === 1
 }
 
 /** The loop `times` over, with running timestamps. */

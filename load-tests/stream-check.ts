@@ -7,10 +7,10 @@ export type Expectation = {
   readonly sentSeconds: number
   /** What is listed of it at most. */
   readonly windowSeconds: number
+  /** The open one, and what the encoder and the server hold, may be missing; the window may be passed by one. */
+  readonly slackSegments: number
 }
 
-/** The open segment, and what the encoder and the server hold, may be missing; the window may be passed by one segment. */
-const SLACK_SEGMENTS = 2
 const FRAME_SECONDS = 1 / 30
 
 /** Says what is wrong with a playlist; nothing where all is well. */
@@ -18,7 +18,7 @@ export function problemsOf(playlist: MediaPlaylist, expected: Expectation): stri
   const { segments } = playlist
   const problems: string[] = []
   const listed = segments.reduce((sum, segment) => sum + segment.duration, 0)
-  const slack = SLACK_SEGMENTS * expected.segmentSeconds
+  const slack = expected.slackSegments * expected.segmentSeconds
   const wanted = Math.min(expected.sentSeconds, expected.windowSeconds)
   if (listed < wanted - slack || listed > wanted + slack) {
     problems.push(`${listed.toFixed(1)} s listed where ${wanted.toFixed(1)} s were sent`)

@@ -52,9 +52,9 @@ function installPackages() {
 
 function onPath(program) {
   const names = process.platform === 'win32' ? [`${program}.exe`] : [program]
-  return (process.env.PATH ?? '')
-    .split(delimiter)
-    .some((folder) => names.some((name) => existsSync(join(folder, name)) && statSync(join(folder, name)).isFile()))
+  return [...(process.env.PATH ?? '').split(delimiter), ...postgresFolders()].some((folder) =>
+    names.some((name) => existsSync(join(folder, name)) && statSync(join(folder, name)).isFile()),
+  )
 }
 
 /** Debian packages by the program each is wanted for. */
@@ -68,7 +68,14 @@ function debianPackages() {
     { program: 'promtool', name: 'prometheus' },
     { program: 'openssl', name: 'openssl' },
     { program: 'fc-list', name: 'fontconfig' },
+    { program: 'postgres', name: 'postgresql' },
   ]
+}
+
+/** Debian keeps PostgreSQL's server programs out of PATH, in a folder for each version. */
+function postgresFolders() {
+  const root = '/usr/lib/postgresql'
+  return existsSync(root) ? readdirSync(root).map((version) => join(root, version, 'bin')) : []
 }
 
 function installDebianPackages() {

@@ -12,22 +12,32 @@ export type Standing = {
 
 /** Ahead of the advised position by this part of the advised delay, a late segment would stop playback. */
 const LEAD_SHARE = 0.25
-const HOLE_LEAD_SHARE = 0.1
 /** With this part of the advised delay in the buffer it would not: with the usual three segments, nearly two of them. */
 const BUFFER_SHARE = 0.6
+/** Whoever is further behind than this part of the advised delay does not watch live. */
+const LIVE_SHARE = 1.5
+const LATENCY_TOLERANCE_S = 0.3
 /** Lands inside the first frame: browsers round a seek to a range's very start down to just before it, and wait there. */
 const INSIDE_S = 0.06
 const WORTH_A_JUMP_S = 0.5
 
 /**
  * Whether playback that is about to begin should wait a moment: so close to the live edge that the next segment can't be
- * there in time, as a stream is that has just begun. Behind a hole it waits until the viewer's delay is what it was.
+ * there in time, as a stream is that has just begun.
  */
-export function shouldHold(standing: Standing, isBehindHole: boolean): boolean {
-  const { position, livePosition, liveDelayS, bufferedAheadS } = standing
-  const lead = position - livePosition
-  if (isBehindHole) return lead > HOLE_LEAD_SHARE * liveDelayS
-  return lead > LEAD_SHARE * liveDelayS && bufferedAheadS < BUFFER_SHARE * liveDelayS
+export function shouldHold({ position, livePosition, liveDelayS, bufferedAheadS }: Standing): boolean {
+  return position - livePosition > LEAD_SHARE * liveDelayS && bufferedAheadS < BUFFER_SHARE * liveDelayS
+}
+
+/** How old the picture is behind a hole, and how old it was before. */
+export type Ageing = { readonly latencyS: number; readonly latencyBeforeS: number; readonly liveDelayS: number }
+
+/**
+ * Whether the first picture behind a hole should wait: until the viewer is as far behind as before. One who watched the
+ * past is not made to wait for long.
+ */
+export function shouldHoldBehindHole({ latencyS, latencyBeforeS, liveDelayS }: Ageing): boolean {
+  return latencyS < Math.min(latencyBeforeS, LIVE_SHARE * liveDelayS) - LATENCY_TOLERANCE_S
 }
 
 /** What `jumpTarget` looks at. */

@@ -129,6 +129,8 @@ export class Page implements HeadendPlayer {
   #toggleStats(): void {
     this.#stats.hidden = !this.#stats.hidden
     this.#statsButton.setAttribute('aria-pressed', String(!this.#stats.hidden))
+    // Whoever reads them is not moving the mouse.
+    this.#stats.parentElement?.toggleAttribute('noautohide', !this.#stats.hidden)
     this.#render()
   }
 

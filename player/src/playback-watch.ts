@@ -1,5 +1,5 @@
 import type { Engine, TimeRange } from './engine.ts'
-import { jumpTarget, shouldHold } from './live-course.ts'
+import { jumpTarget, shouldHold, shouldHoldBehindHole } from './live-course.ts'
 import { bufferedAheadS } from './stats.ts'
 
 const TICK_MS = 500
@@ -8,6 +8,7 @@ const NOTICE_AFTER_MS = 4_000
 const JUMP_AFTER_MS = 1_500
 const STUCK_AFTER_MS = 6_000
 const RESTART_AFTER_MS = 20_000
+const LONGEST_HOLD_MS = 8_000
 /** A step of the position between two looks that playback can't have made. */
 const LEAP_S = 5
 
@@ -37,8 +38,11 @@ export class PlaybackWatch {
   #hasPlayed = false
   /** Playback is about to begin, or to go on after it had nothing to play. */
   #isBeginning = true
-  #isBehindHole = false
+  /** How old the picture was when playback ran into a hole. */
+  #latencyBeforeS: number | undefined
+  #latencyS: number | undefined
   #isHolding = false
+  #holdUntilMs = 0
   stalls = 0
 
   constructor(video: HTMLVideoElement, owner: WatchOwner) {
@@ -55,7 +59,7 @@ export class PlaybackWatch {
     this.#restartDueMs = Date.now() + RESTART_AFTER_MS
     this.#hasPlayed = false
     this.#isBeginning = true
-    this.#isBehindHole = false
+    this.#latencyBeforeS = undefined
     this.#lastTime = -1
     this.#release()
   }
@@ -69,7 +73,7 @@ export class PlaybackWatch {
   #onWaiting(): void {
     this.#isBeginning = true
     if (!this.#hasPlayed || this.#video.seeking) return
-    this.#isBehindHole = true
+    this.#latencyBeforeS = this.#latencyS
     this.stalls += 1
   }
 
@@ -79,9 +83,10 @@ export class PlaybackWatch {
     const step = time - this.#lastTime
     const moved = this.#lastTime >= 0 && step > 0 && step < LEAP_S && !seeking
     this.#lastTime = time
-    if (this.#isHolding && !this.#shouldHold()) this.#release()
+    if (this.#isHolding && (now > this.#holdUntilMs || !this.#shouldHold())) this.#release()
     if (moved || paused || ended || this.#isHolding) {
       this.#hasPlayed ||= moved
+      if (moved) this.#latencyS = this.#owner.engine()?.latencyS()
       this.#standingSinceMs = now
       this.#restartDueMs = now + RESTART_AFTER_MS
       if (moved || (paused && readyState >= HTMLMediaElement.HAVE_CURRENT_DATA)) this.#owner.progressed()
@@ -107,9 +112,10 @@ export class PlaybackWatch {
     if (!this.#isBeginning) return
     this.#isBeginning = false
     if (!this.#shouldHold()) {
-      this.#isBehindHole = false
+      this.#latencyBeforeS = undefined
       return
     }
+    this.#holdUntilMs = Date.now() + LONGEST_HOLD_MS
     // The picture waits without being paused: for the viewer, and for the engine, it plays.
     this.#isHolding = true
     this.#video.playbackRate = 0
@@ -118,7 +124,7 @@ export class PlaybackWatch {
   #release(): void {
     if (!this.#isHolding) return
     this.#isHolding = false
-    this.#isBehindHole = false
+    this.#latencyBeforeS = undefined
     this.#video.playbackRate = 1
   }
 
@@ -128,8 +134,12 @@ export class PlaybackWatch {
     const liveDelayS = engine?.liveDelayS()
     if (livePosition === undefined || liveDelayS === undefined) return false
     const { currentTime: position } = this.#video
-    const standing = { position, livePosition, liveDelayS, bufferedAheadS: bufferedAheadS(this.#video) }
-    return shouldHold(standing, this.#isBehindHole)
+    const latencyS = engine?.latencyS()
+    const latencyBeforeS = this.#latencyBeforeS
+    if (latencyBeforeS !== undefined && latencyS !== undefined) {
+      return shouldHoldBehindHole({ latencyS, latencyBeforeS, liveDelayS })
+    }
+    return shouldHold({ position, livePosition, liveDelayS, bufferedAheadS: bufferedAheadS(this.#video) })
   }
 
   /** Over the hole to what comes behind it, or back to the live edge when the position has left the window. */

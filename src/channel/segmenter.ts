@@ -1,32 +1,12 @@
 import { type Sample, timescaleOf } from '../media/media.ts'
 import { type DiscontinuityReason, PRESENTATION_TIMESCALE } from '../presentation/records.ts'
-import { type Cut, CutRule, type CutRuleOptions } from './cut-rule.ts'
+import { type Cut, CutRule } from './cut-rule.ts'
 import { Lane } from './lane.ts'
 import { Lanes } from './lanes.ts'
 import { RecordWriter, type SegmenterNumbers } from './record-writer.ts'
 import { type QueuedSample, type RenditionSpec, RenditionTrack } from './rendition-track.ts'
-import { type LogEntry, SegmentAssembly } from './segment-assembly.ts'
-
-/** How the renditions are cut, and where their records go. */
-export type SegmenterOptions = {
-  readonly cut: CutRuleOptions
-  readonly partSeconds: number | undefined
-  /** A rendition that brings nothing while the others move on by this is not waited for. */
-  readonly patienceSeconds: number
-  readonly allocate: (sizeBytes: number) => Uint8Array
-  readonly wallMs: () => number
-  /** Takes the log's entries in order. */
-  readonly emit: (entry: LogEntry) => void
-  readonly observer: SegmenterObserver
-}
-
-/** Hears of what a viewer will notice. */
-export type SegmenterObserver = {
-  /** A segment that does not start with a random access point, because none came in time. */
-  cutForced(startTicks: number): void
-  /** A sample that came after its segment had to be closed, or before the first key frame. */
-  sampleDropped(rendition: string, reason: 'late' | 'no-key-frame'): void
-}
+import { SegmentAssembly } from './segment-assembly.ts'
+import type { SegmenterOptions } from './segmenter-options.ts'
 
 const TICKS = PRESENTATION_TIMESCALE
 /**

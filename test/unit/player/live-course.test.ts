@@ -1,23 +1,31 @@
 import { describe, expect, it } from 'vitest'
-import { jumpTarget, shouldHold } from '../../../player/src/live-course.ts'
+import { jumpTarget, shouldHold, shouldHoldBehindHole } from '../../../player/src/live-course.ts'
 
 describe('holding playback that is about to begin', () => {
   const standing = { position: 100, livePosition: 100, liveDelayS: 6, bufferedAheadS: 2 }
 
   it('holds what is closer to the live edge than advised and has little in its buffer', () => {
-    expect(shouldHold({ ...standing, livePosition: 96 }, false)).toBe(true)
-    expect(shouldHold({ ...standing, livePosition: 99 }, false)).toBe(false)
-    expect(shouldHold({ ...standing, livePosition: 96, bufferedAheadS: 4 }, false)).toBe(false)
-  })
-
-  it('holds behind a hole until the delay is what it was, whatever is in the buffer', () => {
-    expect(shouldHold({ ...standing, livePosition: 96, bufferedAheadS: 8 }, true)).toBe(true)
-    expect(shouldHold({ ...standing, livePosition: 99.5, bufferedAheadS: 1 }, true)).toBe(false)
+    expect(shouldHold({ ...standing, livePosition: 96 })).toBe(true)
+    expect(shouldHold({ ...standing, livePosition: 99 })).toBe(false)
+    expect(shouldHold({ ...standing, livePosition: 96, bufferedAheadS: 4 })).toBe(false)
   })
 
   it('never holds a viewer who is behind', () => {
-    expect(shouldHold({ ...standing, livePosition: 200, bufferedAheadS: 0 }, false)).toBe(false)
-    expect(shouldHold({ ...standing, livePosition: 200, bufferedAheadS: 0 }, true)).toBe(false)
+    expect(shouldHold({ ...standing, livePosition: 200, bufferedAheadS: 0 })).toBe(false)
+  })
+
+  it('holds behind a hole until the picture is as old as before', () => {
+    const ageing = { latencyBeforeS: 7, liveDelayS: 6 }
+    expect(shouldHoldBehindHole({ ...ageing, latencyS: 4 })).toBe(true)
+    expect(shouldHoldBehindHole({ ...ageing, latencyS: 6.8 })).toBe(false)
+    expect(shouldHoldBehindHole({ ...ageing, latencyS: 12 })).toBe(false)
+  })
+
+  it('does not hold who watched the past for longer than it takes to be live', () => {
+    const ageing = { latencyBeforeS: 70, liveDelayS: 6 }
+    expect(shouldHoldBehindHole({ ...ageing, latencyS: 40 })).toBe(false)
+    expect(shouldHoldBehindHole({ ...ageing, latencyS: 8.8 })).toBe(false)
+    expect(shouldHoldBehindHole({ ...ageing, latencyS: 4 })).toBe(true)
   })
 })
 

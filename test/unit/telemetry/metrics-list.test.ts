@@ -23,5 +23,7 @@ it('docs/metrics.md lists every metric (update with `npx vitest run --project un
     ([, name, help, type]) => `| \`${name}\` | ${type} | ${help?.replaceAll('|', '\\|')} |`,
   )
   expect(rows.length).toBe(metrics.names().length)
-  await expect(`${INTRODUCTION}${rows.sort((a, b) => (a < b ? -1 : 1)).join('\n')}\n`).toMatchFileSnapshot('../../../docs/metrics.md')
+  await expect(`${INTRODUCTION}${rows.sort((a, b) => (a < b ? -1 : 1)).join('\n')}\n`).toMatchFileSnapshot(
+    '../../../docs/metrics.md',
+  )
 })

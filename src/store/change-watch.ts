@@ -1,0 +1,79 @@
+import type { Clock } from '../lib/clock.ts'
+import { AppError } from '../lib/errors.ts'
+import type { Change } from './ports.ts'
+
+/** Wakes who waits for the next write of this process; writes of others are found by asking now and then. */
+export class ChangeBell {
+  readonly #wakers = new Set<() => void>()
+  #rings = 0
+
+  /** How often it has rung: taken before a reading, it tells `wait` whether something has happened since. */
+  get rings(): number {
+    return this.#rings
+  }
+
+  ring(): void {
+    this.#rings++
+    for (const wake of [...this.#wakers]) wake()
+  }
+
+  /** Resolves when it has rung after `heard`, after `timeoutMs`, or when the signal aborts, whichever is first. */
+  wait(heard: number, clock: Clock, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#rings !== heard || signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const wake = () => {
+        timer.cancel()
+        this.#wakers.delete(wake)
+        signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      const timer = clock.after(timeoutMs, wake)
+      this.#wakers.add(wake)
+      signal.addEventListener('abort', wake, { once: true })
+    })
+  }
+}
+
+/** What a watch reads: the changes after a sequence, and up to where the feed is pruned. */
+type ChangeReader = (
+  since: number,
+  signal: AbortSignal,
+) => Promise<{ readonly changes: readonly Change[]; readonly prunedThrough: number }>
+
+type Watch = {
+  readonly read: ChangeReader
+  readonly bell: ChangeBell
+  readonly clock: Clock
+  readonly pollMs: number
+  readonly signal: AbortSignal
+}
+
+/** The feed from `since` on, as `EntityStore.watch` promises it. */
+export async function* watchChanges(watch: Watch, since: number): AsyncGenerator<readonly Change[]> {
+  const { bell, clock, pollMs, signal } = watch
+  let position = since
+  while (!signal.aborted) {
+    const heard = bell.rings
+    const found = await readUnlessDown(watch, position)
+    if (signal.aborted) return
+    if (found && found.prunedThrough > position) {
+      const message = `changes after ${position} are pruned up to ${found.prunedThrough}: list again`
+      throw new AppError('CHANGES_GONE', message, { details: { position, prunedThrough: found.prunedThrough } })
+    }
+    const last = found?.changes.at(-1)
+    if (found && last) {
+      position = last.sequence
+      yield found.changes
+    } else await bell.wait(heard, clock, pollMs, signal)
+  }
+}
+
+/** Undefined while the store is down: the feed goes on where it is when it is back. */
+async function readUnlessDown({ read, signal }: Watch, position: number) {
+  try {
+    return await read(position, signal)
+  } catch (error) {
+    if (signal.aborted || (error instanceof AppError && error.code === 'STORE_DOWN')) return undefined
+    throw error
+  }
+}

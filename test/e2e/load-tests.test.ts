@@ -1,0 +1,34 @@
+import { resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { run } from '../support/ffmpeg.ts'
+
+const MAIN = resolve(import.meta.dirname, '../../load-tests/main.ts')
+const loadTest = (...args: readonly string[]) => run(process.execPath, [MAIN, ...args])
+
+describe('load tests', () => {
+  it('push streams to both servers and print what they cost', async () => {
+    const { code, stdout, stderr } = await loadTest('rtmp-ingest', '--quick')
+    expect(code, stderr).toBe(0)
+    expect(stdout).toMatch(/^headend +2 +\d/m)
+    expect(stdout).toMatch(/^node-media-server +2 +\d/m)
+    expect(stdout).toContain('no budget judged')
+  })
+
+  it('make a ladder with Headend and with ffmpeg alone, and print what it costs', async () => {
+    const { code, stdout, stderr } = await loadTest('transcode', '--quick', '--json')
+    expect(code, stderr).toBe(0)
+    const report = JSON.parse(stdout) as {
+      samples: { side: string; cpuSecondsPerMinute: number }[]
+      verdicts: unknown[]
+    }
+    expect(report.samples.map(({ side }) => side)).toEqual(['headend', 'ffmpeg'])
+    for (const { cpuSecondsPerMinute } of report.samples) expect(cpuSecondsPerMinute).toBeGreaterThan(1)
+    expect(report.verdicts).toEqual([])
+  })
+
+  it('say what is wrong with a command line', async () => {
+    const { code, stderr } = await loadTest('rtmp-egress')
+    expect(code).toBe(2)
+    expect(stderr).toContain('name one load test')
+  })
+})
