@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** Units and contracts run side by side; what drives ffmpeg, sockets or a browser runs one file at a time. */
+/** Units and contracts run side by side, what drives ffmpeg and sockets two files at a time; a browser, or a measurement, alone. */
 export default defineConfig({
   test: {
     reporters: ['default'],
@@ -15,8 +15,19 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          fileParallelism: false,
+          exclude: ['test/e2e/browser-*.test.ts', 'test/e2e/load-tests.test.ts'],
+          // They wait for real time more than they compute.
+          maxWorkers: 2,
           testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/e2e/browser-*.test.ts', 'test/e2e/load-tests.test.ts'],
+          fileParallelism: false,
+          testTimeout: 180_000,
           hookTimeout: 60_000,
         },
       },

@@ -25,6 +25,7 @@ const SHORT_WARMUP_SECONDS = 5
 const RSS_ALLOWANCE_BYTES = 200e6
 /** A publisher that is later than this was short of processor time itself, and the measurement is void. */
 const MAX_LATE_MS = 1_500
+const MAX_PROBLEMS = 5
 const MEGA = 1e6
 const SEEN_ELSEWHERE = 'seen elsewhere: node-media-server 0.195, SRS with HLS 0.164, nginx-rtmp with HLS 0.154'
 
@@ -69,7 +70,7 @@ async function takeSample(
     const heldBytes = await server.heldBytes()
     const sent = await publishers.report()
     const problems = [...publisherProblems(sent, run.maxLateMs), ...(await server.problems(sent))]
-    if (problems.length > 0) throw new Error(`${side.name} with ${streams} streams: ${problems.join('; ')}`)
+    if (problems.length > 0) throw new Error(`${side.name} with ${streams} streams: ${summary(problems)}`)
     return {
       side: side.name,
       streams,
@@ -81,6 +82,12 @@ async function takeSample(
   } finally {
     await scope.stop()
   }
+}
+
+/** Thirty streams have thirty times the same problem. */
+function summary(problems: readonly string[]): string {
+  const more = problems.length - MAX_PROBLEMS
+  return problems.slice(0, MAX_PROBLEMS).join('; ') + (more > 0 ? `; and ${more} more` : '')
 }
 
 function publisherProblems(streams: readonly StreamReport[], maxLateMs: number): string[] {

@@ -32,7 +32,7 @@ describe('descendants', () => {
       [9, 1],
       [4, 2],
     ])
-    expect(descendants(2, parents).sort()).toEqual([2, 3, 4, 5])
+    expect(descendants(2, parents).sort((a, b) => a - b)).toEqual([2, 3, 4, 5])
   })
 })
 
