@@ -1,7 +1,7 @@
 import { AppError } from '../lib/errors.ts'
 import { MemoryRegion } from './memory-region.ts'
 
-const DEFAULT_REGION_BYTES = 32 * 2 ** 20
+const DEFAULT_REGION_BYTES = 16 * 2 ** 20
 const MAX_FRAGMENT_BYTES = 256 * 2 ** 20
 
 /** Where bytes lie, in a form that other threads understand. */

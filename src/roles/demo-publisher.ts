@@ -19,7 +19,7 @@ export const DEMO_FONT = '/usr/share/fonts/truetype/dejavu/DejaVuSansMono-Bold.t
 
 /** The arguments of an encoder that publishes a moving test pattern with a clock and a tone, in real time. */
 export function demoArguments(url: string, hasFont: boolean): string[] {
-  const clock = `drawtext=fontfile=${DEMO_FONT}:text='%{localtime\\:%H\\\\\\:%M\\\\\\:%S}':fontsize=64:fontcolor=white:box=1:boxcolor=black@0.6:boxborderw=16:x=(w-tw)/2:y=h-th-48`
+  const clock = `drawtext=fontfile=${DEMO_FONT}:text='%{localtime\\:%H\\\\\\:%M\\\\\\:%S}':fontsize=64:fontcolor=white:box=1:boxcolor=black@0.6:boxborderw=16:x=(w-tw)/2:y=(h-th)/4`
   return [
     ...['-hide_banner', '-nostdin', '-loglevel', 'error', '-re'],
     ...[
