@@ -66,6 +66,7 @@ export function jumpTarget({ position, buffered, livePosition, stretch, isEngine
       return start + INSIDE_S <= reach ? start + INSIDE_S : undefined
   }
   if (!stretch || livePosition === undefined || !isEngineStuck) return undefined
-  const isBehind = position < stretch.start && livePosition >= stretch.start + INSIDE_S
-  return isBehind ? livePosition : undefined
+  // In the stretch, and nothing comes: an engine that jumped here by itself may have missed it; a seek tells it again.
+  if (position >= stretch.start) return position + WORTH_A_JUMP_S < stretch.end ? position + INSIDE_S : undefined
+  return livePosition >= stretch.start + INSIDE_S ? livePosition : undefined
 }

@@ -100,7 +100,8 @@ export class PlaybackWatch {
     const standingMs = now - this.#standingSinceMs
     const isAway = engine.inputAway()
     if (standingMs > NOTICE_AFTER_MS) this.#owner.standing(isAway)
-    if (standingMs > JUMP_AFTER_MS && now >= this.#jumpDueMs) this.#jump(engine, standingMs > STUCK_AFTER_MS)
+    const isStuck = standingMs > STUCK_AFTER_MS
+    if (standingMs > JUMP_AFTER_MS && now >= this.#jumpDueMs) this.#jump(engine, isStuck)
     // While the encoder is away there is nothing that a new engine could play, and the old one keeps asking.
     if (isAway) this.#restartDueMs = now + RESTART_AFTER_MS
     if (now < this.#restartDueMs) return
@@ -155,15 +156,16 @@ export class PlaybackWatch {
       stretch,
       isEngineStuck,
     })
-    if (target !== undefined) this.#seek(target)
+    if (target !== undefined) this.#seek(target, isEngineStuck ? STUCK_AFTER_MS : JUMP_AFTER_MS)
     else if (livePosition !== undefined && range && this.#hasPlayed && position < range.start - 1)
-      this.#seek(livePosition)
+      this.#seek(livePosition, JUMP_AFTER_MS)
   }
 
-  #seek(position: number): void {
+  /** `restMs`: what the engine is given to load before it is disturbed again. */
+  #seek(position: number, restMs: number): void {
     this.#isBeginning = true
     this.#lastTime = position
-    this.#jumpDueMs = Date.now() + JUMP_AFTER_MS
+    this.#jumpDueMs = Date.now() + restMs
     this.#video.currentTime = position
   }
 }

@@ -59,7 +59,8 @@ describe('jumping on', () => {
     expect(jumpTarget(unloaded)).toBeUndefined()
     expect(jumpTarget({ ...unloaded, isEngineStuck: true })).toBe(81)
     expect(jumpTarget({ ...unloaded, isEngineStuck: true, livePosition: 79 })).toBeUndefined()
-    expect(jumpTarget({ ...unloaded, isEngineStuck: true, position: 82 })).toBeUndefined()
+    expect(jumpTarget({ ...unloaded, isEngineStuck: true, position: 82 })).toBeCloseTo(82.06, 9)
+    expect(jumpTarget({ ...unloaded, isEngineStuck: true, position: 86.8 })).toBeUndefined()
     expect(jumpTarget({ ...unloaded, isEngineStuck: true, stretch: undefined })).toBeUndefined()
   })
 
