@@ -14,6 +14,7 @@ export type Problem = {
 
 const statusByKind: Readonly<Record<ErrorKind, number>> = {
   invalid: 400,
+  unauthenticated: 401,
   forbidden: 403,
   'not-found': 404,
   conflict: 409,
@@ -21,6 +22,8 @@ const statusByKind: Readonly<Record<ErrorKind, number>> = {
   'not-yet': 412,
   precondition: 412,
   'too-large': 413,
+  'unsupported-type': 415,
+  'too-many': 429,
   internal: 500,
   unavailable: 503,
 }

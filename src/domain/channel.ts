@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { durationMs } from './duration.ts'
-import { type Draft, envelope, labels, lastErrorSchema, owned } from './envelope.ts'
+import { type Draft, envelope, labels, lastErrorSchema, operationIdSchema, owned } from './envelope.ts'
 import { inputHealthSchema } from './input-health.ts'
 import { type Id, idSchema, newGuid, newId, newSecret, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
@@ -168,6 +168,7 @@ const server = {
   previewLocatorId: guidSchema.meta({ description: 'Under which the preview is served.' }),
   state: z.enum(channelMachine.states).exclude(['Deleted']),
   desiredState: z.enum(['Running', 'Stopped']).meta({ description: 'What the channel is meant to be.' }),
+  operationId: operationIdSchema,
   lastError: lastErrorSchema.optional(),
 }
 

@@ -47,5 +47,10 @@ export const lastErrorSchema = z
     example: { code: 'FFMPEG_MISSING', detail: 'There is no ffmpeg to run.', time: '2026-11-02T20:15:00Z' },
   })
 
+/** The operation that is under way, while there is one. */
+export const operationIdSchema = idSchema('operation')
+  .optional()
+  .meta({ description: 'The operation that is under way; absent when there is none.' })
+
 /** An entity before the store has given it its times and etag. */
 export type Draft<T> = Omit<T, 'created' | 'lastModified' | 'etag'>

@@ -4,7 +4,7 @@ import type { Account } from './account.ts'
 import { assertQuota } from './account.ts'
 import type { Channel } from './channel.ts'
 import { durationMs } from './duration.ts'
-import { type Draft, envelope, labels, lastErrorSchema, owned } from './envelope.ts'
+import { type Draft, envelope, labels, lastErrorSchema, operationIdSchema, owned } from './envelope.ts'
 import { type Id, idSchema, newId, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
 import { durationSchema, timestampSchema } from './scalars.ts'
@@ -111,6 +111,7 @@ export const programSchema = z
     assetId: idSchema('asset'),
     state: z.enum(programMachine.states).exclude(['Deleted']),
     desiredState: z.enum(['Running', 'Stopped']).meta({ description: 'What the program is meant to be.' }),
+    operationId: operationIdSchema,
     startedAt: timestampSchema.optional().meta({ description: 'When it was last started.' }),
     stoppedAt: timestampSchema.optional().meta({ description: 'When it last stopped.' }),
     lastError: lastErrorSchema.optional(),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
-import { type Draft, envelope, labels, lastErrorSchema, owned } from './envelope.ts'
+import { type Draft, envelope, labels, lastErrorSchema, operationIdSchema, owned } from './envelope.ts'
 import { type Id, newId, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
 import { addressListSchema, durationSchema } from './scalars.ts'
@@ -109,6 +109,7 @@ const server = {
   isDefault: z.boolean().meta({ description: 'Made with the account; can’t be deleted.' }),
   state: z.enum(streamingEndpointMachine.states).exclude(['Deleted']),
   desiredState: z.enum(['Running', 'Stopped']).meta({ description: 'What it is meant to be.' }),
+  operationId: operationIdSchema,
   lastError: lastErrorSchema.optional(),
 }
 

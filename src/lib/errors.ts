@@ -1,6 +1,7 @@
 /** How the HTTP edge answers an error of this kind; nothing else turns a kind into a status. */
 export type ErrorKind =
   | 'invalid'
+  | 'unauthenticated'
   | 'forbidden'
   | 'not-found'
   | 'gone'
@@ -9,6 +10,8 @@ export type ErrorKind =
   | 'precondition'
   | 'unavailable'
   | 'too-large'
+  | 'too-many'
+  | 'unsupported-type'
   | 'internal'
 
 type ErrorSpec = { readonly kind: ErrorKind; readonly retryable: boolean }
@@ -36,14 +39,18 @@ export const errorCatalog = {
   IN_USE: { kind: 'conflict', retryable: false },
   LIMIT_EXCEEDED: { kind: 'too-large', retryable: false },
   LADDER_INVALID: { kind: 'invalid', retryable: false },
+  MEDIA_TYPE_UNSUPPORTED: { kind: 'unsupported-type', retryable: false },
   MEDIA_UNSUPPORTED: { kind: 'invalid', retryable: false },
   NAME_TAKEN: { kind: 'conflict', retryable: false },
   ORIGIN_BUSY: { kind: 'unavailable', retryable: true },
   ORIGIN_THREAD_DOWN: { kind: 'unavailable', retryable: true },
+  PAGE_FOREIGN: { kind: 'forbidden', retryable: false },
   PART_UNRESPONSIVE: { kind: 'unavailable', retryable: true },
   PERMISSION_DENIED: { kind: 'forbidden', retryable: false },
   QUOTA_EXCEEDED: { kind: 'forbidden', retryable: false },
+  RATE_LIMITED: { kind: 'too-many', retryable: true },
   REFERENCE_MISSING: { kind: 'conflict', retryable: false },
+  REQUEST_INVALID: { kind: 'invalid', retryable: false },
   SEGMENT_GONE: { kind: 'gone', retryable: false },
   SEGMENT_NOT_YET: { kind: 'not-yet', retryable: true },
   STATE_CONFLICT: { kind: 'conflict', retryable: false },
@@ -53,6 +60,7 @@ export const errorCatalog = {
   STORE_INPUT_INVALID: { kind: 'invalid', retryable: false },
   STORE_SCHEMA_NEWER: { kind: 'unavailable', retryable: false },
   TLS_UNREADABLE: { kind: 'invalid', retryable: false },
+  UNAUTHENTICATED: { kind: 'unauthenticated', retryable: false },
   URL_INVALID: { kind: 'invalid', retryable: false },
   URL_UNKNOWN: { kind: 'not-found', retryable: false },
 } as const satisfies Record<string, ErrorSpec>

@@ -12,6 +12,7 @@ export type Problem = {
 
 const STATUS: Readonly<Record<ErrorKind, { readonly status: number; readonly title: string }>> = {
   invalid: { status: 400, title: 'The request is malformed' },
+  unauthenticated: { status: 401, title: 'Not logged in' },
   forbidden: { status: 403, title: 'Not allowed' },
   'not-found': { status: 404, title: 'There is nothing at this address' },
   gone: { status: 410, title: 'No longer kept' },
@@ -19,6 +20,8 @@ const STATUS: Readonly<Record<ErrorKind, { readonly status: number; readonly tit
   conflict: { status: 409, title: 'In conflict with the present state' },
   precondition: { status: 412, title: 'A condition of the request does not hold' },
   'too-large': { status: 413, title: 'Too large' },
+  'unsupported-type': { status: 415, title: 'Of a type that is not taken' },
+  'too-many': { status: 429, title: 'Too often' },
   unavailable: { status: 503, title: 'Unavailable for the moment' },
   internal: { status: 500, title: 'Something broke here' },
 }

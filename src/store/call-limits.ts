@@ -1,6 +1,6 @@
+import type { CallLimits } from '../domain/entity-store.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
-import type { CallLimits } from './ports.ts'
 
 /** What is known of a write that failed; a read counts as not applied. */
 export type Outcome = 'not-applied' | 'unknown'

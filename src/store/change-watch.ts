@@ -1,6 +1,6 @@
+import type { Change } from '../domain/entity-store.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
-import type { Change } from './ports.ts'
 
 /** Wakes who waits for the next write of this process; writes of others are found by asking now and then. */
 export class ChangeBell {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { ListQuery } from '../domain/entity-store.ts'
 import { AppError } from '../lib/errors.ts'
-import type { ListQuery } from './ports.ts'
 
 /** The last entity of a page; the next page begins behind it, whatever was added or deleted meanwhile. */
 export type Position = { readonly created: number; readonly id: string }

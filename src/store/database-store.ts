@@ -1,4 +1,19 @@
 import { randomUUID } from 'node:crypto'
+import type {
+  CallLimits,
+  Change,
+  Entity,
+  EntityContent,
+  EntityStore,
+  ListQuery,
+  NewEntity,
+  Page,
+  RecordPage,
+  RecordQuery,
+  RememberedAnswer,
+  WriteOperation,
+  WriteResult,
+} from '../domain/entity-store.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Row, Statement } from './batch.ts'
@@ -17,21 +32,6 @@ import {
   checkName,
   storeLimits,
 } from './input-check.ts'
-import type {
-  CallLimits,
-  Change,
-  Entity,
-  EntityContent,
-  EntityStore,
-  ListQuery,
-  NewEntity,
-  Page,
-  RecordPage,
-  RecordQuery,
-  RememberedAnswer,
-  WriteOperation,
-  WriteResult,
-} from './ports.ts'
 import {
   changesStatement,
   getByNameStatement,

@@ -1,6 +1,6 @@
+import type { CallLimits } from '../domain/entity-store.ts'
 import type { Batch, BatchResult } from './batch.ts'
 import type { Dialect } from './migrations.ts'
-import type { CallLimits } from './ports.ts'
 
 /** A database that carries out batches: what both engines are to the store. */
 export type Database = {

@@ -1,5 +1,5 @@
+import type { Change, Entity, RememberedAnswer, StoredRecord } from '../domain/entity-store.ts'
 import type { Row } from './batch.ts'
-import type { Change, Entity, RememberedAnswer, StoredRecord } from './ports.ts'
 
 /** The revision as others see it. */
 export function writeEtag(revision: number): string {

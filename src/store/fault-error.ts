@@ -1,6 +1,6 @@
+import type { WriteOperation } from '../domain/entity-store.ts'
 import { AppError, type ErrorCode } from '../lib/errors.ts'
 import type { Row } from './batch.ts'
-import type { WriteOperation } from './ports.ts'
 
 type Fault = { readonly code: ErrorCode; readonly rows: readonly Row[] }
 

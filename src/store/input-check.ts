@@ -1,5 +1,12 @@
+import type {
+  EntityContent,
+  EntityKey,
+  JsonValue,
+  ListQuery,
+  NewRecord,
+  RememberedAnswer,
+} from '../domain/entity-store.ts'
 import { AppError } from '../lib/errors.ts'
-import type { EntityContent, EntityKey, JsonValue, ListQuery, NewRecord, RememberedAnswer } from './ports.ts'
 
 /** What is stored is bounded, and fits an index row of either engine (PostgreSQL: 2,704 bytes). */
 export const storeLimits = {

@@ -1,9 +1,9 @@
+import type { CallLimits } from '../domain/entity-store.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { BatchResult, Statement } from './batch.ts'
 import type { Database } from './database.ts'
 import { migrationsFor, migrationTableFor } from './migrations.ts'
-import type { CallLimits } from './ports.ts'
 
 function rowsOf(result: BatchResult): readonly (readonly { readonly [column: string]: unknown }[])[] {
   if (result.kind === 'done') return result.rows

@@ -1,12 +1,12 @@
 import { Socket } from 'node:net'
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
+import type { CallLimits } from '../domain/entity-store.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import { type Batch, type BatchResult, batchSizeBytes, type Row, unexpected } from './batch.ts'
 import { Admission, startDeadline, storeDown, storeStopped } from './call-limits.ts'
 import type { Database } from './database.ts'
-import type { CallLimits } from './ports.ts'
 import { faultCodeOf, isConflict, isOurMistake } from './postgres-errors.ts'
 
 /** ms */

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
+import type { ListQuery, RecordLog, RecordQuery } from '../domain/entity-store.ts'
 import type { Statement } from './batch.ts'
 import { type Builder, statementOf } from './builder.ts'
 import { readCursor } from './cursor.ts'
-import type { ListQuery, RecordLog, RecordQuery } from './ports.ts'
 
 /** The first text, by UTF-8 bytes, that doesn't begin with `prefix` and comes after all that do; undefined where none does. */
 export function endOfPrefix(prefix: string): string | undefined {

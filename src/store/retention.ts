@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
+import type { RecordLog } from '../domain/entity-store.ts'
 import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Statement } from './batch.ts'
 import { type Builder, statementOf } from './builder.ts'
 import type { Database } from './database.ts'
-import type { RecordLog } from './ports.ts'
 
 /** How long, in milliseconds, each of the append-only tables keeps a row. */
 export type Retention = { readonly changeMs: number; readonly auditMs: number; readonly eventMs: number }

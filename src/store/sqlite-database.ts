@@ -1,10 +1,10 @@
 import { Worker } from 'node:worker_threads'
+import type { CallLimits } from '../domain/entity-store.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Batch, BatchResult } from './batch.ts'
 import { storeDown, storeStopped } from './call-limits.ts'
 import type { Database } from './database.ts'
-import type { CallLimits } from './ports.ts'
 import { SqliteLink, type StartThread } from './sqlite-link.ts'
 
 const FIRST_RESTART_MS = 50

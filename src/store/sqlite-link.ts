@@ -1,9 +1,9 @@
 import type { Worker } from 'node:worker_threads'
+import type { CallLimits } from '../domain/entity-store.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { type Batch, type BatchResult, batchSizeBytes } from './batch.ts'
 import { Admission, type Outcome, startDeadline, storeDown } from './call-limits.ts'
-import type { CallLimits } from './ports.ts'
 import {
   type SqliteAnswer,
   type SqliteReport,

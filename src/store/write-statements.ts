@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
+import type { EntityContent, EntityKey, WriteOperation, WriteResult } from '../domain/entity-store.ts'
 import type { Row, Statement } from './batch.ts'
 import { type Builder, statementOf } from './builder.ts'
 import { entityOf, readEtag } from './entity-row.ts'
 import { checkAccount, checkContent, checkKey, checkRecord, checkRemembered, jsonText } from './input-check.ts'
-import type { EntityContent, EntityKey, WriteOperation, WriteResult } from './ports.ts'
 
 /** One operation as statements, and how the rows of these statements become its result. */
 export type CompiledWrite = {

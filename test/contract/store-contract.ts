@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest'
-import type { Store } from '../../src/store/ports.ts'
+import type { Store } from '../../src/domain/entity-store.ts'
 import { open, type StoreEngine } from './store-engine.ts'
 import { entityContract } from './store-entities.ts'
 import { failureContract } from './store-failure.ts'

@@ -1,7 +1,7 @@
+import type { Store } from '../../src/domain/entity-store.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { openStore, type StoreOptions } from '../../src/store/open-store.ts'
-import type { Store } from '../../src/store/ports.ts'
 
 /** What the contract needs of an engine under test. */
 export type StoreEngine = {

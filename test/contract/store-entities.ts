@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { JsonValue, Store } from '../../src/store/ports.ts'
+import type { JsonValue, Store } from '../../src/domain/entity-store.ts'
 import { failureOf, unique } from './store-engine.ts'
 
 /** Names and values that would end a string, a statement or a pattern, if anybody let them. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Store } from '../../src/store/ports.ts'
+import type { Store } from '../../src/domain/entity-store.ts'
 import { failureOf, open, type StoreEngine, unique } from './store-engine.ts'
 
 /** How late an answer may be on a machine that others use as well. */

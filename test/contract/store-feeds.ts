@@ -1,8 +1,8 @@
 import { expect, it, vi } from 'vitest'
+import type { Change, Store } from '../../src/domain/entity-store.ts'
 import { VirtualClock } from '../../src/lib/clock.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { openStore } from '../../src/store/open-store.ts'
-import type { Change, Store } from '../../src/store/ports.ts'
 import { failureOf, open, type StoreEngine, unique } from './store-engine.ts'
 
 /** Reads the feed until `isEnough`, or for too long. */

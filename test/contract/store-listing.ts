@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Entity, ListQuery, Store } from '../../src/store/ports.ts'
+import type { Entity, ListQuery, Store } from '../../src/domain/entity-store.ts'
 import { failureOf, unique } from './store-engine.ts'
 
 /** Every entity of a query, page by page, doing something in between. */

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { Entity, EntityContent, NewEntity, Reference, Store, WriteOperation } from '../../src/store/ports.ts'
+import type {
+  Entity,
+  EntityContent,
+  NewEntity,
+  Reference,
+  Store,
+  WriteOperation,
+} from '../../src/domain/entity-store.ts'
 import { unique } from './store-engine.ts'
 import { walk } from './store-listing.ts'
 

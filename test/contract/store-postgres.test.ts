@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest'
-import type { Store } from '../../src/store/ports.ts'
+import type { Store } from '../../src/domain/entity-store.ts'
 import { storeContract } from './store-contract.ts'
 import { failureOf, open } from './store-engine.ts'
 import { PostgresEngine } from './store-postgres-engine.ts'

@@ -1,4 +1,4 @@
-import type { ListQuery, NewEntity } from '../../src/store/ports.ts'
+import type { ListQuery, NewEntity } from '../../src/domain/entity-store.ts'
 import { open } from './store-engine.ts'
 
 const OPERATIONS = 100

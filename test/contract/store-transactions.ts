@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Reference, Store } from '../../src/store/ports.ts'
+import type { Reference, Store } from '../../src/domain/entity-store.ts'
 import { failureOf, unique } from './store-engine.ts'
 
 const refTo = (id: string, onDelete: Reference['onDelete'], relation = 'to'): Reference => ({
