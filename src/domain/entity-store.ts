@@ -139,6 +139,8 @@ export type EntityStore = {
   delete(kind: string, id: string, ifEtag?: string, limits?: CallLimits): Promise<void>
   /** Pages hold still: what is created later comes at the end. @throws AppError `CURSOR_INVALID` */
   list(query: ListQuery, limits?: CallLimits): Promise<Page>
+  /** How many entities of a kind an account has. */
+  count(accountId: string, kind: string, limits?: CallLimits): Promise<number>
   /**
    * All of 1 to 100 writes, or none: the first that fails is thrown, with `details.operation` its index.
    * @throws AppError as the single writes do, and `IDEMPOTENCY_KEY_USED` of a `remember` whose key is not yet free

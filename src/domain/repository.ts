@@ -66,6 +66,10 @@ export class Repository {
     return { items: items.map((item) => fromStored(kind, item)), ...(cursor !== undefined && { cursor }) }
   }
 
+  count(kind: StoredKind, accountId: string, limits?: CallLimits): Promise<number> {
+    return this.#store.count(accountId, kind, limits)
+  }
+
   /** Every entity that the query matches, oldest first, read page by page. */
   async *each<K extends StoredKind>(
     kind: K,

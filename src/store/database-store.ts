@@ -34,6 +34,7 @@ import {
 } from './input-check.ts'
 import {
   changesStatement,
+  countStatement,
   getByNameStatement,
   getStatement,
   listStatement,
@@ -96,6 +97,12 @@ export class DatabaseStore implements EntityStore {
     const items = rows.slice(0, query.limit).map(entityOf)
     const last = items.at(-1)
     return rows.length > items.length && last ? { items, cursor: writeCursor(query, last) } : { items }
+  }
+
+  async count(accountId: string, kind: string, limits?: CallLimits): Promise<number> {
+    checkKey({ kind, id: accountId })
+    const [row] = await this.#readOne(countStatement(this.#builder, accountId, kind), limits)
+    return Number(row?.['count'] ?? 0)
   }
 
   async transaction<const Operations extends readonly WriteOperation[]>(

@@ -64,6 +64,12 @@ export function listStatement(builder: Builder, query: ListQuery): Statement {
   return statementOf({ compile: () => select.compile(builder) })
 }
 
+/** How many entities of a kind an account has. */
+export function countStatement(builder: Builder, accountId: string, kind: string): Statement {
+  const query = builder.selectFrom('entity').select(({ fn }) => fn.countAll().as('count'))
+  return statementOf(query.where('account_id', '=', accountId).where('kind', '=', kind))
+}
+
 /** Changes after `since`. The mark is to be read after them: what is pruned in between then shows. */
 export function changesStatement(builder: Builder, since: number, limit: number): Statement {
   const query = builder.selectFrom('change').select(['sequence', 'op', 'kind', 'id', 'account_id'])

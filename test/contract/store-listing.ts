@@ -65,6 +65,16 @@ export function listingContract(store: () => Store): void {
     expect(ids.slice(30)).toEqual(added.slice(0, 4))
   })
 
+  it('counts what an account has of a kind', async () => {
+    const accountId = unique('account')
+    expect(await store().count(accountId, 'k')).toBe(0)
+    const made = await createSome(store(), accountId, 'k', 3)
+    await createSome(store(), accountId, 'l', 2)
+    await createSome(store(), unique('account'), 'k', 1)
+    await store().delete('k', made[0]?.id ?? '')
+    expect(await store().count(accountId, 'k')).toBe(2)
+  })
+
   it('filters by tag, name prefix and reference, and by all of them', async () => {
     const accountId = unique('account')
     const targets = await createSome(store(), accountId, 't', 2)

@@ -1,0 +1,33 @@
+import type { InputHealth } from '../../domain/input-health.ts'
+import type { RandomBytes } from '../../domain/kinds.ts'
+import type { Operation } from '../../domain/operation.ts'
+import type { Repository } from '../../domain/repository.ts'
+import type { Clock } from '../../lib/clock.ts'
+
+/** What every resource needs. */
+export type ResourceDeps = {
+  readonly repository: Repository
+  readonly clock: Clock
+  readonly random: RandomBytes
+  readonly operations: OperationWatch
+}
+
+/** Waits for operations that this or another node carries out. */
+export type OperationWatch = {
+  /** The operation as it is when it is done, when `limitMs` have passed, or when the signal is aborted, whichever is first. */
+  wait(operation: Operation, limitMs: number, signal: AbortSignal): Promise<Operation>
+}
+
+/** What runs on this node of channels, as an answer shows it. */
+export type ChannelStatusSource = {
+  /** Of the input while the channel runs here. */
+  health(channelId: string): InputHealth | undefined
+}
+
+/** Where encoders and viewers reach this node. */
+export type PublicAddresses = {
+  readonly rtmpUrl: string
+  readonly rtmpsUrl: string | undefined
+  /** Of a path on the streaming endpoint, for a client that reached us under `host`. */
+  streamingUrl(path: string, host: string | undefined): string
+}
