@@ -27,7 +27,6 @@ const MAX_HEADER_BYTES = 16_384
 const MAX_HEADERS = 64
 const MAX_STREAMS = 100
 const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 20_000
 const IDLE_TIMEOUT_MS = 60_000
 const KEEP_ALIVE_MS = 10_000
 const STOP_GRACE_MS = 1_000
@@ -35,7 +34,8 @@ const STOP_GRACE_MS = 1_000
 const limits = {
   maxHeaderSize: MAX_HEADER_BYTES,
   headersTimeout: HEADERS_TIMEOUT_MS,
-  requestTimeout: REQUEST_TIMEOUT_MS,
+  // A file takes as long as it takes to arrive; what is no file has the router's own limit.
+  requestTimeout: 0,
   keepAliveTimeout: KEEP_ALIVE_MS,
 }
 
@@ -103,6 +103,8 @@ export class ControlServer {
     this.#server = tls ? readingTls(() => createSecure(router, tls, this.#sessions)) : createPlain(router)
     this.#server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS
     this.#server.setTimeout(IDLE_TIMEOUT_MS)
+    const { upgrade } = deps
+    if (upgrade) this.#server.on('upgrade', upgrade)
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))

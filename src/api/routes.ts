@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { type Request, type RequestHandler, Router } from 'express'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
@@ -17,6 +19,10 @@ export type ControlDeps = {
   readonly health: HealthSource
   readonly metrics: MetricsSource
   readonly watch: WatchSource
+  /** What else is served, asked in turn before an address counts as unknown. */
+  readonly routers?: readonly Router[]
+  /** Takes connections that ask to become something else than HTTP, such as a WebSocket; owns them from then on. */
+  readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 }
 
 const SOURCE_DEADLINE_MS = 5_000
@@ -82,6 +88,7 @@ export function controlRouter(deps: ControlDeps, playerDir: string): Router {
     .route('/')
     .get((request, response) => void response.type('html').send(landingPage(watchLinks(deps.watch, request))))
     .all(readOnly)
+  for (const more of deps.routers ?? []) router.use(more)
   router.use(unknownUrl)
   router.use(problemHandler(deps.logger))
   return router

@@ -47,6 +47,11 @@ const origin = z.strictObject({
   maxInFlightBytes: room.prefault('512MiB'),
 })
 
+const store = z.strictObject({
+  url: secret(1).optional(),
+  timeout: time.prefault('2s'),
+})
+
 const log = z.strictObject({
   budget: room.prefault('512MiB'),
 })
@@ -90,10 +95,7 @@ const program = z.strictObject({
   name,
   channel: name,
   manifestName: name.default('manifest'),
-  locatorId: z
-    .string()
-    .regex(/^[A-Za-z0-9-]{8,64}$/, 'must be 8 to 64 letters, digits and -')
-    .optional(),
+  locatorId: z.guid().optional(),
   rewindWindow: duration.prefault('5m'),
   startAt: z.iso.datetime({ offset: true }).optional(),
   stopAt: z.iso.datetime({ offset: true }).optional(),
@@ -139,6 +141,7 @@ export const configSchema = z.strictObject({
   ingest: ingest.prefault({}),
   transcode: transcode.prefault({}),
   origin: origin.prefault({}),
+  store: store.prefault({}),
   log: log.prefault({}),
   bootstrap: bootstrap.prefault({}),
 })

@@ -98,6 +98,11 @@ export function newAsset(
   return { id: newId('asset', random), accountId, ...given, storageAccountId, state, tracks: [] }
 }
 
+/** What an asset made for a program is called: as the program, with something of the asset's id where that name is taken. */
+export function programAssetName(programName: string, assetId: string, isTaken: boolean): string {
+  return isTaken ? `${programName.slice(0, 100)}-${assetId.slice(-8)}` : programName
+}
+
 /** Who needs an asset: ids of the programs, jobs and locators that refer to it. */
 export type AssetUse = {
   readonly programs: readonly string[]

@@ -25,6 +25,7 @@ export type RestDeps = {
 }
 
 const MAX_BODY_BYTES = 262_144
+const BODY_TIMEOUT_MS = 20_000
 /** How often a write that nobody guarded by If-Match is tried again when something else was written in between. */
 const MAX_ATTEMPTS = 6
 
@@ -38,11 +39,22 @@ export function restRouter(routes: readonly Route[], deps: RestDeps): Router {
     const at = router.route(path.replaceAll(/\{(\w+)\}/g, ':$1'))
     for (const route of group) {
       const parsers: RequestHandler[] = route.bytes ? [] : route.form ? [form, json] : [json]
+      if (!route.bytes) parsers.unshift(bodyDeadline(deps.clock))
       at[route.method](...parsers, serve(route, deps))
     }
     at.all(refuseMethod(group))
   }
   return router
+}
+
+/** A body of JSON is small: who takes long to send it wants to hold the connection. */
+function bodyDeadline(clock: Clock): RequestHandler {
+  return (request, _response, next) => {
+    const timer = clock.after(BODY_TIMEOUT_MS, () => request.destroy())
+    request.once('close', () => timer.cancel())
+    request.once('end', () => timer.cancel())
+    next()
+  }
 }
 
 /** RFC 9110 §15.5.6. */
