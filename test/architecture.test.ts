@@ -16,14 +16,17 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   domain: ['lib'],
   telemetry: ['lib'],
   store: PURE,
+  storage: PURE,
   log: PURE,
   ingest: PURE,
   transcode: PURE,
   channel: PURE,
+  events: PURE,
   origin: PURE,
   api: PURE,
+  cli: PURE,
 }
-const ROOTS = ['main.ts', 'app.ts', 'roles']
+const ROOTS = ['main.ts', 'app.ts', 'cli.ts', 'roles']
 
 type SourceFile = { readonly path: string; readonly room: string; readonly text: string; readonly imports: string[] }
 
