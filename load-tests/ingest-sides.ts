@@ -33,6 +33,11 @@ const LOSSES = [
   'headend_segmenter_non_independent_cuts_total',
 ]
 
+/** A GUID that ends in a name's number. */
+function locatorIdOf(name: string): string {
+  return `00000000-0000-4000-8000-${name.replace(/\D/g, '').padStart(12, '0')}`
+}
+
 /** Low-latency channels, each with a program: H.264 and AAC packaged as they come, in 2 s segments and 0.5 s parts. */
 export const headendSide: IngestSide = {
   name: 'headend',
@@ -49,7 +54,12 @@ export const headendSide: IngestSide = {
             segmentDuration: `${SEGMENT_SECONDS}s`,
             partDuration: '500ms',
           })),
-          programs: names.map((name) => ({ name, channel: name, locatorId: name, rewindWindow: `${REWIND_SECONDS}s` })),
+          programs: names.map((name) => ({
+            name,
+            channel: name,
+            locatorId: locatorIdOf(name),
+            rewindWindow: `${REWIND_SECONDS}s`,
+          })),
         },
       },
     })
@@ -66,7 +76,7 @@ export const headendSide: IngestSide = {
         const losses = LOSSES.map((name) => [name, sumOfMetric(metrics, name)] as const)
         const found = losses.filter(([, count]) => count > 0).map(([name, count]) => `${name} is ${count}`)
         for (const [index, { sentSeconds }] of sent.entries()) {
-          const url = `${headend.quickstart.streamingUrl}/${names[index]}/index.m3u8`
+          const url = `${headend.quickstart.streamingUrl}/${locatorIdOf(names[index] ?? '')}/index.m3u8`
           const expected = { ...LISTING, sentSeconds }
           found.push(...(await checkStream(url, expected)))
         }

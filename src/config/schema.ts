@@ -35,6 +35,7 @@ const ingest = z.strictObject({
 
 const transcode = z.strictObject({
   ffmpegPath: z.string().optional(),
+  ladderDir: z.string().min(1).optional(),
   stallTimeout: time.prefault('10s'),
   lagBudget: time.prefault('5s'),
   maxQueuedBytes: room.prefault('16MiB'),
@@ -68,7 +69,7 @@ const channel = z
     name,
     streamKey: secret(8).optional(),
     encoding: z.enum(['none', 'standard']).default('none'),
-    ladder: z.string().min(1).default('720p'),
+    ladder: name.default('720p'),
     latency: z.enum(['normal', 'low']).default('normal'),
     segmentDuration: duration.optional(),
     partDuration: duration.optional(),

@@ -102,9 +102,11 @@ async function createChannel(declared: ChannelConfig, isDemo: boolean, account: 
 
 /** A demo's ladder comes and goes with `--demo`; nothing else of a channel that exists is touched. */
 async function followDemo(channel: Channel, declared: ChannelConfig, isDemo: boolean, ports: BootstrapPorts) {
-  if (isDemo === (channel.encoding.preset === DEMO_PRESET)) return
+  const encoding = encodingOf(declared, isDemo)
+  const isDemos = isDemo || channel.encoding.preset === DEMO_PRESET
+  if (!isDemos || JSON.stringify(encoding) === JSON.stringify(channel.encoding)) return
   const changes = new ChangeSet()
-  changes.update('channel', { ...channel, encoding: encodingOf(declared, isDemo) })
+  changes.update('channel', { ...channel, encoding })
   await commit(changes, `the channel ${declared.name}`, ports)
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { FlvMessage } from './flv-file.ts'
 import { type Headend, type HeadendOptions, startHeadend } from './headend.ts'
 import { enhancedConnectFields, RtmpPublisher, type RtmpPublisherOptions } from './rtmp-publisher.ts'
@@ -17,6 +18,14 @@ export function keyOf(name: string): string {
   return `key-of-${name}`
 }
 
+/** A GUID that is always the same for a name (RFC 9562 §5.8). */
+function guidOf(name: string): string {
+  const hex = createHash('sha256').update(name).digest('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+    '-',
+  )
+}
+
 /** One Headend with a channel and a program for each name; what is published to one doesn't touch the others. */
 export async function startChannels(
   plans: Readonly<Record<string, ChannelPlan>>,
@@ -26,13 +35,13 @@ export async function startChannels(
     return { name, streamKey: keyOf(name), segmentDuration: '2s', ...channel }
   })
   const programs = Object.entries(plans).map(([name, { program }]) => {
-    return { name, channel: name, locatorId: `locator-${name}`, ...program }
+    return { name, channel: name, locatorId: guidOf(name), ...program }
   })
   const headend = await startHeadend({ ...options, config: { ...options.config, bootstrap: { channels, programs } } })
   return {
     headend,
     at(name) {
-      const base = `${headend.quickstart.streamingUrl}/locator-${name}/index`
+      const base = `${headend.quickstart.streamingUrl}/${guidOf(name)}/index`
       return { key: keyOf(name), hlsUrl: `${base}.m3u8`, dashUrl: `${base}.mpd` }
     },
   }

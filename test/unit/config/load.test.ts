@@ -55,8 +55,8 @@ describe('config/default.yaml', () => {
 
   it('holds examples that are accepted when they are uncommented', () => {
     const examples =
-      /^(\s*)# ( *)((?:tls|certFile|keyFile|ffmpegPath|streamKey|partDuration|allowIp|locatorId|startAt|stopAt):.*)$/gm
-    expect(text.match(examples)).toHaveLength(10)
+      /^(\s*)# ( *)((?:tls|certFile|keyFile|ffmpegPath|ladderDir|url|streamKey|partDuration|allowIp|locatorId|startAt|stopAt):.*)$/gm
+    expect(text.match(examples)).toHaveLength(12)
     const uncommented = text.replace(examples, '$1$2$3')
     const config = loadConfig(write(uncommented), {})
     expect(config.tls).toEqual({ certFile: '/etc/headend/fullchain.pem', keyFile: '/etc/headend/privkey.pem' })
@@ -149,7 +149,7 @@ describe('loadConfig', () => {
     ],
     [
       'a locator twice, in another case',
-      '{channels: [{name: a}], programs: [{name: p, channel: a, locatorId: ABCDEFGH}, {name: q, channel: a, locatorId: abcdefgh}]}',
+      '{channels: [{name: a}], programs: [{name: p, channel: a, locatorId: 6F1D2C3B-0000-4000-8000-000000000000}, {name: q, channel: a, locatorId: 6f1d2c3b-0000-4000-8000-000000000000}]}',
       'bootstrap.programs: two programs have the same locatorId',
     ],
     [
