@@ -1,29 +1,29 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ControlServer } from './api/control-server.ts'
+import { streamUrl } from './api/stream-url.ts'
 import type { Config } from './config/schema.ts'
-import { RtmpListener } from './ingest/rtmp-listener.ts'
+import { BufferPool } from './lib/buffer-pool.ts'
 import { systemClock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
 import { Group, Scope, type Stoppable } from './lib/scope.ts'
 import { FragmentMemory } from './log/fragment-memory.ts'
 import { LogDirectory } from './log/log-directory.ts'
-import { FlvDemuxer } from './media/flv/demuxer.ts'
 import { localHost, type NodeAddresses, nodeAddresses } from './roles/addresses.ts'
-import { ChannelHost } from './roles/channel-host.ts'
+import { openControlApi } from './roles/control-api.ts'
+import { type ControlPlane, openControlPlane } from './roles/control-plane.ts'
 import { DataDir } from './roles/data-dir.ts'
 import { DEMO_FONT, DemoPublisher } from './roles/demo-publisher.ts'
-import { Identities } from './roles/identities.ts'
-import { ingestObserver } from './roles/ingest-metrics.ts'
-import { LogReporter } from './roles/log-reporter.ts'
+import type { House } from './roles/house.ts'
+import { type NodeChannels, openNodeChannels } from './roles/node-channels.ts'
 import { OriginPool } from './roles/origin-pool.ts'
-import { ChannelGate } from './roles/publish-gate.ts'
 import { type Quickstart, quickstartOf, removeQuickstart, writeQuickstart } from './roles/quickstart.ts'
+import { openRtmpDoor } from './roles/rtmp-doors.ts'
 import { TlsFiles } from './roles/tls-files.ts'
-import { channelLadder, transcoderFactory } from './roles/transcoders.ts'
 import { Metrics } from './telemetry/metrics.ts'
-import { type FfmpegBinary, probeFfmpeg } from './transcode/ffmpeg-probe.ts'
+import { probeFfmpeg } from './transcode/ffmpeg-probe.ts'
 
 /** How a node is started, beside its configuration. */
 export type AppOptions = {
@@ -37,31 +37,17 @@ export type AppOptions = {
 /** A node that runs: where it is reached, and how it is ended. */
 export type RunningApp = Stoppable & {
   readonly addresses: NodeAddresses
-  readonly quickstart: Quickstart | undefined
+  readonly quickstart: Quickstart
+  /** Where the quickstart is written. */
+  readonly quickstartFile: string
 }
 
 const PLAYER_DIR = fileURLToPath(new URL('../player/dist', import.meta.url))
 
-/** What all parts of the node share. */
-type House = {
-  readonly config: Config
-  readonly logger: Logger
-  /** Channels, origins and the control listener. */
-  readonly rooms: Group
-  /** What encoders come in by; stopped before the rooms. */
-  readonly doors: Group
-  readonly metrics: Metrics
-  readonly memory: FragmentMemory
-  readonly directory: LogDirectory
-  readonly dataDir: DataDir
-  readonly tls: TlsFiles | undefined
-  readonly ffmpeg: FfmpegBinary
-}
-
 const clock = systemClock
 
 /**
- * Builds the node, wires it and starts it, front door last. When it resolves encoders can publish and viewers can watch;
+ * Builds the node, wires it and starts it, front doors last. When it resolves encoders can publish and viewers can watch;
  * when it rejects everything that had been started is stopped again.
  */
 export async function startApp(config: Config, logger: Logger, options: AppOptions): Promise<RunningApp> {
@@ -75,48 +61,48 @@ export async function startApp(config: Config, logger: Logger, options: AppOptio
 }
 
 async function start(config: Config, logger: Logger, options: AppOptions, scope: Scope): Promise<RunningApp> {
+  const { demo, signal, version } = options
+  const house = await openHouse(config, logger, version, scope)
+  const { dataDir, metrics, tls, ffmpeg } = house
+  signal?.throwIfAborted()
+  const control = await openControlPlane({ config, clock, logger, metrics, dataDir, demo }, scope)
+  signal?.throwIfAborted()
+  const origins = await startOrigins(house, scope)
+  signal?.throwIfAborted()
+  const channels = await openNodeChannels(house, control, origins, scope)
+  const doors = scope.own('doors', new Group())
+  const rtmp = await openRtmpDoor(house, channels.gate, doors, false)
+  const rtmps = tls && (await openRtmpDoor(house, channels.gate, doors, true))
+  signal?.throwIfAborted()
+  const ports = { streaming: origins.port, rtmp: rtmp.port, rtmps: rtmps?.port }
+  const controlPort = await startControl(house, control, channels, origins, ports, scope)
+  const addresses = nodeAddresses(config.publicHost, { ...ports, control: controlPort }, tls !== undefined)
+  const quickstart = quickstartOf(addresses, control.systemApiKey, control.first)
+  if (demo && quickstart.streamKey !== undefined) startDemo(house, doors, rtmp.port, quickstart.streamKey)
+  await writeQuickstart(dataDir, quickstart)
+  logger.info({ version, ffmpeg: ffmpeg.version, ...addresses }, 'headend started')
+  return {
+    addresses,
+    quickstart,
+    quickstartFile: join(dataDir.path, 'quickstart.json'),
+    stop: () => scope.stop(),
+  }
+}
+
+async function openHouse(config: Config, logger: Logger, version: string, scope: Scope): Promise<House> {
   const dataDir = new DataDir(config.dataDir)
   // One that an earlier run left behind leads to where nobody answers, and scripts wait for this file.
   await removeQuickstart(dataDir)
-  const identities = new Identities(dataDir)
   const ffmpeg = await probeFfmpeg(config.transcode.ffmpegPath ?? process.env['FFMPEG_PATH'] ?? 'ffmpeg')
-  const metrics = scope.own('metrics', new Metrics({ clock, build: { version: options.version } }))
+  const metrics = scope.own('metrics', new Metrics({ clock, build: { version } }))
   const tls = config.tls && scope.own('certificate', new TlsFiles(config.tls, clock, logger))
   const memory = new FragmentMemory()
-  const house: House = {
-    config,
-    logger,
-    rooms: scope.own('rooms', new Group()),
-    doors: scope.own('doors', new Group()),
-    metrics,
-    memory,
-    directory: new LogDirectory({ memory, clock }),
-    dataDir,
-    tls,
-    ffmpeg,
-  }
-  options.signal?.throwIfAborted()
-  const origins = await startOrigins(house)
-  options.signal?.throwIfAborted()
-  const hosts = await openChannels(house, identities, options.demo)
-  await identities.save()
-  house.rooms.own('log reporter', new LogReporter(hosts, origins, metrics.log, clock))
-  const control = await startControl(house, hosts, origins, identities)
-  const rtmp = await startListener(house, hosts, false)
-  const rtmps = tls && (await startListener(house, hosts, true))
-  options.signal?.throwIfAborted()
-  const ports = { control: control.port, streaming: origins.port, rtmp: rtmp.port, rtmps: rtmps?.port }
-  const addresses = nodeAddresses(config.publicHost, ports, tls !== undefined)
-  const quickstart = quickstartOf(config, addresses, hosts, identities)
-  if (quickstart) {
-    if (options.demo) startDemo(house, rtmp.port, quickstart)
-    await writeQuickstart(dataDir, quickstart)
-  }
-  logger.info({ version: options.version, ffmpeg: ffmpeg.version, ...addresses }, 'headend started')
-  return { addresses, quickstart, stop: () => scope.stop() }
+  const directory = new LogDirectory({ memory, clock })
+  return { config, clock, logger, metrics, memory, pool: new BufferPool(), directory, dataDir, tls, ffmpeg, version }
 }
 
-async function startOrigins({ config, rooms, directory, metrics, logger, tls }: House): Promise<OriginPool> {
+async function startOrigins(house: House, scope: Scope): Promise<OriginPool> {
+  const { config, directory, metrics, logger, tls } = house
   const { origin, listen, logLevel } = config
   const pool = new OriginPool(
     {
@@ -129,44 +115,35 @@ async function startOrigins({ config, rooms, directory, metrics, logger, tls }: 
     },
     { directory, metrics: metrics.origin, clock, logger, tls: tls && (() => tls.current) },
   )
-  rooms.own('origin threads', pool)
+  scope.own('origin threads', pool)
   await pool.start()
   tls?.onChange((material) => pool.setTls(material))
   return pool
 }
 
-async function openChannels(house: House, identities: Identities, demo: boolean): Promise<ChannelHost[]> {
-  const { config, logger, metrics, memory, directory, dataDir, rooms, ffmpeg } = house
-  const hosts: ChannelHost[] = []
-  for (const declared of config.bootstrap.channels) {
-    const isDemo = demo && declared.name === config.bootstrap.programs[0]?.channel
-    const channel = isDemo ? { ...declared, encoding: 'standard' as const, ladder: 'demo' } : declared
-    const programs = config.bootstrap.programs
-      .filter((program) => program.channel === channel.name)
-      .map((program) => ({ config: program, identity: identities.program(program) }))
-    const shared = { clock, logger, metrics, memory, directory, dataDir, logBudgetBytes: config.log.budget }
-    const transcode = { clock, logger, metrics: metrics.transcoder, ffmpeg, config: config.transcode }
-    const ladder = channel.encoding === 'standard' ? await channelLadder(channel, ffmpeg, isDemo) : undefined
-    const host = new ChannelHost(channel, identities.streamKey(channel), programs, {
-      ...shared,
-      ...(ladder ? { transcoder: transcoderFactory(channel, ladder, transcode) } : {}),
-    })
-    hosts.push(rooms.own(`channel ${channel.name}`, host))
-  }
-  return hosts
-}
+type MediaPorts = { readonly streaming: number; readonly rtmp: number; readonly rtmps: number | undefined }
 
 async function startControl(
-  { config, rooms, metrics, logger, tls, ffmpeg }: House,
-  hosts: readonly ChannelHost[],
+  house: House,
+  control: ControlPlane,
+  channels: NodeChannels,
   origins: OriginPool,
-  identities: Identities,
-): Promise<{ port: number }> {
-  const program = config.bootstrap.programs[0]
-  const at = (path: string) => ({ secure: tls !== undefined, port: origins.port, path })
-  const control = new ControlServer(
+  ports: MediaPorts,
+  scope: Scope,
+): Promise<number> {
+  const { config, metrics, logger, tls, ffmpeg } = house
+  const at = (path: string) => ({ secure: tls !== undefined, port: ports.streaming, path })
+  const { rtmpUrl, rtmpsUrl } = nodeAddresses(config.publicHost, { ...ports, control: 0 }, tls !== undefined)
+  const addresses = {
+    rtmpUrl,
+    rtmpsUrl,
+    streamingUrl: (path: string, host: string | undefined) => streamUrl(at(path), host),
+  }
+  const { first, store } = control
+  const server = new ControlServer(
     { ...config.listen.control, playerDir: PLAYER_DIR, ...(tls ? { tls: tls.current } : {}) },
     {
+      ...openControlApi(house, control, channels, addresses, scope),
       clock,
       logger,
       metrics,
@@ -174,56 +151,34 @@ async function startControl(
         checks: async () => [
           { name: 'origin', ok: origins.runningThreads > 0, detail: `${origins.runningThreads} thread(s)` },
           { name: 'ffmpeg', ok: true, detail: ffmpeg.version },
-          { name: 'channels', ok: true, detail: `${hosts.length} channel(s)` },
+          await storeCheck(() => store.sequence()),
         ],
       },
       watch: {
         current() {
-          if (!program) return undefined
-          const { locatorId } = identities.program(program)
-          return { title: program.name, hlsUrl: at(`/${locatorId}/index.m3u8`), dashUrl: at(`/${locatorId}/index.mpd`) }
+          if (!first?.locator) return undefined
+          const { id } = first.locator
+          return { title: first.program.name, hlsUrl: at(`/${id}/index.m3u8`), dashUrl: at(`/${id}/index.mpd`) }
         },
       },
     },
   )
-  rooms.own('control listener', control)
-  tls?.onChange((material) => control.setTls(material))
-  return control.start()
+  scope.own('control listener', server)
+  tls?.onChange((material) => server.setTls(material))
+  return (await server.start()).port
 }
 
-async function startListener(house: House, hosts: readonly ChannelHost[], isSecure: boolean): Promise<RtmpListener> {
-  const { config, doors, metrics, tls } = house
-  const logger = house.logger.child({ protocol: isSecure ? 'rtmps' : 'rtmp' })
-  const { ingest } = config
-  const listener = new RtmpListener({
-    ...(isSecure ? config.listen.rtmps : config.listen.rtmp),
-    ...(isSecure && tls ? { tls: () => tls.current } : {}),
-    limits: {
-      maxConnections: ingest.maxConnections,
-      maxConnectionsPerAddress: ingest.maxConnectionsPerAddress,
-      handshakeTimeoutMs: ingest.handshakeTimeout,
-      publishTimeoutMs: ingest.publishTimeout,
-      idleTimeoutMs: ingest.idleTimeout,
-      maxMessageBytes: ingest.maxMessageSize,
-      maxQueuedBytes: ingest.maxQueuedBytes,
-      maxChunkStreams: ingest.maxChunkStreams,
-      maxMessageStreams: ingest.maxMessageStreams,
-      maxAmfDepth: ingest.maxAmfDepth,
-    },
-    clock,
-    logger,
-    gate: new ChannelGate(() => hosts),
-    observer: ingestObserver(metrics.ingest, isSecure ? 'rtmps' : 'rtmp'),
-    createDemuxer: () => new FlvDemuxer(),
-  })
-  await listener.start()
-  doors.own(isSecure ? 'rtmps listener' : 'rtmp listener', listener)
-  if (isSecure) tls?.onChange(() => listener.setSecureContext())
-  return listener
+async function storeCheck(ask: () => Promise<number>) {
+  try {
+    await ask()
+    return { name: 'store', ok: true, detail: 'answers' }
+  } catch {
+    return { name: 'store', ok: false, detail: 'does not answer; what runs goes on' }
+  }
 }
 
-function startDemo({ config, doors, logger, ffmpeg }: House, rtmpPort: number, quickstart: Quickstart): void {
-  const url = `rtmp://${localHost(config.listen.rtmp.host)}:${rtmpPort}/live/${quickstart.streamKey}`
+function startDemo({ config, logger, ffmpeg }: House, doors: Group, rtmpPort: number, streamKey: string): void {
+  const url = `rtmp://${localHost(config.listen.rtmp.host)}:${rtmpPort}/live/${streamKey}`
   const demo = { ffmpegPath: ffmpeg.path, url, hasFont: existsSync(DEMO_FONT) }
   doors.own('demo publisher', new DemoPublisher(demo, clock, logger))
 }

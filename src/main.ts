@@ -54,7 +54,7 @@ async function main(args: readonly string[]): Promise<number> {
   const stopped = new Promise((resolve) => stop.addEventListener('abort', resolve))
   try {
     const app = await startApp(config, logger, { demo: values.demo, version: version(), signal: stop })
-    if (app.quickstart && !stop.aborted) console.log(`\n${describeQuickstart(app.quickstart, values.demo)}`)
+    if (!stop.aborted) console.log(`\n${describeQuickstart(app.quickstart, values.demo, app.quickstartFile)}`)
     await stopped
     await app.stop()
   } catch (error) {

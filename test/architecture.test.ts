@@ -24,6 +24,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   events: PURE,
   origin: PURE,
   api: PURE,
+  supervisor: PURE,
   cli: PURE,
 }
 const ROOTS = ['main.ts', 'app.ts', 'cli.ts', 'roles']

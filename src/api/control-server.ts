@@ -3,7 +3,7 @@ import { createSecureServer, Http2ServerRequest, type Http2ServerResponse, type 
 import type { AddressInfo, Socket } from 'node:net'
 import type { Router } from 'express'
 import { AppError } from '../lib/errors.ts'
-import { adoptAuthority, createHttp1App, createHttp2App } from './http2-bridge.ts'
+import { adoptAuthority, announceBody, createHttp1App, createHttp2App } from './http2-bridge.ts'
 import { type ControlDeps, controlRouter } from './routes.ts'
 
 /** A certificate chain and its key, PEM. */
@@ -76,7 +76,10 @@ function createSecure(router: Router, tls: TlsMaterial, sessions: Set<ServerHttp
   server.on(
     'request',
     (request: Http2ServerRequest | IncomingMessage, response: Http2ServerResponse | ServerResponse) => {
-      if (request instanceof Http2ServerRequest) adoptAuthority(request)
+      if (request instanceof Http2ServerRequest) {
+        adoptAuthority(request)
+        announceBody(request)
+      }
       const app = request instanceof Http2ServerRequest ? http2 : http1
       // Express' types know HTTP/1.1 alone; the bridge has given the application prototypes that fit.
       app(request as IncomingMessage, response as ServerResponse)

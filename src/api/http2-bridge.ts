@@ -35,3 +35,12 @@ export function adoptAuthority(request: Http2ServerRequest): void {
   const authority = request.headers[':authority']
   if (authority !== undefined) request.headers.host ??= authority
 }
+
+/**
+ * A body of HTTP/2 needs no length (RFC 9113 §8.1.1); express tells by the headers of HTTP/1.1 whether there is one, and would
+ * pass over it.
+ */
+export function announceBody(request: Http2ServerRequest): void {
+  if (request.stream.endAfterHeaders || request.headers['content-length'] !== undefined) return
+  request.headers['transfer-encoding'] = 'chunked'
+}

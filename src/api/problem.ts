@@ -1,6 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
-import { AppError, type ErrorKind, errorCatalog, messageOf } from '../lib/errors.ts'
+import { statusByKind } from '../domain/problem.ts'
+import type { FieldProblem } from '../domain/validation.ts'
+import { AppError, type ErrorCode, errorCatalog, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 
 /** A problem details object (RFC 9457 §3.1), with the catalogue's `code` as an extension member. */
@@ -10,22 +12,8 @@ export type Problem = {
   readonly status: number
   readonly detail: string
   readonly code?: string
-}
-
-const statusByKind: Readonly<Record<ErrorKind, number>> = {
-  invalid: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  'not-found': 404,
-  conflict: 409,
-  gone: 410,
-  'not-yet': 412,
-  precondition: 412,
-  'too-large': 413,
-  'unsupported-type': 415,
-  'too-many': 429,
-  internal: 500,
-  unavailable: 503,
+  /** What was wrong and where, where fields are at fault. */
+  readonly problems?: readonly FieldProblem[]
 }
 
 const RETRY_AFTER_S = 2
@@ -34,21 +22,53 @@ function plainProblem(status: number, detail: string): Problem {
   return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail }
 }
 
+function codedProblem(code: ErrorCode, detail: string, problems?: readonly FieldProblem[]): Problem {
+  const type = `urn:headend:problem:${code.toLowerCase().replaceAll('_', '-')}`
+  const status = statusByKind[errorCatalog[code].kind]
+  return { ...plainProblem(status, detail), type, code, ...(problems && { problems }) }
+}
+
+/** What express makes of a body that it can't read, by the `type` of the error. */
+const unreadable: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  'charset.unsupported': ['MEDIA_TYPE_UNSUPPORTED', 'The body must be in UTF-8.'],
+  'encoding.unsupported': ['MEDIA_TYPE_UNSUPPORTED', 'The body has an encoding that is not supported.'],
+  'entity.parse.failed': ['REQUEST_INVALID', 'The body is not what its media type says.'],
+  'entity.too.large': ['LIMIT_EXCEEDED', 'The body is too large.'],
+  'parameters.too.many': ['LIMIT_EXCEEDED', 'The body has too many parameters.'],
+}
+
 /** Express and what it is made of throw errors with a status of their own; only those that blame the client are believed. */
-function clientStatus(thrown: unknown): number | undefined {
+function clientProblem(thrown: unknown): Problem | undefined {
   const status = thrown instanceof Error && 'status' in thrown ? thrown.status : undefined
-  return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined
+  if (typeof status !== 'number' || status < 400 || status >= 500) return undefined
+  const type = thrown instanceof Error && 'type' in thrown ? String(thrown.type) : ''
+  const known = Object.hasOwn(unreadable, type) ? unreadable[type] : undefined
+  return known
+    ? codedProblem(...known)
+    : plainProblem(status, `The request could not be served: ${STATUS_CODES[status]}.`)
 }
 
 /** The one place where an error becomes an HTTP answer. Nothing of an internal error but its existence is told. */
 export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof AppError && thrown.kind !== 'internal') {
-    const type = `urn:headend:problem:${thrown.code.toLowerCase().replaceAll('_', '-')}`
-    return { ...plainProblem(statusByKind[thrown.kind], thrown.message), type, code: thrown.code }
+    const { problems } = thrown.details
+    return codedProblem(thrown.code, thrown.message, isFieldProblems(problems) ? problems : undefined)
   }
-  const status = clientStatus(thrown)
-  if (status !== undefined) return plainProblem(status, `The request could not be served: ${STATUS_CODES[status]}.`)
-  return plainProblem(500, 'Something went wrong inside Headend; its log says what.')
+  return clientProblem(thrown) ?? plainProblem(500, 'Something went wrong inside Headend; its log says what.')
+}
+
+function isFieldProblems(value: unknown): value is readonly FieldProblem[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'object' && one !== null && 'pointer' in one)
+}
+
+/** What else the answer says of an error: how to show who one is (RFC 9110 §11.6.1), when to come again (§10.2.3). */
+export function problemHeaders(thrown: unknown): Readonly<Record<string, string>> {
+  if (!(thrown instanceof AppError)) return {}
+  const { challenge = 'Bearer realm="headend"', retryAfterS = RETRY_AFTER_S } = thrown.details
+  return {
+    ...(thrown.kind === 'unauthenticated' && { 'WWW-Authenticate': String(challenge) }),
+    ...(errorCatalog[thrown.code].retryable && { 'Retry-After': String(retryAfterS) }),
+  }
 }
 
 /** Answers with a problem document (RFC 9457) in the media type that is its own. */
@@ -72,16 +92,19 @@ export const readOnly: RequestHandler = (_request, response) => {
 export function problemHandler(logger: Logger): ErrorRequestHandler {
   return (thrown: unknown, request, response, _next) => {
     const problem = problemOf(thrown)
-    if (problem.status >= 500) {
-      logger.error({ err: thrown, method: request.method, path: request.path }, `request failed: ${messageOf(thrown)}`)
+    const asked = { method: request.method, path: request.path }
+    // What is down for the moment says so itself; anything else is a fault of ours.
+    if (thrown instanceof AppError && thrown.kind === 'unavailable') {
+      logger.warn({ ...asked, code: thrown.code }, `request refused: ${thrown.message}`)
+    } else if (problem.status >= 500) {
+      logger.error({ err: thrown, ...asked }, `request failed: ${messageOf(thrown)}`)
     }
     // An answer that has begun can't become another one: cutting it is the only honest end.
     if (response.headersSent) {
       response.destroy()
       return
     }
-    if (thrown instanceof AppError && errorCatalog[thrown.code].retryable)
-      response.set('Retry-After', `${RETRY_AFTER_S}`)
+    response.set(problemHeaders(thrown))
     sendProblem(response, problem)
   }
 }

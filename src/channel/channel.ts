@@ -7,6 +7,7 @@ import { Layer } from './layer.ts'
 import { NumberKeeper } from './number-keeper.ts'
 import { PassThrough } from './pass-through.ts'
 import type { Admission, ChannelObserver, NumberStore, Publisher, Transcoder, TranscoderOutput } from './ports.ts'
+import type { SegmenterNumbers } from './record-writer.ts'
 import type { LogEntry } from './segment-assembly.ts'
 import { Segmenter } from './segmenter.ts'
 import { Tap } from './tap.ts'
@@ -35,6 +36,8 @@ export type ChannelPorts = {
   readonly observer: ChannelObserver
   /** Memory for a fragment's bytes. */
   readonly allocate: (sizeBytes: number) => Uint8Array
+  /** Access units that were written, or dropped, and are not read any more; absent: they are left to the garbage collector. */
+  readonly done?: (data: Uint8Array) => void
   /** Takes the presentation's records, in order. */
   readonly emit: (entry: LogEntry) => void
   /** Needed for `encoding: standard`. */
@@ -55,7 +58,7 @@ export function targetDurationMs(options: Pick<ChannelOptions, 'segmentDurationM
 
 /** A running channel: publishers come and go, its presentation goes on. */
 export class Channel {
-  readonly #options: ChannelOptions
+  #options: ChannelOptions
   readonly #ports: ChannelPorts
   readonly #timeline: ChannelTimeline
   readonly #segmenter: Segmenter
@@ -80,6 +83,7 @@ export class Channel {
         partSeconds: options.partDurationMs === undefined ? undefined : options.partDurationMs / 1_000,
         patienceSeconds: PATIENCE_SECONDS[options.encoding],
         allocate: ports.allocate,
+        done: ports.done ?? (() => undefined),
         wallMs: () => ports.clock.now(),
         emit: (entry) => this.#emit(entry),
         observer: {
@@ -96,6 +100,16 @@ export class Channel {
   /** Layers that are being published now. */
   get layers(): readonly string[] {
     return [...this.#layers.keys()]
+  }
+
+  /** The numbers of what comes next; the object changes. */
+  get numbers(): SegmenterNumbers {
+    return this.#segmenter.numbers
+  }
+
+  /** Takes over what may change while it runs. */
+  update(changes: Pick<ChannelOptions, 'takeover' | 'reconnectGraceMs'>): void {
+    this.#options = { ...this.#options, ...changes }
   }
 
   /** Lets a publisher in, or says why not. With `takeover: replace` the one before is gone when this resolves. */
@@ -140,17 +154,17 @@ export class Channel {
     return tap
   }
 
-  /** Ends the publishers, writes out what came in, and sets the numbers down. */
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop()
+  /** Ends the publishers, writes out what came in, and sets the numbers down. `reason` is what the publishers are ended with. */
+  stop(reason = 'stopped'): Promise<void> {
+    this.#stopped ??= this.#stop(reason)
     return this.#stopped
   }
 
-  async #stop(): Promise<void> {
+  async #stop(reason: string): Promise<void> {
     this.#timer.cancel()
     const layers = [...this.#layers.values()]
-    await Promise.allSettled(layers.map((layer) => layer.publisher.end('stopped')))
-    for (const layer of layers) layer.end('stopped')
+    await Promise.allSettled(layers.map((layer) => layer.publisher.end(reason)))
+    for (const layer of layers) layer.end(reason)
     await this.#output.stop()
     this.#segmenter.flush()
     for (const tap of this.#taps) tap.close()

@@ -90,7 +90,10 @@ export class Layer implements ContributionSink {
       this.#observer.frameDropped(this.name, placement.reason)
       return undefined
     }
-    if (placement.kind === 'jump') this.#output.jumped(this)
+    if (placement.kind === 'jump') {
+      this.#observer.clockJumped(this.name)
+      this.#output.jumped(this)
+    }
     if (this.#isBehind()) {
       this.#observer.frameDropped(this.name, 'behind')
       return undefined

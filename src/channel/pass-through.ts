@@ -57,8 +57,9 @@ export class PassThrough implements LayerOutput {
     const name = this.#nameOf(layer, kind, trackId)
     if (this.#feeds.get(name)?.owner !== layer) return
     this.#ports.mediaArrived()
-    this.#ports.segmenter.push(name, sample, durationTicks)
+    // The segmenter comes last, because what it has written is no longer to be read.
     this.#ports.tapped({ type: 'sample', stream: name, kind, sample })
+    this.#ports.segmenter.push(name, sample, durationTicks)
   }
 
   /** Alone, a layer that jumps is the presentation that jumps; among others it drops out, and in again at the next segment. */

@@ -62,6 +62,8 @@ export type ChannelObserver = {
   gopEnded(layer: string, seconds: number): void
   /** How far the newest frame stands ahead of the wall clock, in seconds. */
   drift(layer: string, seconds: number): void
+  /** The encoder's clock left its course: what it sends from now on is a new stretch. */
+  clockJumped(layer: string): void
   /** Newest audio minus newest video as they arrived, in seconds of stream time. */
   audioVideoOffset(layer: string, seconds: number): void
   /** A record went into the log; for a fragment with its rendition and where its media ends, ms since the epoch. */

@@ -14,6 +14,8 @@ export type ProgramSchedule = {
   readonly startAtMs?: number
   /** ms since the epoch; absent: when the channel stops. */
   readonly stopAtMs?: number
+  /** Its log has records already, up to where the channel goes on: the next record follows them, whatever it is. */
+  readonly goesOn?: boolean
 }
 
 /** So often at least the schedule is looked at: the wall clock may be set, and no timer of the runtime holds 25 days. */
@@ -31,13 +33,14 @@ export class Program {
   #state: ProgramState = 'waiting'
   #timer: Timer | undefined
   #isInSegment = false
-  #hasBegun = false
+  #hasBegun: boolean
 
   constructor(log: ProgramLog, clock: Clock, schedule: ProgramSchedule, onEnded: () => void) {
     this.#log = log
     this.#clock = clock
     this.#schedule = schedule
     this.#onEnded = onEnded
+    this.#hasBegun = schedule.goesOn ?? false
     this.#follow()
   }
 

@@ -23,6 +23,8 @@ export type AssemblyOptions = {
   /** Part target in seconds; absent: a segment is one fragment. */
   readonly partSeconds: number | undefined
   readonly allocate: (sizeBytes: number) => Uint8Array
+  /** Nobody reads this sample's data any more. */
+  readonly done: (data: Uint8Array) => void
   readonly wallMs: () => number
 }
 
@@ -112,6 +114,7 @@ export class SegmentAssembly {
       },
       this.#options.allocate,
     )
+    for (const { data } of samples) this.#options.done(data)
     const startTicks = Math.max(earliestTicks(samples), track.startFloorTicks)
     const endTicks = last.dtsTicks + last.durationTicks
     const durationTicks = endTicks - first.dtsTicks

@@ -8,6 +8,8 @@ export type SegmenterOptions = {
   /** A rendition that brings nothing while the others move on by this is not waited for. */
   readonly patienceSeconds: number
   readonly allocate: (sizeBytes: number) => Uint8Array
+  /** The sample's data has been copied into its fragment, or dropped: nobody reads it any more. */
+  readonly done: (data: Uint8Array) => void
   readonly wallMs: () => number
   /** Takes the log's entries in order. */
   readonly emit: (entry: LogEntry) => void

@@ -76,6 +76,7 @@ export class Segmenter {
     if (!lane) return
     if (!lane.track.push(sample, durationTicks)) {
       this.#options.observer.sampleDropped(name, 'late')
+      this.#options.done(sample.data)
       return
     }
     this.#lanes.hear(lane)
@@ -232,6 +233,7 @@ export class Segmenter {
   #drop(lane: Lane, sample: QueuedSample): void {
     const reason = lane.track.isVideo && !sample.independent ? 'no-key-frame' : 'late'
     this.#options.observer.sampleDropped(lane.track.spec.name, reason)
+    this.#options.done(sample.data)
   }
 
   /** Lets out what may go: the oldest segment as it grows, and on to the next when everybody has passed it. */

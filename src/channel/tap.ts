@@ -35,7 +35,7 @@ export class Tap implements AsyncIterable<TappedUnit> {
     if (this.#queue.closed) return
     if (unit.type === 'config') this.#configs.set(unit.stream, unit)
     else if (this.#awaitingKeyFrame.has(unit.stream) && !this.#resume(unit.stream, unit.sample.independent)) return
-    if (this.#push(unit)) return
+    if (this.#push(owned(unit))) return
     this.#droppedUnits += this.#queue.clear() + 1
     for (const stream of this.#configs.keys()) this.#awaitingKeyFrame.add(stream)
   }
@@ -63,4 +63,10 @@ export class Tap implements AsyncIterable<TappedUnit> {
   [Symbol.asyncIterator](): AsyncIterator<TappedUnit> {
     return this.#queue[Symbol.asyncIterator]()
   }
+}
+
+/** The channel uses the memory of a sample again while this consumer may still have it before it. */
+function owned(unit: TappedUnit): TappedUnit {
+  if (unit.type === 'config') return unit
+  return { ...unit, sample: { ...unit.sample, data: Uint8Array.from(unit.sample.data) } }
 }

@@ -102,10 +102,11 @@ const remove: Command = {
 async function publish(api: ApiClient, program: Json, options: { id?: string; expiry?: string } | undefined) {
   const locator = await api.post('/v1/locators', { assetId: program['assetId'], ...options })
   const id = text(locator, 'id')
-  const paths = await api.get(`/v1/locators/${id}/paths`)
-  const urls = Object.entries(paths).filter(([name, value]) => name.endsWith('Url') && typeof value === 'string')
-  const facts = urls.map(([name, value]) => [name.replace(/Url$/, ''), String(value)] as const)
-  return { text: formatFacts([['Locator', id], ...facts]), json: { ...locator, ...paths } }
+  const { paths, playerUrl } = await api.get(`/v1/locators/${id}/paths`)
+  // The short ones come first.
+  const short = (paths as Json[]).slice(0, 2).map((path) => [text(path, 'format').toUpperCase(), text(path, 'url')] as const)
+  const player = typeof playerUrl === 'string' ? playerUrl : undefined
+  return { text: formatFacts([['Locator', id], ...short, ['Player', player]]), json: { ...locator, paths, playerUrl } }
 }
 
 const locatorCreate: Command = {

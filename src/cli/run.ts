@@ -93,7 +93,8 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   if (!command) {
     const isAsked = argv.length === 0 || words[0] === 'help' || argv[0] === '--help'
     if (isAsked) terminal.out(overview())
-    else terminal.err(`There is no command “${argv.join(' ')}”; options come after the command's words.\n\n${overview()}`)
+    else
+      terminal.err(`There is no command “${argv.join(' ')}”; options come after the command's words.\n\n${overview()}`)
     return isAsked ? 0 : 2
   }
   try {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { byteSize, duration, secret } from './scalars.ts'
+import { byteSize, duration, Secret, secret } from './scalars.ts'
 
 const port = z.int().min(0).max(65_535)
 /** A duration, or a size, that would make no sense as nothing. */
@@ -48,13 +48,64 @@ const origin = z.strictObject({
   maxInFlightBytes: room.prefault('512MiB'),
 })
 
+/** It may hold a password. */
+const storeUrl = z
+  .string()
+  .regex(/^(sqlite:.|postgres(ql)?:\/\/.)/, 'must begin with sqlite: or postgres://')
+  .transform((url) => new Secret(url))
+
 const store = z.strictObject({
-  url: secret(1).optional(),
+  url: storeUrl.optional(),
   timeout: time.prefault('2s'),
+})
+
+const storage = z.strictObject({
+  mediaDir: z.string().min(1).optional(),
+  maxUploadSize: room.prefault('100GiB'),
+})
+
+const events = z.strictObject({
+  heartbeatInterval: time.prefault('10s'),
+  maxClients: z.int().positive().default(1_000),
+  maxUnsentBytes: room.prefault('1MiB'),
+  webhookTimeout: time.prefault('10s'),
+  webhookConcurrency: z.int().positive().max(64).default(8),
+  allowPrivateTargets: z.boolean().default(false),
 })
 
 const log = z.strictObject({
   budget: room.prefault('512MiB'),
+  endedBudget: byteSize.prefault('512MiB'),
+})
+
+/** Timers hold no more than 24 days; nobody is shut out, or counted, for longer than one. */
+const within = (days: number) => time.refine((ms) => ms <= days * 86_400_000, `must be at most ${days}d`)
+
+/** The API key that a client of the house would send. */
+const apiKey = secret(1).refine(
+  (key) => /^hk_[0-9A-Za-z]{22}_[0-9A-Za-z_-]{43}$/.test(key.reveal()),
+  'must be hk_, 22 letters and digits, _ and 43 of letters, digits, _ and -',
+)
+
+const auth = z.strictObject({
+  systemApiKey: apiKey.optional(),
+  signingKey: secret(43).optional(),
+  tokenLifetime: within(1).prefault('15m'),
+  sessionLifetime: within(30).prefault('12h'),
+  failedLogins: z
+    .strictObject({
+      perAddress: z.int().positive().default(20),
+      perCredential: z.int().positive().default(5),
+      window: within(1).prefault('15m'),
+      lockOut: within(1).prefault('15m'),
+    })
+    .prefault({}),
+  requests: z
+    .strictObject({
+      perCredential: z.int().positive().default(5_000),
+      window: within(1).prefault('10s'),
+    })
+    .prefault({}),
 })
 
 /** A name that may stand in a URL, a metric label and a file name. */
@@ -143,7 +194,10 @@ export const configSchema = z.strictObject({
   transcode: transcode.prefault({}),
   origin: origin.prefault({}),
   store: store.prefault({}),
+  auth: auth.prefault({}),
+  storage: storage.prefault({}),
   log: log.prefault({}),
+  events: events.prefault({}),
   bootstrap: bootstrap.prefault({}),
 })
 

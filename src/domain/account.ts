@@ -15,7 +15,6 @@ const quotas = z
     programsPerChannel: count('Programs that may run at once on one channel.', 16, 1_000, 3),
     assets: count('Assets that may exist.', 100_000, 10_000_000),
     locators: count('Locators that may exist.', 1_000_000, 100_000_000),
-    streamingEndpoints: count('Streaming endpoints that may exist.', 8, 1_000, 1),
     eventSubscriptions: count('Event subscriptions that may exist.', 32, 1_000),
     credentials: count('Credentials that may exist.', 256, 10_000, 1),
   })
@@ -23,12 +22,6 @@ const quotas = z
 
 const settings = {
   ...labels,
-  encodingReservedUnits: z
-    .int()
-    .min(0)
-    .max(1_000)
-    .default(1)
-    .meta({ description: 'How many encoding tasks run at once; only `system` changes it.', example: 1 }),
   quotas: quotas.prefault({}),
 }
 
@@ -64,14 +57,12 @@ export function newAccount(given: z.output<typeof accountCreateSchema>, random: 
 /**
  * What an account may use is not for itself to say.
  *
- * @throws AppError `PERMISSION_DENIED` where another role than `system` changes quotas or reserved units.
+ * @throws AppError `PERMISSION_DENIED` where another role than `system` changes quotas.
  */
 export function assertAccountChange(role: Role, current: Account, next: Account): void {
-  const same = (key: 'quotas' | 'encodingReservedUnits') => JSON.stringify(current[key]) === JSON.stringify(next[key])
-  const changed = (['quotas', 'encodingReservedUnits'] as const).find((key) => !same(key))
-  if (changed === undefined || role === 'system') return
-  const problems = [{ pointer: `/${changed}`, detail: 'only the system credential changes this' }]
-  throw new AppError('PERMISSION_DENIED', `Only the system credential changes ${changed}.`, { details: { problems } })
+  if (role === 'system' || JSON.stringify(current.quotas) === JSON.stringify(next.quotas)) return
+  const problems = [{ pointer: '/quotas', detail: 'only the system credential changes this' }]
+  throw new AppError('PERMISSION_DENIED', 'Only the system credential changes quotas.', { details: { problems } })
 }
 
 /**

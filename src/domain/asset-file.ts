@@ -25,7 +25,8 @@ const MAX_FILE_BYTES = 2 ** 50
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it is there to refuse
 const PATH_PARTS = /[/\\\u0000-\u001f\u007f]/
 
-const fileName = z
+/** The name of an asset's file. */
+export const fileNameSchema = z
   .string()
   .min(1)
   .max(MAX_NAME_CHARACTERS)
@@ -52,7 +53,7 @@ const changeable = {
 export const assetFileCreateSchema = z
   .strictObject({
     ...changeable,
-    name: fileName,
+    name: fileNameSchema,
     sizeBytes: z.int().min(0).max(MAX_FILE_BYTES).optional().meta({ description: 'Checked after the upload.' }),
     sha256: z
       .string()

@@ -39,29 +39,16 @@ const track = z.strictObject({
   height: z.int().min(1).max(32_768).optional(),
 })
 
-const changeable = {
-  ...labels,
-  deliveryPolicyId: idSchema('delivery-policy')
-    .optional()
-    .meta({ description: 'How it may be delivered; without one, in the clear by every protocol.' }),
-  contentKeyIds: z.array(idSchema('content-key')).max(16).default([]).meta({ description: 'Keys it is protected by.' }),
-}
-const storageEncryption = z
-  .enum(['none', 'aes256'])
-  .default('none')
-  .meta({ description: 'How it lies in storage; never changes.' })
-
 /** What a client states to make an asset. */
 export const assetCreateSchema = z
   .strictObject({
-    ...changeable,
-    storageEncryption,
+    ...labels,
     storageAccountId: idSchema('storage-account').optional().meta({ description: 'The default one if not given.' }),
   })
   .meta({ id: 'AssetCreate', description: 'A new asset, Empty.', example: { name: 'evening-news' } })
 
 /** What may change of an asset. */
-export const assetPatchSchema = patchOf(z.strictObject(changeable)).meta({
+export const assetPatchSchema = patchOf(z.strictObject(labels)).meta({
   id: 'AssetPatch',
   description: 'A merge patch of an asset.',
   example: { description: 'Monday’s edition' },
@@ -72,8 +59,7 @@ export const assetSchema = z
   .strictObject({
     ...envelope('asset'),
     ...owned,
-    ...changeable,
-    storageEncryption,
+    ...labels,
     storageAccountId: idSchema('storage-account'),
     state: z.enum(assetMachine.states).exclude(['Deleted']),
     tracks: z.array(track).max(64),
@@ -127,21 +113,4 @@ export function deleteAsset(asset: Pick<Asset, 'state'>, use: AssetUse, force: b
   throw new AppError('IN_USE', `The asset is in use by ${what.join(', ')}: ${advice}.`, {
     details: { by: by.slice(0, 10) },
   })
-}
-
-/**
- * Whether an asset may get a locator.
- *
- * @throws AppError `STATE_CONFLICT` for one that is encrypted in storage and has no delivery policy to say how it may leave.
- */
-export function assertPublishable(
-  asset: Pick<Asset, 'storageEncryption' | 'deliveryPolicyId'>,
-  locator: { readonly deliveryPolicyId?: string | undefined },
-): void {
-  if (asset.storageEncryption === 'none') return
-  if (asset.deliveryPolicyId !== undefined || locator.deliveryPolicyId !== undefined) return
-  throw new AppError(
-    'STATE_CONFLICT',
-    'The asset is encrypted in storage: it needs a delivery policy before it can be published.',
-  )
 }

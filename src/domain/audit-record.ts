@@ -7,8 +7,10 @@ import { subjectSchema } from './subject.ts'
 
 const actor = z
   .strictObject({
-    credentialId: idSchema('credential').optional().meta({ description: 'Absent where it was the server itself.' }),
-    role: z.enum([...roles, 'server']),
+    credentialId: idSchema('credential')
+      .optional()
+      .meta({ description: 'Absent where it was the server itself, or nobody knows who.' }),
+    role: z.enum([...roles, 'server', 'unknown']).meta({ description: '`unknown`: somebody who failed to log in.' }),
     address: z.string().max(64).optional(),
   })
   .meta({ description: 'Who did it.' })

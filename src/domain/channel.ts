@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { durationMs } from './duration.ts'
 import { type Draft, envelope, labels, lastErrorSchema, operationIdSchema, owned } from './envelope.ts'
 import { inputHealthSchema } from './input-health.ts'
-import { type Id, idSchema, newGuid, newId, newSecret, type RandomBytes } from './kinds.ts'
+import { type Id, newGuid, newId, newSecret, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
 import { addressListSchema, durationSchema, guidSchema, nameSchema } from './scalars.ts'
 import { defineMachine } from './state-machine.ts'
@@ -82,15 +82,6 @@ const settings = {
   latency: z.enum(['normal', 'low']).default('normal').meta({ description: 'Only changed when Stopped.' }),
   output: output.prefault({}),
   preview: preview.prefault({}),
-  slate: z
-    .strictObject({
-      assetId: idSchema('asset'),
-      fileName: z.string().min(1).max(260).meta({ description: 'The picture, a file of the asset.' }),
-      after: durationSchema(1_000, 600_000, 'How long without input.', 5_000).default('PT5S'),
-    })
-    .optional()
-    .meta({ description: 'Shown while the input is lost.' }),
-  adMarkerSource: z.enum(['api', 'scte35']).default('api').meta({ description: 'Where ad markers come from.' }),
   idleStopAfter: durationSchema(60_000, 604_800_000, 'Stops a channel without input.', 3_600_000).optional(),
 }
 

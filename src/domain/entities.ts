@@ -20,6 +20,7 @@ import { programSchema } from './program.ts'
 import { type EntityReference, referencesOf } from './references.ts'
 import { formatTimestamp } from './scalars.ts'
 import { storageAccountSchema } from './storage-account.ts'
+import { storageTaskSchema } from './storage-task.ts'
 import { streamingEndpointSchema } from './streaming-endpoint.ts'
 import { taskSchema } from './task.ts'
 import { fieldProblems } from './validation.ts'
@@ -43,6 +44,7 @@ export const entitySchemas = {
   operation: operationSchema,
   program: programSchema,
   'storage-account': storageAccountSchema,
+  'storage-task': storageTaskSchema,
   'streaming-endpoint': streamingEndpointSchema,
   task: taskSchema,
 } as const

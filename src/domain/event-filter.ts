@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { type EventType, eventTypes, type HeadendEvent } from './events.ts'
-import { kinds } from './kinds.ts'
+import { type EventType, eventCatalog, eventTypes, type HeadendEvent } from './events.ts'
 
 const families = [...new Set(eventTypes.map((type) => `${type.split('.', 1)[0]}.*`))]
+
+const subjectKinds = [...new Set(eventTypes.map((type) => eventCatalog[type].subject))]
 
 /** Types to hear of: whole ones, `channel.*` for all of a kind, or `*`. */
 export const eventTypePatternSchema = z
@@ -28,7 +29,12 @@ export const eventFilterShape = {
     .max(64)
     .optional()
     .meta({ description: 'Which types. If not given, all.' }),
-  subjectKinds: z.array(z.enum(kinds)).min(1).max(kinds.length).optional().meta({ description: 'About which kinds.' }),
+  subjectKinds: z
+    .array(z.enum(subjectKinds))
+    .min(1)
+    .max(subjectKinds.length)
+    .optional()
+    .meta({ description: 'About which kinds.' }),
   subjectIds: z
     .array(z.string().min(1).max(64))
     .min(1)

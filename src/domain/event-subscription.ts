@@ -33,7 +33,11 @@ export const eventSubscriptionPatchSchema = patchOf(z.strictObject(settings)).me
   example: { enabled: false },
 })
 
-const shown = { ...envelope('event-subscription'), ...owned, ...settings }
+const replayRequested = timestampSchema
+  .optional()
+  .meta({ description: 'When somebody last asked for a replay: what failed before that is tried again.' })
+
+const shown = { ...envelope('event-subscription'), ...owned, ...settings, replayRequested }
 
 /** A subscription as it is stored. */
 export const eventSubscriptionSchema = z.strictObject({ ...shown, secret })
@@ -74,16 +78,31 @@ export const deadLetterSchema = z
     lastAttempt: timestampSchema,
     lastStatus: z.int().min(100).max(599).optional().meta({ description: 'What the receiver answered, if it did.' }),
     detail: z.string().max(1_024).meta({ description: 'Why the last attempt failed.' }),
+    replayRequested,
   })
   .meta({ id: 'DeadLetter', description: 'An event that could not be delivered.' })
 
 /** A dead letter as it is stored and shown. */
 export type DeadLetter = z.output<typeof deadLetterSchema>
 
+/** Whether a dead letter waits to be tried again: somebody asked for it, or for all of the subscription's, after it had failed. */
+export function isReplayDue(
+  letter: Pick<DeadLetter, 'lastAttempt' | 'replayRequested'>,
+  subscription: Pick<EventSubscription, 'replayRequested'>,
+): boolean {
+  const failedMs = Date.parse(letter.lastAttempt)
+  return [letter.replayRequested, subscription.replayRequested].some(
+    (requested) => requested !== undefined && Date.parse(requested) > failedMs,
+  )
+}
+
 const FIRST_RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 600_000
 /** After so many an event is a dead letter: with the delays between them, after about 3 hours. */
 export const MAX_DELIVERY_ATTEMPTS = 27
+
+/** A dead letter that is replayed goes back to the list after so many: somebody waits to see whether it works now. */
+export const MAX_REPLAY_ATTEMPTS = 5
 
 /** How long to wait after the nth failed attempt (from 1): doubling from 1 s to 10 min, spread by `jitter` (0 to 1) over the last fifth. */
 export function deliveryDelayMs(failedAttempts: number, jitter: number): number {

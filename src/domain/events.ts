@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { assetMachine } from './asset.ts'
 import { channelMachine } from './channel.ts'
 import { inputHealthSchema } from './input-health.ts'
-import { jobMachine, progressSchema } from './job.ts'
 import { type Id, idSchema, type Kind } from './kinds.ts'
 import { programMachine } from './program.ts'
 import { formatTimestamp, timestampSchema } from './scalars.ts'
@@ -50,7 +49,18 @@ const connected = z.strictObject({
 })
 const disconnected = z.strictObject({
   ...session,
-  reason: z.enum(['unpublished', 'disconnected', 'idle', 'replaced', 'protocol-error', 'stopped', 'limit']),
+  reason: z.enum([
+    'unpublished',
+    'disconnected',
+    'idle',
+    'replaced',
+    'protocol-error',
+    'stopped',
+    'limit',
+    'reset',
+    'key-rotated',
+    'address-not-allowed',
+  ]),
   connectedForMs: media,
 })
 const rejected = z.strictObject({
@@ -103,30 +113,6 @@ export const eventCatalog = {
     'event-subscription',
     'An event was given up on.',
     z.strictObject({ deadLetterId: idSchema('dead-letter'), attempts: z.int().min(1), detail: text }),
-  ),
-  'job.progress': event('job', 'A job got further.', z.strictObject({ progress: progressSchema })),
-  'job.state-changed': event('job', 'A job moved on in its life.', stateChanged(jobMachine)),
-  'key-delivery.denied': event(
-    'content-key',
-    'A key was refused.',
-    z.strictObject({
-      delivery: z.enum(['aes128', 'clearkey', 'widevine', 'playready', 'fairplay']),
-      reason: z.enum([
-        'no-policy',
-        'no-token',
-        'token-malformed',
-        'token-expired',
-        'token-not-yet-valid',
-        'token-signature',
-        'token-issuer',
-        'token-audience',
-        'token-claim',
-        'address-not-allowed',
-        'unavailable',
-      ]),
-      detail: text,
-      address: z.string().max(64).optional(),
-    }),
   ),
   'locator.created': event('locator', 'An asset was published.', z.strictObject({ assetId: idSchema('asset') })),
   'locator.deleted': event('locator', 'A locator was revoked.', z.strictObject({ assetId: idSchema('asset') })),

@@ -3,10 +3,11 @@ import { AppError } from '../lib/errors.ts'
 import { durationMs } from './duration.ts'
 import { envelope, labels, owned } from './envelope.ts'
 import { idSchema } from './kinds.ts'
-import { MAX_FILTERS_PER_URL } from './locator.ts'
 import { patchOf } from './merge-patch.ts'
 import { durationSchema } from './scalars.ts'
 
+/** How many filters one URL may name. */
+const MAX_FILTERS_PER_URL = 3
 const YEAR_MS = 366 * 86_400_000
 
 const position = (description: string) => durationSchema(0, 100 * YEAR_MS, description, 60_000).optional()

@@ -21,6 +21,7 @@ export const idPrefixes = {
   operation: 'op',
   program: 'pr',
   'storage-account': 'st',
+  'storage-task': 'sk',
   'streaming-endpoint': 'se',
   task: 'ta',
 } as const

@@ -1,51 +1,26 @@
 import { z } from 'zod'
 import { type Draft, envelope, labels, owned } from './envelope.ts'
 import { type Id, idSchema, newId, type RandomBytes } from './kinds.ts'
-import { nameSchema, timestampSchema } from './scalars.ts'
-
-/** How many filters one URL may name. */
-export const MAX_FILTERS_PER_URL = 3
+import { timestampSchema } from './scalars.ts'
 
 const settings = {
   name: labels.name.optional(),
   description: labels.description,
   tags: labels.tags,
-  kind: z
-    .enum(['onDemand', 'sas'])
-    .default('onDemand')
-    .meta({ description: '`onDemand`: through the streaming endpoint. `sas`: the files themselves.' }),
+  kind: z.enum(['onDemand']).default('onDemand').meta({ description: '`onDemand`: through the streaming endpoint.' }),
   assetId: idSchema('asset'),
   start: timestampSchema.optional().meta({ description: 'Not valid before.' }),
   expiry: timestampSchema.optional().meta({ description: 'Not valid from then on; takes effect at once.' }),
-  permissions: z
-    .array(z.enum(['read', 'write', 'list', 'delete']))
-    .min(1)
-    .max(4)
-    .default(['read'])
-    .meta({ description: 'More than `read` only for `sas`.' }),
-  filters: z
-    .array(nameSchema)
-    .max(MAX_FILTERS_PER_URL)
-    .default([])
-    .meta({ description: 'Names of filters that always apply; at most 3.' }),
-  deliveryPolicyId: idSchema('delivery-policy').optional().meta({ description: 'Goes before the asset’s.' }),
 }
 
 type Settings = {
-  readonly kind: string
-  readonly permissions: readonly string[]
   readonly start?: string | undefined
   readonly expiry?: string | undefined
 }
 
 function check(value: Settings, context: z.RefinementCtx): void {
-  const report = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message })
   if (value.start && value.expiry && Date.parse(value.expiry) <= Date.parse(value.start)) {
-    report('expiry', 'must be later than start')
-  }
-  if (new Set(value.permissions).size < value.permissions.length) report('permissions', 'must not repeat itself')
-  if (value.kind === 'onDemand' && value.permissions.some((permission) => permission !== 'read')) {
-    report('permissions', 'an onDemand locator gives read only')
+    context.addIssue({ code: 'custom', path: ['expiry'], message: 'must be later than start' })
   }
 }
 

@@ -46,7 +46,8 @@ const admin: Grants = {
   operation: read,
   program: run,
   'storage-account': manage,
-  'streaming-endpoint': [...run, 'rotate-secret'],
+  'storage-task': none,
+  'streaming-endpoint': ['read', 'update', 'operate'],
   task: read,
 }
 
@@ -87,6 +88,7 @@ const viewer: Grants = {
   operation: read,
   program: read,
   'storage-account': none,
+  'storage-task': none,
   'streaming-endpoint': read,
   task: read,
 }
@@ -113,6 +115,7 @@ const system: Grants = {
   operation: read,
   program: none,
   'storage-account': none,
+  'storage-task': none,
   'streaming-endpoint': none,
   task: none,
 }

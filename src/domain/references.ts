@@ -36,17 +36,12 @@ const whileWorking = (spec: ReferenceSpec): ReferenceSpec => ({ ...spec, endsIn:
 
 /** Which kinds refer to which, by which field. A relation's name is what lists are asked by. */
 export const references: { readonly [K in Kind]?: readonly ReferenceSpec[] } = {
-  asset: [
-    needs('storage-account', 'storageAccount', 'storageAccountId'),
-    needs('delivery-policy', 'deliveryPolicy', 'deliveryPolicyId'),
-    needs('content-key', 'contentKey', 'contentKeyIds'),
-  ],
+  asset: [needs('storage-account', 'storageAccount', 'storageAccountId')],
   'asset-file': [partOf('asset', 'asset', 'assetId')],
-  channel: [needs('asset', 'slate', 'slate', 'assetId')],
   'content-key': [needs('key-authorization-policy', 'keyAuthorizationPolicy', 'keyAuthorizationPolicyId')],
   'dead-letter': [partOf('event-subscription', 'subscription', 'subscriptionId')],
   filter: [partOf('asset', 'asset', 'assetId')],
-  locator: [needs('asset', 'asset', 'assetId'), needs('delivery-policy', 'deliveryPolicy', 'deliveryPolicyId')],
+  locator: [needs('asset', 'asset', 'assetId')],
   'media-stream': [needs('asset', 'asset', 'assetId')],
   program: [needs('channel', 'channel', 'channelId'), needs('asset', 'asset', 'assetId')],
   task: [

@@ -56,7 +56,6 @@ export function durationSchema(minMs: number, maxMs: number, description: string
     })
     .meta({
       description: `${description} ISO 8601, ${bounds}.`,
-      format: 'duration',
       example: formatDuration(exampleMs),
     })
 }

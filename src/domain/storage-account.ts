@@ -4,6 +4,7 @@ import { type Draft, envelope, labels, owned } from './envelope.ts'
 import { type Id, newId, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
 import { nameSchema } from './scalars.ts'
+import { fieldError } from './validation.ts'
 
 const changeable = {
   ...labels,
@@ -58,4 +59,20 @@ export function newStorageAccount(
 export function assertStorageAccountDeletable(storage: Pick<StorageAccount, 'isDefault'>): void {
   if (!storage.isDefault) return
   throw new AppError('ENTITY_PROTECTED', 'This is the default storage account: make another one the default first.')
+}
+
+/**
+ * That no other of the account's lies in the same folder; file systems that don't tell cases apart count too.
+ *
+ * @throws AppError `NAME_TAKEN`, with `details.problems`
+ */
+export function assertDirectoryFree(
+  { location }: Pick<StorageAccount, 'location'>,
+  others: readonly Pick<StorageAccount, 'name' | 'location'>[],
+): void {
+  const wanted = location.directory?.toLowerCase()
+  const holder = others.find((other) => other.location.directory?.toLowerCase() === wanted)
+  if (!holder) return
+  const detail = `the storage account ${holder.name} has this folder`
+  throw fieldError('NAME_TAKEN', [{ pointer: '/location/directory', detail }])
 }

@@ -1,10 +1,25 @@
 import { z } from 'zod'
-import { type Kind, kinds } from './kinds.ts'
+import type { Kind } from './kinds.ts'
+
+/** The kinds that events, operations and audit records are about. */
+const subjectKinds = [
+  'account',
+  'asset',
+  'asset-file',
+  'channel',
+  'credential',
+  'dead-letter',
+  'event-subscription',
+  'locator',
+  'program',
+  'storage-account',
+  'streaming-endpoint',
+] as const satisfies readonly Kind[]
 
 /** What an event, an operation or an audit record is about. */
 export const subjectSchema = z
   .strictObject({
-    kind: z.enum(kinds as [Kind, ...Kind[]]),
+    kind: z.enum(subjectKinds),
     id: z.string().min(1).max(64),
     name: z.string().max(260).optional(),
   })

@@ -47,8 +47,8 @@ export type PublishGate = {
 export type SessionHandle = {
   readonly id: string
   readonly remoteAddress: string
-  /** Ends it with a status that the encoder sees, as on takeover. Resolves when its sink has been ended. */
-  end(reason: string): Promise<void>
+  /** Ends it with a status that the encoder sees. Resolves when its sink has been ended, as `replaced` unless told otherwise. */
+  end(description: string, as?: SessionEnd): Promise<void>
 }
 
 /** Where the media of one accepted publish goes. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, type SecureContextOptions, TLSSocket } from 'node:tls'
+import { BufferPool } from '../lib/buffer-pool.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -25,6 +26,8 @@ export type RtmpListenerOptions = {
   readonly logger: Logger
   /** Makes a demuxer for each publish; FLV's, unless told. */
   readonly createDemuxer?: () => MediaDemuxer
+  /** Where the memory of messages is taken from; whoever is done with one may give it back. */
+  readonly pool?: BufferPool
 }
 
 /** How often refused connections are summed up in the log: a flood of them must not become a flood of lines. */
@@ -48,7 +51,8 @@ export class RtmpListener {
     const { clock, gate, observer } = options
     const createDemuxer = options.createDemuxer ?? (() => new FlvDemuxer())
     this.#options = options
-    this.#context = { clock, gate, observer, createDemuxer, limits }
+    const pool = options.pool ?? new BufferPool()
+    this.#context = { clock, gate, observer, createDemuxer, limits, pool }
     this.#count = new AddressCount(limits.maxConnections, limits.maxConnectionsPerAddress)
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket))
   }

@@ -1,3 +1,4 @@
+import type { BufferPool } from '../lib/buffer-pool.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { IngestLimits } from './ingest-limits.ts'
 import type { IngestObserver, MediaDemuxer, PublishGate } from './ports.ts'
@@ -9,4 +10,6 @@ export type SessionContext = {
   readonly gate: PublishGate
   readonly observer: IngestObserver
   readonly createDemuxer: () => MediaDemuxer
+  /** Where the memory of messages is taken from. */
+  readonly pool: BufferPool
 }

@@ -18,6 +18,7 @@ type ErrorSpec = { readonly kind: ErrorKind; readonly retryable: boolean }
 
 /** The closed list of what can go wrong. A code is stable: clients and logs are matched on it, never on a message. */
 export const errorCatalog = {
+  ADDRESS_DENIED: { kind: 'forbidden', retryable: false },
   ADDRESS_IN_USE: { kind: 'conflict', retryable: true },
   CHANGES_GONE: { kind: 'gone', retryable: false },
   CONFIG_INVALID: { kind: 'invalid', retryable: false },
@@ -28,6 +29,7 @@ export const errorCatalog = {
   ENTITY_NOT_FOUND: { kind: 'not-found', retryable: false },
   ENTITY_PROTECTED: { kind: 'conflict', retryable: false },
   ETAG_MISMATCH: { kind: 'precondition', retryable: false },
+  EVENTS_GONE: { kind: 'gone', retryable: false },
   FFMPEG_CRASHED: { kind: 'unavailable', retryable: true },
   FFMPEG_MISSING: { kind: 'unavailable', retryable: false },
   FFMPEG_TOO_OLD: { kind: 'unavailable', retryable: false },
@@ -56,11 +58,16 @@ export const errorCatalog = {
   STATE_CONFLICT: { kind: 'conflict', retryable: false },
   STATE_UNWRITABLE: { kind: 'unavailable', retryable: true },
   STOPPED: { kind: 'unavailable', retryable: false },
+  STORAGE_BUSY: { kind: 'unavailable', retryable: true },
+  STORAGE_DOWN: { kind: 'unavailable', retryable: true },
+  STORAGE_FULL: { kind: 'unavailable', retryable: true },
   STORE_DOWN: { kind: 'unavailable', retryable: true },
   STORE_INPUT_INVALID: { kind: 'invalid', retryable: false },
   STORE_SCHEMA_NEWER: { kind: 'unavailable', retryable: false },
+  TARGET_REFUSED: { kind: 'forbidden', retryable: true },
   TLS_UNREADABLE: { kind: 'invalid', retryable: false },
   UNAUTHENTICATED: { kind: 'unauthenticated', retryable: false },
+  UPLOAD_INVALID: { kind: 'invalid', retryable: false },
   URL_INVALID: { kind: 'invalid', retryable: false },
   URL_UNKNOWN: { kind: 'not-found', retryable: false },
 } as const satisfies Record<string, ErrorSpec>

@@ -1,11 +1,16 @@
 import type { LogRecord, PresentationHeader } from '../presentation/records.ts'
 import type { FragmentPlace } from './fragment-memory.ts'
 
-/** Under which locator and name a presentation is published. */
+/** Under which locator and name a presentation is published, from when to when, and for whom. */
 export type Publication = {
   readonly locatorId: string
   readonly manifestName: string
   readonly presentationId: string
+  /** ms since the epoch: before it, and from `notAfterMs` on, the locator is as good as unknown. */
+  readonly notBeforeMs?: number
+  readonly notAfterMs?: number
+  /** Addresses and networks that may watch; absent or empty: anybody. */
+  readonly allowIp?: readonly string[]
 }
 
 /** A fragment as another thread knows it; the token is given back when that thread no longer needs the bytes. */

@@ -5,7 +5,7 @@ import type { FeedPort, Publication } from './feed-messages.ts'
 import type { FeedLimits } from './feed-window.ts'
 import type { FragmentMemory } from './fragment-memory.ts'
 import type { PresentationLog } from './presentation-log.ts'
-import type { PublishedPresentation } from './replica.ts'
+import { type PublishedPresentation, publishedAs } from './replica.ts'
 import { type FeedState, ThreadFeed } from './thread-feed.ts'
 import { VersionWaiters } from './version-waiters.ts'
 
@@ -98,7 +98,7 @@ export class LogDirectory {
   find(locatorId: string): PublishedPresentation | undefined {
     const publication = this.#publications.get(locatorId.toLowerCase())
     const log = publication && this.#logs.get(publication.presentationId)
-    return log && { locatorId: publication.locatorId, manifestName: publication.manifestName, view: log.view }
+    return log && publishedAs(publication, log.view)
   }
 
   /** As `Replica.read`. */

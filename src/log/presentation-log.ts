@@ -42,7 +42,6 @@ export class PresentationLog {
   readonly #presentation: Presentation
   readonly #bytes: SegmentBytes<Uint8Array>
   readonly #listeners = new Set<LogListener>()
-  readonly #retainTicks: number
   readonly #evictions = { window: 0, budget: 0 }
   #position = 0
   #stopped = false
@@ -56,9 +55,6 @@ export class PresentationLog {
         for (const fragment of fragments) options.memory.release(fragment)
       },
     )
-    const listedMs = (header.rewindWindowMs ?? 0) + TARGETS_AFTER_LISTING * header.targetDurationMs
-    const retainMs = options.retainMs === undefined ? Number.POSITIVE_INFINITY : Math.max(options.retainMs, listedMs)
-    this.#retainTicks = (retainMs * PRESENTATION_TIMESCALE) / 1000
   }
 
   get id(): string {
@@ -155,6 +151,13 @@ export class PresentationLog {
     }
     this.#bytes.add(record.sequence, record.track, kept)
     return kept
+  }
+
+  get #retainTicks(): number {
+    const { rewindWindowMs = 0, targetDurationMs } = this.#presentation.header
+    const { retainMs = Number.POSITIVE_INFINITY } = this.#options
+    const listedMs = rewindWindowMs + TARGETS_AFTER_LISTING * targetDurationMs
+    return (Math.max(retainMs, listedMs) * PRESENTATION_TIMESCALE) / 1000
   }
 
   #evictPastWindow(): void {

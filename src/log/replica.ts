@@ -6,14 +6,16 @@ import type { FeedBatch, FeedEntry, FeedPort, FeedReply, Publication, SentFragme
 import { SegmentBytes } from './segment-bytes.ts'
 import { VersionWaiters } from './version-waiters.ts'
 
-/** A publication and the presentation under it. */
-export type PublishedPresentation = {
-  readonly locatorId: string
-  readonly manifestName: string
-  readonly view: PresentationView
-}
+/** A publication and the presentation under it. Whether it is valid now, and for this viewer, is for the reader to see to. */
+export type PublishedPresentation = Omit<Publication, 'presentationId'> & { readonly view: PresentationView }
 
 type Copy = { readonly presentation: Presentation; readonly bytes: SegmentBytes<SentFragment> }
+
+/** A publication as its readers see it. */
+export function publishedAs(publication: Publication, view: PresentationView): PublishedPresentation {
+  const { presentationId: _hidden, ...terms } = publication
+  return { ...terms, view }
+}
 
 /**
  * A thread's copy of the logs that are fed to it. Everything is answered from memory; media bytes are views on
@@ -46,12 +48,7 @@ export class Replica {
   find(locatorId: string): PublishedPresentation | undefined {
     const publication = this.#publications.get(locatorId.toLowerCase())
     const copy = publication && this.#copies.get(publication.presentationId)
-    if (!copy) return undefined
-    return {
-      locatorId: publication.locatorId,
-      manifestName: publication.manifestName,
-      view: copy.presentation,
-    }
+    return copy && publishedAs(publication, copy.presentation)
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { chooseRange, matchesEtag, sliceChunks } from './conditions.ts'
+import { chooseRange, matchesEtag } from '../lib/http-conditions.ts'
 import { type Problem, problemOf } from './problem.ts'
+import { sliceChunks } from './slice-chunks.ts'
 
 /** An answer before it is sent. `headers` are names and values in turn. */
 export type Answer = {

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../lib/errors.ts'
+import { matchesEtag } from '../lib/http-conditions.ts'
 import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition, RenditionSegment } from '../presentation/view.ts'
 import { type Answer, notModified, rangeAnswer } from './answer.ts'
-import { matchesEtag } from './conditions.ts'
 import type { FragmentReader } from './ports.ts'
 
 /** A URL that carries the digest never has another content; one of the AMS grammar has a validator instead. */

@@ -6,11 +6,16 @@ export type Published = {
   /** The name in `/{locatorId}/{manifestName}.ism/manifest`. */
   readonly manifestName: string
   readonly view: PresentationView
+  /** ms since the epoch: before it, and from `notAfterMs` on, the locator is as good as unknown. */
+  readonly notBeforeMs?: number
+  readonly notAfterMs?: number
+  /** Addresses and networks that may watch; absent or empty: anybody. */
+  readonly allowIp?: readonly string[]
 }
 
 /** What the origin needs to know of locators and presentations: a replica in memory, so it answers at once. */
 export type PublicationReader = {
-  /** By the locator's id, whose case does not matter. `undefined`: unknown, expired or revoked. */
+  /** By the locator's id, whose case does not matter. `undefined`: unknown or revoked. */
   find(locatorId: string): Published | undefined
 }
 

@@ -14,6 +14,7 @@ import { methodNotAllowed } from './problem.ts'
 import { type ResponseWatch, watchResponse } from './response-watch.ts'
 import type { SendBudget } from './send-budget.ts'
 import { type Child, parseTarget, type Target } from './target.ts'
+import { PublicationTerms, withinTerms } from './terms.ts'
 
 /** What answering a request needs of the rest of the house. */
 export type HandlerPorts = {
@@ -41,6 +42,7 @@ export class RequestHandler {
   readonly #ports: HandlerPorts
   readonly #options: HandlerOptions
   readonly #digests = new WeakMap<PresentationHeader, string>()
+  readonly #terms = new PublicationTerms()
   /** While the server stops, each answer is the last on its connection. */
   #isDraining = false
 
@@ -93,7 +95,12 @@ export class RequestHandler {
     const target = parseTarget(request.url ?? '')
     watch.kind = kindOf(target)
     if (target.kind === 'time') return this.#timeAnswer()
-    const found = this.#find(target.locatorId)
+    const found = this.#find(target.locatorId, request)
+    const answer = await this.#publishedAnswer(exchange, found, target)
+    return withinTerms(answer, found.published, this.#ports.clock.now())
+  }
+
+  #publishedAnswer(exchange: Exchange, found: Found, target: Exclude<Target, { kind: 'time' }>): Promise<Answer> {
     if (target.kind === 'child') return this.#childAnswer(exchange, found, target.digest, target.child)
     if (target.kind === 'ism') return this.#ismAnswer(exchange, found, target.manifestName, target.target)
     const asked = manifestRequest(exchange, found, 'alias')
@@ -101,9 +108,9 @@ export class RequestHandler {
     return target.kind === 'master' ? manifests.master(asked, false) : manifests.mpd(asked, false)
   }
 
-  #find(locatorId: string): Found {
-    const published = this.#ports.publications.find(locatorId)
-    if (!published) throw new AppError('URL_UNKNOWN', 'Nothing is published under this locator.')
+  #find(locatorId: string, { socket }: IncomingMessage): Found {
+    const { publications, clock } = this.#ports
+    const published = this.#terms.check(publications.find(locatorId), clock.now(), socket.remoteAddress)
     const { header } = published.view
     const digest = this.#digests.get(header) ?? contentDigest(header)
     this.#digests.set(header, digest)

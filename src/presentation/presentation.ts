@@ -28,7 +28,7 @@ type RecentSegment = {
  * media and knows no time; equal records give equal views, also when they went through `records()` of another one.
  */
 export class Presentation implements PresentationView {
-  readonly header: PresentationHeader
+  header: PresentationHeader
   readonly #index = new SegmentIndex()
   readonly #tracks = new TrackRegistry()
   readonly #discontinuities = new DiscontinuityHistory()
@@ -49,7 +49,8 @@ export class Presentation implements PresentationView {
   get version(): number {
     const { firstSequence, endSequence } = this.#index
     const discontinuitySequence = this.#discontinuities.current ?? 0
-    return this.#tracks.size + firstSequence + endSequence + discontinuitySequence + (this.#ended ? 1 : 0)
+    const changes = this.header.rewindChanges ?? 0
+    return this.#tracks.size + firstSequence + endSequence + discontinuitySequence + changes + (this.#ended ? 1 : 0)
   }
 
   get ended(): boolean {
@@ -149,6 +150,9 @@ export class Presentation implements PresentationView {
       case 'evicted':
         this.#applyEvicted(record)
         break
+      case 'rewind-changed':
+        this.#applyRewindChanged(record)
+        break
       case 'ended':
         if (this.#open) refuse(record, `segment ${this.#open.sequence} is open`)
         this.#ended = true
@@ -232,6 +236,12 @@ export class Presentation implements PresentationView {
     const first = this.#index.row(firstSequence)
     this.#discontinuities.trim(first?.discontinuitySequence ?? Number.POSITIVE_INFINITY)
     while (this.#recent[0] && this.#recent[0].sequence < firstSequence) this.#recent.shift()
+  }
+
+  #applyRewindChanged(record: RecordOf<'rewind-changed'>): void {
+    const { rewindWindowMs } = record
+    if (!isDuration(rewindWindowMs)) refuse(record, 'its window is no duration')
+    this.header = { ...this.header, rewindWindowMs, rewindChanges: (this.header.rewindChanges ?? 0) + 1 }
   }
 
   #checkRow(record: RowRecord): void {

@@ -26,7 +26,7 @@ export type Track = {
   readonly language?: string
 }
 
-/** What never changes while a presentation lives. Durations in milliseconds. */
+/** What stands over a presentation while it lives; but for the rewind window nothing of it changes. Durations in milliseconds. */
 export type PresentationHeader = {
   readonly id: string
   /** Random, made once per presentation; part of every digest, so that no URL ever has two contents. */
@@ -35,8 +35,10 @@ export type PresentationHeader = {
   readonly targetDurationMs: number
   /** Part target; absent where segments are stored whole. */
   readonly partDurationMs?: number
-  /** How far back a live manifest reaches; absent = everything kept. */
+  /** How far back a live manifest reaches; absent = everything kept. A `rewind-changed` record sets another. */
   readonly rewindWindowMs?: number
+  /** How often the rewind window was changed so far; absent = never. */
+  readonly rewindChanges?: number
   /** How much is kept at all; absent = everything, `evicted` never comes, and a playlist may say that it only grows. */
   readonly archiveWindowMs?: number
 }
@@ -90,6 +92,8 @@ export type LogRecord =
     }
   /** Ad markers and timed metadata, at a presentation time. */
   | { readonly type: 'marker'; readonly name: string; readonly startTicks: number; readonly value: unknown }
+  /** The rewind window is another one from here on. What was discarded before doesn't come back. */
+  | { readonly type: 'rewind-changed'; readonly rewindWindowMs: number }
   /** Everything before this sequence number is no longer kept. */
   | { readonly type: 'evicted'; readonly firstSequence: number }
   /** The program stopped: ENDLIST on the same window and timeline. */

@@ -5,6 +5,7 @@ import type { SegmenterNumbers } from '../channel/record-writer.ts'
 import type { LogEntry } from '../channel/segment-assembly.ts'
 import type { Secret } from '../config/scalars.ts'
 import { type ChannelConfig, channelDurations, type ProgramConfig } from '../config/schema.ts'
+import type { BufferPool } from '../lib/buffer-pool.ts'
 import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -23,6 +24,8 @@ export type ChannelHostPorts = {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly memory: FragmentMemory
+  /** Where the memory of what encoders send is taken from. */
+  readonly pool: BufferPool
   readonly directory: LogDirectory
   readonly dataDir: DataDir
   /** Makes the live transcoder of this channel, where it has one. */
@@ -72,6 +75,7 @@ export class ChannelHost implements Stoppable {
       observer,
       numbers: numberStore(ports.dataDir, config.name),
       allocate: (sizeBytes) => ports.memory.allocate(sizeBytes),
+      done: (data) => ports.pool.giveBack(data),
       emit: (entry) => this.#emit(entry, logger),
       ...(ports.transcoder ? { transcoder: ports.transcoder } : {}),
     })

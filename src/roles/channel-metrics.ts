@@ -17,7 +17,7 @@ type LayerTally = {
 
 /** Turns what a channel tells of itself into metrics (once a second where it is frequent) and log lines (where it is rare). */
 export class ChannelMetrics implements ChannelObserver, Stoppable {
-  readonly #channel: string
+  #channel: string
   readonly #metrics: Metrics
   readonly #logger: Logger
   readonly #clock: Clock
@@ -25,6 +25,7 @@ export class ChannelMetrics implements ChannelObserver, Stoppable {
   readonly #layers = new Map<string, LayerTally>()
   #reportedMs: number
   #hadInput = false
+  #sessions = 0
 
   constructor(channel: string, metrics: Metrics, clock: Clock, logger: Logger) {
     this.#channel = channel
@@ -35,11 +36,24 @@ export class ChannelMetrics implements ChannelObserver, Stoppable {
     this.#timer = clock.every(REPORT_MS, () => this.#report())
   }
 
+  /** What was counted so far goes; from here on it is counted under the new label. */
+  rename(channel: string): void {
+    const before = this.#channel
+    if (before === channel) return
+    this.#channel = channel
+    for (let session = 0; session < this.#sessions; session++) this.#metrics.ingest.sessionStarted(channel, false)
+    this.#metrics.forgetChannel(before).catch((error: unknown) => {
+      this.#logger.warn({ err: error, before }, 'the metrics under the name before are left behind')
+    })
+  }
+
   sessionStarted(): void {
+    this.#sessions++
     this.#metrics.ingest.sessionStarted(this.#channel, this.#hadInput)
   }
 
   sessionEnded(layer: string): void {
+    this.#sessions--
     this.#layers.delete(layer)
     this.#metrics.ingest.sessionEnded(this.#channel, layer)
   }
@@ -60,6 +74,10 @@ export class ChannelMetrics implements ChannelObserver, Stoppable {
 
   drift(layer: string, seconds: number): void {
     this.#tally(layer).clockDriftMs = seconds * 1_000
+  }
+
+  clockJumped(layer: string): void {
+    this.#logger.warn({ layer }, "the encoder's clock jumped")
   }
 
   audioVideoOffset(layer: string, seconds: number): void {

@@ -1,44 +1,51 @@
-import type { Config } from '../config/schema.ts'
-import { type NodeAddresses, watchUrls } from './addresses.ts'
-import type { ChannelHost } from './channel-host.ts'
+import { type NodeAddresses, type WatchUrls, watchUrls } from './addresses.ts'
+import type { FirstProgram } from './bootstrap.ts'
 import type { DataDir } from './data-dir.ts'
-import type { Identities } from './identities.ts'
 
 const FILE = 'quickstart.json'
 
-/** What `{dataDir}/quickstart.json` holds: enough to publish to the first channel and to watch its first program. */
+/** Enough to publish to the first channel of the configuration and to watch its first program. */
+type FirstStream = WatchUrls & { readonly streamKey: string }
+
+/**
+ * What `{dataDir}/quickstart.json` holds: where the node is, the key to everything (of `system`), and, where the configuration
+ * declares a channel with a program, how to publish and watch.
+ */
 export type Quickstart = {
   readonly controlUrl: string
   readonly streamingUrl: string
   readonly rtmpUrl: string
   readonly rtmpsUrl?: string
-  readonly streamKey: string
-  readonly hlsUrl: string
-  readonly dashUrl: string
-  readonly playerUrl: string
-}
+  /** Absent where only somebody else knows it. */
+  readonly apiKey?: string
+} & Partial<FirstStream>
 
-/** `undefined` where the configuration declares no channel with a program. */
+/** `apiKey`: of the first credential. */
 export function quickstartOf(
-  config: Config,
   addresses: NodeAddresses,
-  hosts: readonly ChannelHost[],
-  identities: Identities,
-): Quickstart | undefined {
-  const program = config.bootstrap.programs[0]
-  const host = hosts.find(({ name }) => name === program?.channel)
-  if (!program || !host) return undefined
+  apiKey: string | undefined,
+  first: FirstProgram | undefined,
+): Quickstart {
   const { rtmpsUrl, ...always } = addresses
   return {
     ...always,
     ...(rtmpsUrl === undefined ? {} : { rtmpsUrl }),
-    streamKey: host.streamKey.reveal(),
-    ...watchUrls(addresses, identities.program(program).locatorId),
+    ...(apiKey !== undefined && { apiKey }),
+    ...(first && { streamKey: first.channel.streamKeys.primary }),
+    ...(first?.locator && watchUrls(addresses, first.locator.id)),
   }
 }
 
-/** For the eyes of whoever started it. The stream key is a secret that its owner has to be told. */
-export function describeQuickstart(quickstart: Quickstart, isDemo: boolean): string {
+/** For the eyes of whoever started it. The stream key is a secret that its owner has to be told; the API's key stays in the file. */
+export function describeQuickstart(quickstart: Quickstart, isDemo: boolean, file: string): string {
+  const { streamKey, playerUrl, hlsUrl, dashUrl } = quickstart
+  const manage = [
+    'Manage:',
+    `  API         ${quickstart.controlUrl}/docs`,
+    ...(quickstart.apiKey === undefined ? [] : [`  Its key     apiKey in ${file}`]),
+    '',
+  ]
+  if (streamKey === undefined) return manage.join('\n')
   const publish = isDemo
     ? ['A test pattern is being published for you. To publish your own, start without --demo.']
     : ['Publish (OBS: Settings → Stream → Service "Custom…"):']
@@ -46,13 +53,12 @@ export function describeQuickstart(quickstart: Quickstart, isDemo: boolean): str
     ...publish,
     `  Server      ${quickstart.rtmpUrl}`,
     ...(quickstart.rtmpsUrl ? [`              ${quickstart.rtmpsUrl}`] : []),
-    `  Stream key  ${quickstart.streamKey}`,
+    `  Stream key  ${streamKey}`,
     '',
-    'Watch:',
-    `  Player      ${quickstart.playerUrl}`,
-    `  HLS         ${quickstart.hlsUrl}`,
-    `  DASH        ${quickstart.dashUrl}`,
-    '',
+    ...(playerUrl === undefined
+      ? []
+      : ['Watch:', `  Player      ${playerUrl}`, `  HLS         ${hlsUrl}`, `  DASH        ${dashUrl}`, '']),
+    ...manage,
   ].join('\n')
 }
 

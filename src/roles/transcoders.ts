@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Transcoder, TranscoderOutput } from '../channel/ports.ts'
-import { type ChannelConfig, type Config, channelDurations } from '../config/schema.ts'
+import type { Config } from '../config/schema.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { TranscoderMetrics } from '../telemetry/transcoder-metrics.ts'
@@ -16,9 +16,9 @@ const LADDERS = fileURLToPath(new URL('../../config/ladders', import.meta.url))
 /** Key frames stand no further apart than this, and a whole number of times in a segment. */
 const LONGEST_GRID_MS = 2_000
 
-/** The ladder of a channel, checked against what this ffmpeg can encode. `isSized`: cut to what the machine's cores carry. */
-export async function channelLadder(config: ChannelConfig, ffmpeg: FfmpegBinary, isSized: boolean): Promise<Ladder> {
-  const ladder = await loadLadder(config.ladder, LADDERS)
+/** A ladder by its name, checked against what this ffmpeg can encode. `isSized`: cut to what the machine's cores carry. */
+export async function channelLadder(preset: string, ffmpeg: FfmpegBinary, isSized: boolean): Promise<Ladder> {
+  const ladder = await loadLadder(preset, LADDERS)
   checkEncoders(ladder, ffmpeg)
   return isSized ? rungsForCores(ladder, availableParallelism()) : ladder
 }
@@ -36,32 +36,40 @@ type Deps = {
   readonly config: Config['transcode']
 }
 
+/** The channel that a transcoder works for. */
+export type TranscodedChannel = {
+  /** Its label in metrics, which may change. */
+  label(): string
+  readonly segmentDurationMs: number
+  /** A child was replaced. */
+  restarted(reason: string): void
+}
+
 /** Makes a channel's live transcoder, and tells metrics and log what it reports. */
 export function transcoderFactory(
-  channel: ChannelConfig,
+  channel: TranscodedChannel,
   ladder: Ladder,
   deps: Deps,
 ): (output: TranscoderOutput) => Transcoder {
-  const { clock, metrics, ffmpeg, config } = deps
-  const logger = deps.logger.child({ channel: channel.name })
+  const { clock, logger, metrics, ffmpeg, config } = deps
   return (output) =>
     new LadderTranscoder(
       {
         ladder,
         ffmpegPath: ffmpeg.path,
-        segmentGridSeconds: keyFrameGridSeconds(channelDurations(channel).segmentDurationMs),
+        segmentGridSeconds: keyFrameGridSeconds(channel.segmentDurationMs),
         ...defaultTranscoderTimes,
         stallMs: config.stallTimeout,
         lagBudgetMs: config.lagBudget,
         maxQueuedBytes: config.maxQueuedBytes,
       },
       { clock, logger },
-      transcodeSink(channel.name, output, metrics, logger),
+      transcodeSink(channel, output, metrics, logger),
     )
 }
 
 function transcodeSink(
-  channel: string,
+  channel: TranscodedChannel,
   output: TranscoderOutput,
   metrics: TranscoderMetrics,
   logger: Logger,
@@ -74,21 +82,23 @@ function transcodeSink(
     },
     sample: (rendition, sample, durationTicks) => output.sample(rendition, sample, durationTicks),
     restarted(report) {
-      metrics.restarted(channel, report.reason)
+      metrics.restarted(channel.label(), report.reason)
+      channel.restarted(report.reason)
       logger.warn({ ...report }, 'transcoder replaced')
       output.restarted()
     },
     failing: (report) => logger.error({ ...report }, 'transcoder keeps dying; waiting before the next try'),
     dropped(frames, reason) {
-      metrics.framesDropped(channel, frames)
+      metrics.framesDropped(channel.label(), frames)
       logger.warn({ frames, reason }, 'frames not encoded')
     },
     stats({ pid, fps, speed, queuedBytes, cpuSeconds }) {
-      if (pid === undefined) metrics.stopped(channel)
-      else metrics.started(channel)
+      const label = channel.label()
+      if (pid === undefined) metrics.stopped(label)
+      else metrics.started(label)
       const usedCpuSeconds = Math.max(0, cpuSeconds - countedCpuSeconds)
       countedCpuSeconds = Math.max(countedCpuSeconds, cpuSeconds)
-      metrics.report(channel, {
+      metrics.report(label, {
         framesPerSecond: fps ?? 0,
         speedRatio: speed ?? 0,
         queuedBytes,

@@ -1,38 +1,7 @@
 import type { Change } from '../domain/entity-store.ts'
+import type { Bell } from '../lib/bell.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
-
-/** Wakes who waits for the next write of this process; writes of others are found by asking now and then. */
-export class ChangeBell {
-  readonly #wakers = new Set<() => void>()
-  #rings = 0
-
-  /** How often it has rung: taken before a reading, it tells `wait` whether something has happened since. */
-  get rings(): number {
-    return this.#rings
-  }
-
-  ring(): void {
-    this.#rings++
-    for (const wake of [...this.#wakers]) wake()
-  }
-
-  /** Resolves when it has rung after `heard`, after `timeoutMs`, or when the signal aborts, whichever is first. */
-  wait(heard: number, clock: Clock, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (this.#rings !== heard || signal.aborted) return Promise.resolve()
-    return new Promise((resolve) => {
-      const wake = () => {
-        timer.cancel()
-        this.#wakers.delete(wake)
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      const timer = clock.after(timeoutMs, wake)
-      this.#wakers.add(wake)
-      signal.addEventListener('abort', wake, { once: true })
-    })
-  }
-}
 
 /** What a watch reads: the changes after a sequence, and up to where the feed is pruned. */
 type ChangeReader = (
@@ -42,7 +11,8 @@ type ChangeReader = (
 
 type Watch = {
   readonly read: ChangeReader
-  readonly bell: ChangeBell
+  /** Rung by the writes of this process; those of others are found by asking now and then. */
+  readonly bell: Bell
   readonly clock: Clock
   readonly pollMs: number
   readonly signal: AbortSignal

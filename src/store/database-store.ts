@@ -14,11 +14,12 @@ import type {
   WriteOperation,
   WriteResult,
 } from '../domain/entity-store.ts'
+import { Bell } from '../lib/bell.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Row, Statement } from './batch.ts'
 import { type Builder, createBuilder } from './builder.ts'
-import { ChangeBell, watchChanges } from './change-watch.ts'
+import { watchChanges } from './change-watch.ts'
 import { writeCursor } from './cursor.ts'
 import type { Database } from './database.ts'
 import { changeOf, entityOf, recordOf, rememberedOf } from './entity-row.ts'
@@ -53,7 +54,7 @@ export class DatabaseStore implements EntityStore {
   readonly #builder: Builder
   readonly #clock: Clock
   readonly #pollMs: number
-  readonly #bell = new ChangeBell()
+  readonly #bell = new Bell()
   readonly #ended = new AbortController()
 
   /** `pollMs`: how soon a watch sees what another process wrote. */

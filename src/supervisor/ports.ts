@@ -1,6 +1,9 @@
 import type { Asset } from '../domain/asset.ts'
 import type { Channel } from '../domain/channel.ts'
+import type { Change } from '../domain/entity-store.ts'
+import type { RunningKind } from '../domain/lifecycle.ts'
 import type { Program } from '../domain/program.ts'
+import type { StreamingEndpoint } from '../domain/streaming-endpoint.ts'
 
 /** What a program has put into its asset when it ends. */
 export type Recorded = { readonly tracks: Asset['tracks']; readonly durationMs: number }
@@ -24,14 +27,44 @@ export type RunningChannel = {
 /** Runs channels on this node. */
 export type ChannelRunner = {
   /**
-   * Resolves when encoders may publish. `onFailed`: it has ended by itself, once, after the promise has resolved.
+   * Resolves when encoders may publish. `onFailed`: it has ended by itself, once, after the promise has resolved. `onIdle`:
+   * nobody has published for the channel's `idleStopAfter`; it is called again while that goes on, until it is stopped.
+   * The signal aborts a start that is not wanted any more, or takes too long: it then ends soon, either way.
    * @throws AppError why it can't run
    */
-  start(channel: Channel, onFailed: (error: unknown) => void): Promise<RunningChannel>
+  start(
+    channel: Channel,
+    onFailed: (error: unknown) => void,
+    onIdle: () => void,
+    signal: AbortSignal,
+  ): Promise<RunningChannel>
+}
+
+/** Opens and closes the way to what an account has published. Both resolve when every origin thread knows. */
+export type EndpointRunner = {
+  start(endpoint: StreamingEndpoint): Promise<void>
+  /** With the last one of an account that runs, none of its locators is answered any more. */
+  stop(endpoint: StreamingEndpoint): Promise<void>
 }
 
 /** Told of every channel there is, whatever its state, so that an encoder with a known key is told why it is turned away. */
 export type ChannelIndex = {
   put(channel: Channel): void
   remove(channelId: string): void
+}
+
+/** What the store tells of every write, of whichever node; see `ChangeFeed`. */
+export type ChangeSource = {
+  /** Gives a function that ends it. */
+  onChange(listener: (changes: readonly Change[]) => void): () => void
+  /** Some changes were missed: what is known has to be read again. Gives a function that ends it. */
+  onReset(listener: () => void): () => void
+}
+
+/** What the supervisor tells of itself; every call is cheap and never throws. */
+export type SupervisorObserver = {
+  /** A channel of the store has come to another state; `undefined` before it was known and after it is gone. */
+  channelMoved(from: Channel['state'] | undefined, to: Channel['state'] | undefined): void
+  /** Something could not be brought to where it should be, and is tried again or has been given up. */
+  failed(kind: RunningKind, code: string): void
 }

@@ -10,6 +10,7 @@ export type LogReport = { readonly heldBytes: number; readonly indexBytes: numbe
 export class LogMetrics {
   readonly #heldBytes
   readonly #indexBytes
+  readonly #endedBytes
   readonly #records
   readonly #evictions
   readonly #resyncs
@@ -26,6 +27,10 @@ export class LogMetrics {
       name: 'log_index_bytes',
       help: 'Memory used by the segment index of the channel.',
       labels,
+    })
+    this.#endedBytes = families.gauge({
+      name: 'log_ended_bytes',
+      help: 'Media bytes kept in memory of presentations that have ended and can still be watched.',
     })
     this.#records = families.counter({
       name: 'log_records_total',
@@ -55,6 +60,10 @@ export class LogMetrics {
   report(channel: string, report: LogReport): void {
     this.#heldBytes.set({ channel }, report.heldBytes)
     this.#indexBytes.set({ channel }, report.indexBytes)
+  }
+
+  ended(heldBytes: number): void {
+    this.#endedBytes.set(heldBytes)
   }
 
   evicted(channel: string, cause: EvictionCause, segments: number): void {

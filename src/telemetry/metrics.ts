@@ -1,4 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
+import { ControlMetrics } from './control-metrics.ts'
+import { EventMetrics } from './event-metrics.ts'
 import { Families } from './families.ts'
 import { IngestMetrics } from './ingest-metrics.ts'
 import { LogMetrics } from './log-metrics.ts'
@@ -17,6 +19,8 @@ export class Metrics {
   readonly segmenter: SegmenterMetrics
   readonly log: LogMetrics
   readonly origin: OriginMetrics
+  readonly events: EventMetrics
+  readonly control: ControlMetrics
   readonly #families = new Families()
   readonly #process: ProcessMetrics
 
@@ -26,6 +30,8 @@ export class Metrics {
     this.segmenter = new SegmenterMetrics(this.#families, options.clock)
     this.log = new LogMetrics(this.#families)
     this.origin = new OriginMetrics(this.#families)
+    this.events = new EventMetrics(this.#families)
+    this.control = new ControlMetrics(this.#families)
     this.#process = new ProcessMetrics(this.#families, options.build)
   }
 

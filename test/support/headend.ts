@@ -30,7 +30,8 @@ export type HeadendOptions = {
 
 /** A Headend of its own: the real program in a process, on free ports. */
 export type Headend = {
-  readonly quickstart: Quickstart
+  /** What the bootstrap section made is in it: every test but those of the API declares a channel and a program. */
+  readonly quickstart: Required<Quickstart>
   readonly pid: number
   readonly child: ChildProcess
   /** `rtmp://host:port/live/<key>`, as ffmpeg wants it. */
@@ -105,7 +106,7 @@ export async function startHeadend(options: HeadendOptions = {}): Promise<Headen
   const exited = new Promise<number | null>((resolveExit) => child.once('close', (code) => resolveExit(code)))
   const failed = new AbortController()
   void exited.then((code) => failed.abort(new Error(`headend ended with code ${code} before it was ready:\n${output}`)))
-  const quickstart = (await whenWritten(dataDir, 'quickstart.json', failed.signal)) as Quickstart
+  const quickstart = (await whenWritten(dataDir, 'quickstart.json', failed.signal)) as Required<Quickstart>
   const cleanUp = () => {
     if (!options.dataDir) rmSync(dataDir, { recursive: true, force: true })
   }

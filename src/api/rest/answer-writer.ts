@@ -10,6 +10,11 @@ export function sendAnswer(response: Response, { status, body, headers = {}, str
   if (typeof etag === 'string') response.set('ETag', etagHeader(etag))
   response.set('Cache-Control', 'no-store')
   response.set(headers)
+  if (stream && response.req.method === 'HEAD') {
+    stream.destroy()
+    response.end()
+    return
+  }
   if (stream) {
     // A client that goes away, or a disk that fails after the head is out, ends the answer; there is nobody left to tell.
     pipeline(stream, response).catch(() => response.destroy())

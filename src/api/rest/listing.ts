@@ -7,7 +7,8 @@ import type { Answer, RestRequest } from './route.ts'
 const DEFAULT_LIMIT = 50
 const MAX_LIMIT = 1_000
 
-const TAG = /^([^=]+)=(.*)$/s
+/** Without flags: OpenAPI's patterns have none. */
+const TAG = /^([^=]+)=([\s\S]*)$/
 
 /** What every list takes. */
 export const listQueryShape = {

@@ -9,6 +9,14 @@ export type Approach = {
   readonly secure: boolean
 }
 
+/** What a caller was refused, in which account; `action` as the audit log names it. */
+export type Denial = {
+  readonly accountId: string
+  readonly action: string
+  readonly address: string
+  readonly requestId: string
+}
+
 /** Knows callers by what they show. */
 export type CallerSource = {
   /** @throws AppError `UNAUTHENTICATED`, `RATE_LIMITED`, `PAGE_FOREIGN` (a session used from another site's page), `STORE_DOWN` */
@@ -18,4 +26,6 @@ export type CallerSource = {
    * @throws AppError `ENTITY_NOT_FOUND` where that account is not there, or not the caller's
    */
   scope(caller: Caller, picked: string | undefined): Promise<Scope>
+  /** Is told that a caller asked for what it may not have (`PERMISSION_DENIED`). Never fails. */
+  denied(caller: Caller, denial: Denial): Promise<void>
 }

@@ -2,14 +2,14 @@ import type { Request, Response } from 'express'
 import { ChangeSet } from '../../domain/change-set.ts'
 import type { EntityStore } from '../../domain/entity-store.ts'
 import type { Id } from '../../domain/kinds.ts'
-import { assertMay } from '../../domain/permissions.ts'
+import { assertMay, type Scope } from '../../domain/permissions.ts'
 import { Repository } from '../../domain/repository.ts'
 import { formatTimestamp } from '../../domain/scalars.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/logger.ts'
 import { type IdempotentRequest, idempotentRequest, recallMade, remembering } from './idempotency.ts'
-import type { CallerSource } from './ports.ts'
+import type { CallerSource, Denial } from './ports.ts'
 import { validBody, validParams, validQuery } from './request-check.ts'
 import type { Answer, Caller, Made, RestRequest, Route } from './route.ts'
 
@@ -54,7 +54,8 @@ export class RestCall {
     }
     const caller = route.access === 'anyone' ? nobody : await deps.callers.identify(seen)
     const scope = route.access === 'anyone' ? nobody : await actingScope(route, caller, seen.picked, deps)
-    if (typeof route.access === 'object') assertMay(scope.role, route.access.action, route.access.resource)
+    const denial = { accountId: scope.accountId, action: actionOf(route), address, requestId }
+    await orDenied(deps, caller, denial, async () => assertRouteAccess(route, scope))
     const base = { secure, host: request.get('host') }
     return new RestCall(route, deps, {
       params: validParams(route, request),
@@ -89,11 +90,18 @@ export class RestCall {
   async answer(): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return (await this.#repeated()) ?? (await this.#route.handle(this.#bound()))
+        return (await this.#repeated()) ?? (await this.#handle())
       } catch (error) {
         if (attempt === MAX_ATTEMPTS || !this.#mayTryAgain(error)) throw error
       }
     }
+  }
+
+  /** What a route's access can't say, such as which fields a role may change, the handler does. */
+  #handle(): Promise<Answer> {
+    const { accountId, address, caller, requestId } = this.#request
+    const denial = { accountId, action: actionOf(this.#route), address, requestId }
+    return orDenied(this.#deps, caller, denial, () => this.#route.handle(this.#bound()))
   }
 
   /** A write that lost a race starts over from what is there now; of two requests with one key, the later finds the first. */
@@ -132,6 +140,24 @@ export class RestCall {
         return this.#repository.commit(changes)
       },
     }
+  }
+}
+
+function actionOf({ access, operationId }: Route): string {
+  return typeof access === 'object' ? `${access.resource}.${access.action}` : operationId
+}
+
+function assertRouteAccess({ access }: Route, { role }: Scope): void {
+  if (typeof access === 'object') assertMay(role, access.action, access.resource)
+}
+
+/** What somebody may not have is written down before they are told. */
+async function orDenied<T>(deps: RestDeps, caller: Caller, denial: Denial, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'PERMISSION_DENIED') await deps.callers.denied(caller, denial)
+    throw error
   }
 }
 

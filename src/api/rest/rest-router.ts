@@ -14,10 +14,15 @@ export function restRouter(routes: readonly Route[], deps: RestDeps): Router {
   const json = express.json({ limit: MAX_BODY_BYTES, type: ['application/json', 'application/merge-patch+json'] })
   const form = express.urlencoded({ limit: MAX_BODY_BYTES, extended: false })
   const paths = Map.groupBy(routes, ({ path }) => path)
+  // Before anything can go wrong: what is refused is found again by it too.
+  router.use('/v1', (_request, response, next) => {
+    response.set('Request-Id', randomUUID())
+    next()
+  })
   for (const [path, group] of paths) {
     const at = router.route(path.replaceAll(/\{(\w+)\}/g, ':$1'))
     for (const route of group) {
-      const parsers: RequestHandler[] = route.bytes ? [] : route.form ? [form, json] : [json]
+      const parsers: RequestHandler[] = route.body ? (route.form ? [form, json] : [json]) : []
       if (!route.bytes) parsers.unshift(bodyDeadline(deps.clock))
       at[route.method](...parsers, serve(route, deps))
     }
@@ -57,8 +62,7 @@ function serve(route: Route, deps: RestDeps): RequestHandler {
     response.once('close', () => {
       deps.observer.served(route.operationId, response.statusCode, (deps.clock.monotonicMs() - startedMs) / 1_000)
     })
-    const requestId = randomUUID()
-    response.set('Request-Id', requestId)
+    const requestId = response.get('Request-Id') ?? ''
     try {
       const call = await RestCall.open(route, request, response, requestId, deps)
       sendAnswer(response, await call.answer())

@@ -67,6 +67,8 @@ export type RouteSpec<Query extends z.ZodType, Body extends z.ZodType> = {
   readonly path: string
   readonly operationId: string
   readonly summary: string
+  /** What the summary has no room for, in Markdown. */
+  readonly description?: string
   readonly tag: string
   readonly access: Access
   readonly query?: Query

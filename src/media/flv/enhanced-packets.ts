@@ -9,7 +9,7 @@ export type EnhancedPacket = {
   readonly trackId: number
   /** What ModEx adds to the message's timestamp, in milliseconds with a fraction. */
   readonly offsetMs: number
-  /** A view on the message. */
+  /** A view on the message; where several tracks share one, a copy, so that each has memory of its own. */
   readonly body: Uint8Array
 }
 
@@ -64,7 +64,7 @@ function readTracks(reader: ByteReader, multitrack: number, offsetMs: number): E
     if (packets.length === MAX_PARTS) reader.fail(`more than ${MAX_PARTS} tracks`)
     if (layout === MANY_TRACKS_MANY_CODECS) fourCc = reader.ascii(4)
     const trackId = reader.u8()
-    packets.push({ packetType, fourCc, trackId, offsetMs, body: reader.take(reader.u24()) })
+    packets.push({ packetType, fourCc, trackId, offsetMs, body: reader.take(reader.u24()).slice() })
   }
   return packets
 }

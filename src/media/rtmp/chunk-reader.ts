@@ -1,7 +1,12 @@
+import { BufferPool } from '../../lib/buffer-pool.ts'
 import { AppError, FormatError } from '../../lib/errors.ts'
+import { type ChunkStream, NOTHING, newChunkStream } from './chunk-stream.ts'
 import { DEFAULT_CHUNK_SIZE } from './chunk-writer.ts'
 
-/** Takes a whole message. `payload` is its own memory, which nobody writes to any more; times roll over at 2^32 ms. */
+/**
+ * Takes a whole message. `payload` is its own memory, which nobody writes to until it is given back to the pool it came from, or ever;
+ * times roll over at 2^32 ms.
+ */
 export type MessageHandler = (type: number, timestampMs: number, streamId: number, payload: Uint8Array) => void
 
 /** What a peer may make the reader hold. They may be changed between two pushes, and by a handler. */
@@ -13,27 +18,8 @@ export type ChunkLimits = {
   maxPartialBytes: number
 }
 
-type ChunkStream = {
-  readonly id: number
-  timestampMs: number
-  /** Delta of the last header, in the sense of a type 3 header that starts a message. */
-  deltaMs: number
-  extended: boolean
-  /** The extended timestamp as it stood on the wire: absolute after a type 0 header, else a delta. */
-  extendedValue: number
-  /** Whether type 3 chunks of the current message repeat the extended timestamp; `undefined` until one has come. */
-  repeatsExtended: boolean | undefined
-  length: number
-  type: number
-  streamId: number
-  inMessage: boolean
-  filled: number
-  payload: Uint8Array
-}
-
 const EXTENDED = 0xffffff
 const MAX_HEADER_BYTES = 18
-const NOTHING = new Uint8Array(0)
 
 /** Up to here a message's memory is allocated at once; a longer one grows as it comes, so that lies cost nothing. */
 const FIRST_ALLOCATION_BYTES = 65_536
@@ -56,6 +42,7 @@ const u32 = (b: Uint8Array, p: number): number => (((b[p] as number) << 24) | u2
 export class ChunkReader {
   readonly limits: ChunkLimits
   readonly #handle: MessageHandler
+  readonly #pool: BufferPool
   readonly #streams = new Map<number, ChunkStream>()
   readonly #carry = Buffer.alloc(MAX_HEADER_BYTES)
   #carried = 0
@@ -66,9 +53,11 @@ export class ChunkReader {
   #offset = 0
   #stopped = false
 
-  constructor(limits: ChunkLimits, handle: MessageHandler) {
+  /** `pool`: where the messages' memory is taken from. */
+  constructor(limits: ChunkLimits, handle: MessageHandler, pool: BufferPool = new BufferPool()) {
     this.limits = limits
     this.#handle = handle
+    this.#pool = pool
   }
 
   /** Memory that unfinished messages hold now, in bytes. */
@@ -215,20 +204,7 @@ export class ChunkReader {
     if (this.#streams.size >= this.limits.maxChunkStreams) {
       throw limitExceeded('chunk-streams', `more than ${this.limits.maxChunkStreams} chunk streams`)
     }
-    const stream: ChunkStream = {
-      id,
-      timestampMs: 0,
-      deltaMs: 0,
-      extended: false,
-      extendedValue: 0,
-      repeatsExtended: undefined,
-      length: 0,
-      type: 0,
-      streamId: 0,
-      inMessage: false,
-      filled: 0,
-      payload: NOTHING,
-    }
+    const stream = newChunkStream(id)
     this.#streams.set(id, stream)
     return stream
   }
@@ -274,19 +250,26 @@ export class ChunkReader {
       throw limitExceeded('partial-bytes', `more than ${this.limits.maxPartialBytes} bytes of unfinished messages`)
     }
     // Uninitialised memory is safe: a message is handed on only when all of it has been written.
-    const grown = Buffer.allocUnsafeSlow(sizeBytes)
+    const grown = this.#pool.take(sizeBytes)
     if (stream.filled > 0) grown.set(stream.payload.subarray(0, stream.filled))
+    this.#pool.giveBack(stream.payload)
     stream.payload = grown
     this.#partialBytes += sizeBytes - held
   }
 
   #finish(stream: ChunkStream): void {
     const payload = stream.payload
-    this.#discard(stream)
+    this.#letGo(stream)
     this.#handle(stream.type, stream.timestampMs, stream.streamId, payload)
   }
 
+  /** An unfinished message is given up. */
   #discard(stream: ChunkStream): void {
+    this.#pool.giveBack(stream.payload)
+    this.#letGo(stream)
+  }
+
+  #letGo(stream: ChunkStream): void {
     this.#partialBytes -= stream.payload.length
     stream.payload = NOTHING
     stream.filled = 0

@@ -1,3 +1,4 @@
+import type { BufferPool } from '../../lib/buffer-pool.ts'
 import { FormatError } from '../../lib/errors.ts'
 import { unpackAggregate } from './aggregate.ts'
 import { type AmfLimits, defaultAmfLimits } from './amf.ts'
@@ -69,7 +70,8 @@ export class ServerConnection {
   #peerWindowBytes = WINDOW_BYTES
   #ownWindowBytes = WINDOW_BYTES
 
-  constructor(limits: ServerConnectionLimits, events: ServerConnectionEvents, random: RandomSource) {
+  /** `pool`: where the memory of messages is taken from. */
+  constructor(limits: ServerConnectionLimits, events: ServerConnectionEvents, random: RandomSource, pool?: BufferPool) {
     this.#limits = limits
     this.#amfLimits = { ...defaultAmfLimits, maxDepth: limits.maxAmfDepth }
     this.#events = events
@@ -84,6 +86,7 @@ export class ServerConnection {
     this.#reader = new ChunkReader(
       { maxChunkStreams: limits.maxChunkStreams, maxMessageBytes: 0, maxPartialBytes: 0 },
       (type, timestampMs, streamId, payload) => this.#message(type, timestampMs, streamId, payload),
+      pool,
     )
     this.#adjustLimits()
   }

@@ -107,6 +107,8 @@ export class ChannelBench {
   readonly dropped = new Map<string, number>()
   readonly events: string[] = []
   received = 0
+  /** How often an encoder's clock was seen to jump. */
+  jumps = 0
   /** What the presentation, or the reader of the fragments, first had against the log. */
   refused: unknown
   saved: SegmenterNumbers | undefined
@@ -139,6 +141,8 @@ export class ChannelBench {
       },
       observer: this.#observer(),
       allocate: (sizeBytes) => new Uint8Array(sizeBytes),
+      // Whoever reads a sample that the channel was done with reads this.
+      done: (data) => void data.fill(0xff),
       emit: (entry) => {
         this.records.push(entry.record)
         try {
@@ -194,6 +198,9 @@ export class ChannelBench {
       frameDropped: (_layer, reason) => void this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1),
       gopEnded: () => undefined,
       drift: () => undefined,
+      clockJumped: () => {
+        this.jumps++
+      },
       audioVideoOffset: () => undefined,
       recordWritten: () => undefined,
       cutForced: () => void this.events.push('cut-forced'),

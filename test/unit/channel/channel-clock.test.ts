@@ -61,6 +61,20 @@ describe('Channel and the machine’s clock', () => {
     expectOrder(bench)
   })
 
+  it('tells of an encoder whose clock jumps, once for each jump', async () => {
+    const bench = new ChannelBench()
+    const encoder = new SyntheticEncoder(usual)
+    const sink = await live(bench, encoder)
+    await run(bench, [[encoder, sink]], 5_000)
+    expect(bench.jumps).toBe(0)
+    encoder.jump(7_200_000)
+    await run(bench, [[encoder, sink]], 5_000)
+    encoder.jump(-3_600_000)
+    await run(bench, [[encoder, sink]], 5_000)
+    await bench.channel.stop()
+    expect(bench.jumps).toBe(2)
+  })
+
   it('fills no gap before there was any media', async () => {
     const bench = new ChannelBench()
     const encoder = new SyntheticEncoder({ ...usual, gop: 100_000, video: undefined })

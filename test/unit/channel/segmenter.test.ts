@@ -30,6 +30,7 @@ const audio: AudioConfig = {
 function open(options: { partSeconds?: number; numbers?: SegmenterNumbers } = {}) {
   const records: LogRecord[] = []
   const dropped: string[] = []
+  const done: Uint8Array[] = []
   const presentation = new Presentation({ id: 'p', epoch: 'e', targetDurationMs: 2_000 })
   presentation.apply({ type: 'opened', header: presentation.header })
   const segmenter = new Segmenter(
@@ -38,6 +39,7 @@ function open(options: { partSeconds?: number; numbers?: SegmenterNumbers } = {}
       partSeconds: options.partSeconds,
       patienceSeconds: 3,
       allocate: (size) => new Uint8Array(size),
+      done: (data) => void done.push(data),
       wallMs: () => 0,
       emit: ({ record }: LogEntry) => {
         records.push(record)
@@ -50,7 +52,7 @@ function open(options: { partSeconds?: number; numbers?: SegmenterNumbers } = {}
     },
     options.numbers ?? { nextSequence: 0, discontinuitySequence: 0, nextTrackNumber: 1, endTicks: 0 },
   )
-  return { segmenter, records, dropped, presentation }
+  return { segmenter, records, dropped, done, presentation }
 }
 
 function sample(dtsTicks: number, independent: boolean, sizeBytes = 100): Sample {
@@ -184,6 +186,29 @@ describe('Segmenter', () => {
       (_, sequence) => presentation.renditionSegment(second!.index, sequence) !== undefined,
     )
     expect(has).toEqual([true, true, false, false, false, true, true, true])
+  })
+
+  it('says of every sample once that it is done with it, written or dropped, and of none that still waits', () => {
+    const { segmenter, dropped, done } = open({ partSeconds: 0.5 })
+    const pushed: Uint8Array[] = []
+    const push = (frame: number, independent: boolean) => {
+      const next = sample(START + frame * 3_600, independent)
+      pushed.push(next.data)
+      segmenter.push('video-1', next)
+    }
+    segmenter.configure({ name: 'video-1', config: video, bandwidth: 1_000_000 })
+    // Before the first key frame, and behind one that has come.
+    for (const frame of [-2, -1, 0]) push(frame, frame === 0)
+    push(-1, false)
+    for (let frame = 1; frame < 110; frame++) push(frame, frame % 25 === 0)
+    // 12 frames of 40 ms are a part; what is in none yet waits, and the newest picture for the one after it.
+    const waiting = new Set(pushed.slice(-20))
+    expect(done.length).toBeGreaterThan(pushed.length - 20)
+    expect(done.filter((data) => !waiting.has(data))).toHaveLength(pushed.length - 20)
+    segmenter.flush()
+    expect(dropped.length).toBe(3)
+    expect(done).toHaveLength(pushed.length)
+    expect(new Set(done)).toEqual(new Set(pushed))
   })
 
   it('lets another rendition lead when the leading one falls silent', () => {

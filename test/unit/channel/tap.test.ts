@@ -53,6 +53,16 @@ describe('Tap', () => {
     ])
   })
 
+  it('keeps what it was offered when the memory is used for something else', async () => {
+    const tap = new Tap(10_000, () => undefined)
+    const unit = sample('audio-1', 100, true)
+    if (unit.type === 'sample') unit.sample.data.fill(1)
+    tap.offer(unit)
+    if (unit.type === 'sample') unit.sample.data.fill(2)
+    const [taken] = await rest(tap)
+    expect(taken?.type === 'sample' && [...new Set(taken.sample.data)]).toEqual([1])
+  })
+
   it('holds no more than its budget, whatever it is offered', () => {
     const tap = new Tap(1_000, () => undefined)
     tap.offer({ type: 'config', stream: 'video-1', config: video })

@@ -58,7 +58,10 @@ class FakeTranscoder implements Transcoder {
   #give(): void {
     const sample = this.#held.shift()
     if (!sample) return
-    for (const { name, config } of this.rungs) if (config.kind === 'video') this.#output.sample(name, sample, 3_600)
+    for (const { name, config } of this.rungs) {
+      if (config.kind !== 'video') continue
+      this.#output.sample(name, { ...sample, data: Uint8Array.from(sample.data) }, 3_600)
+    }
   }
 
   /** The child dies: what it held is lost; the next one begins with a key frame. */

@@ -55,8 +55,8 @@ describe('config/default.yaml', () => {
 
   it('holds examples that are accepted when they are uncommented', () => {
     const examples =
-      /^(\s*)# ( *)((?:tls|certFile|keyFile|ffmpegPath|ladderDir|url|streamKey|partDuration|allowIp|locatorId|startAt|stopAt):.*)$/gm
-    expect(text.match(examples)).toHaveLength(12)
+      /^(\s*)# ( *)((?:tls|certFile|keyFile|systemApiKey|signingKey|ffmpegPath|ladderDir|url|streamKey|partDuration|allowIp|locatorId|startAt|stopAt):.*)$/gm
+    expect(text.match(examples)).toHaveLength(14)
     const uncommented = text.replace(examples, '$1$2$3')
     const config = loadConfig(write(uncommented), {})
     expect(config.tls).toEqual({ certFile: '/etc/headend/fullchain.pem', keyFile: '/etc/headend/privkey.pem' })
@@ -65,6 +65,8 @@ describe('config/default.yaml', () => {
     expect(channel?.allowIp).toEqual(['192.0.2.0/24'])
     expect(config.bootstrap.programs[0]?.locatorId).toBe('6f1d2c3b-0000-4000-8000-000000000000')
     expect(config.transcode.ffmpegPath).toBe('/usr/bin/ffmpeg')
+    expect(config.auth.systemApiKey?.reveal()).toMatch(/^hk_/)
+    expect(config.auth.signingKey?.reveal()).toHaveLength(43)
   })
 })
 

@@ -40,7 +40,6 @@ describe('a new channel', () => {
       encoding: { kind: 'none', preset: '720p' },
       input: { protocol: 'rtmp', keyFrameInterval: 'PT2S', takeover: 'refuse', reconnectGrace: 'PT10M' },
       preview: { allowIp: [] },
-      adMarkerSource: 'api',
       tags: {},
     })
     expect(channel().input.allowIp).toBeUndefined()

@@ -58,9 +58,7 @@ const requests = {
   ProgramPatch: program.programPatchSchema,
   StorageAccountCreate: storageAccount.storageAccountCreateSchema,
   StorageAccountPatch: storageAccount.storageAccountPatchSchema,
-  StreamingEndpointCreate: endpoint.streamingEndpointCreateSchema,
   StreamingEndpointPatch: endpoint.streamingEndpointPatchSchema,
-  StreamingEndpointScale: endpoint.scaleSchema,
 }
 
 /** What answers hold. */
@@ -87,7 +85,7 @@ const answers = {
   Problem: problemSchema,
   Program: program.programSchema,
   StorageAccount: storageAccount.storageAccountSchema,
-  StreamingEndpoint: endpoint.streamingEndpointViewSchema,
+  StreamingEndpoint: endpoint.streamingEndpointSchema,
   Task: taskSchema,
 }
 

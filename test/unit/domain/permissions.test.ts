@@ -42,7 +42,8 @@ const matrix: Readonly<Record<Resource, readonly [string, string, string, string
   operation: ['r------', 'r------', 'r------', 'r------'],
   program: ['rcudo--', 'rcudo--', 'r------', '-------'],
   'storage-account': ['rcud---', 'r------', '-------', '-------'],
-  'streaming-endpoint': ['rcudo-x', 'r---o--', 'r------', '-------'],
+  'storage-task': ['-------', '-------', '-------', '-------'],
+  'streaming-endpoint': ['r-u-o--', 'r---o--', 'r------', '-------'],
   task: ['r------', 'r------', 'r------', '-------'],
 }
 

@@ -62,14 +62,11 @@ const tables: readonly { readonly machine: Machine; readonly initial: string; re
     machine: streamingEndpointMachine,
     initial: 'Stopped',
     table: `
-      state     start     stop      scale    update    delete    completed  failed   recovered
-      Stopped   Starting  -         -        Stopped   Deleting  -          -        Stopped
-      Starting  -         Stopping  -        Starting  -         Running    Stopped  Starting
-      Running   -         Stopping  Scaling  Running   -         -          Stopped  Starting
-      Scaling   -         Stopping  -        Scaling   -         Running    Running  Starting
-      Stopping  -         -         -        Stopping  -         Stopped    Stopped  Stopped
-      Deleting  -         -         -        -         -         Deleted    Stopped  Deleting
-      Deleted   -         -         -        -         -         -          -        Deleted`,
+      state     start     stop      update    completed  failed   recovered
+      Stopped   Starting  -         Stopped   -          -        Stopped
+      Starting  -         Stopping  Starting  Running    Stopped  Starting
+      Running   -         Stopping  Running   -          Stopped  Starting
+      Stopping  -         -         Stopping  Stopped    Stopped  Stopped`,
   },
   {
     machine: jobMachine,

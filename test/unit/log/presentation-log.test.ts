@@ -30,6 +30,22 @@ describe('PresentationLog', () => {
     expect(live.memory.usedBytes).toBe(13 * 3 * 1024)
   })
 
+  it('keeps for as long as a rewind window that was changed asks, from then on', () => {
+    const live = new TestLog('p', { retainMs: 0 }, { rewindWindowMs: 20_000 }).addTracks().addSegments(50)
+    const { version } = live.log.view
+    live.log.append({ type: 'rewind-changed', rewindWindowMs: 60_000 })
+    expect(live.log.view.header).toMatchObject({ rewindWindowMs: 60_000, rewindChanges: 1 })
+    expect(live.log.view.version).toBe(version + 1)
+    live.addSegments(50)
+    expect(live.log.view.endSequence - live.log.view.firstSequence).toBe(33)
+    live.log.append({ type: 'rewind-changed', rewindWindowMs: 20_000 })
+    live.addSegments(1)
+    expect(live.log.view.endSequence - live.log.view.firstSequence).toBe(13)
+    expect(() => live.log.append({ type: 'rewind-changed', rewindWindowMs: Number.NaN })).toThrow('no duration')
+    live.log.append({ type: 'ended' })
+    expect(() => live.log.append({ type: 'rewind-changed', rewindWindowMs: 1 })).toThrow('has ended')
+  })
+
   it('keeps longer where it is told to, and everything where there is no limit', () => {
     const longer = new TestLog('p', { retainMs: 60_000 }).addTracks().addSegments(100)
     expect(longer.log.view.endSequence - longer.log.view.firstSequence).toBe(30)

@@ -165,6 +165,25 @@ describe('ThreadFeed', () => {
     expect(memory.usedBytes).toBeLessThanOrEqual(2 * 1024)
   })
 
+  it('tells of the terms of a publication, and of a changed rewind window, also to a replica that starts later', async () => {
+    const { live, far, directory, replica, settle } = setUp()
+    const terms = { notBeforeMs: 1, notAfterMs: 2, allowIp: ['192.0.2.0/24'] }
+    void directory.publish({ locatorId: 'Terms', manifestName: 'm', presentationId: 'p1', ...terms })
+    live.addSegments(1)
+    await settle()
+    live.log.append({ type: 'rewind-changed', rewindWindowMs: 90_000 })
+    await settle()
+    const expected = { locatorId: 'Terms', manifestName: 'm', ...terms }
+    const later = () => new Replica(far)
+    for (const reader of [directory, replica, later()]) {
+      await settle()
+      const { view, ...rest } = reader.find('terms')!
+      expect(rest).toEqual(expected)
+      expect(view.header.rewindWindowMs).toBe(90_000)
+      expect(view.version).toBe(live.log.view.version)
+    }
+  })
+
   it('sends everything to a replica that starts again', async () => {
     const { live, far, near, settle, memory } = setUp()
     live.addSegments(3)

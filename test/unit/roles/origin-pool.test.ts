@@ -84,6 +84,26 @@ describe('OriginPool', () => {
     expect(await statusOf(`http://127.0.0.1:${port}/loc-1/index.m3u8`)).toBe(known)
   }, 30_000)
 
+  it('keeps to the terms of a publication in its threads, and lets go of what is withdrawn before that resolves', async () => {
+    const { pool, directory, memory } = makePool(2)
+    await pool.start()
+    await openLog(directory, memory)
+    const at = (locatorId: string) => statusOf(`http://127.0.0.1:${pool.port}/${locatorId}/index.m3u8`)
+    const now = systemClock.now()
+    const publish = (locatorId: string, terms: object) =>
+      directory.publish({ locatorId, manifestName: 'manifest', presentationId: 'p1', ...terms })
+    await publish('expired', { notAfterMs: now })
+    await publish('to-come', { notBeforeMs: now + 60_000 })
+    await publish('others', { allowIp: ['192.0.2.1'] })
+    await publish('mine', { notBeforeMs: now - 1, notAfterMs: now + 60_000, allowIp: ['127.0.0.1'] })
+    // It has no segment yet; each request is another connection, which any of the threads may take.
+    for (let request = 0; request < 10; request++) {
+      expect(await Promise.all(['expired', 'to-come', 'others', 'mine'].map(at))).toEqual([404, 404, 403, 412])
+    }
+    await directory.withdraw('mine')
+    for (let request = 0; request < 10; request++) expect(await at('mine')).toBe(404)
+  }, 30_000)
+
   it('goes on answering while one of two is away', async () => {
     const { pool, clock, lines } = makePool(2)
     await pool.start()

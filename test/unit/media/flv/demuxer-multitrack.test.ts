@@ -27,6 +27,14 @@ describe('multitrack', () => {
     ])
   })
 
+  it('gives each of many tracks memory of its own, because one may be done with before the other', () => {
+    const size = [0, 0, 6]
+    const message = Uint8Array.of(0x96, 0x13, 0x61, 0x76, 0x63, 0x31, 0, ...size, ...IDR, 1, ...size, ...SLICE)
+    const frames = new FlvDemuxer().read(9, 5, message)
+    const memories = frames.flatMap((frame) => (frame.type === 'frame' ? [frame.data.buffer] : []))
+    expect(new Set([message.buffer, ...memories]).size).toBe(3)
+  })
+
   it('many tracks of many codecs, with composition times where the codec has them and ModEx over all', () => {
     const demuxer = new FlvDemuxer()
     demuxer.read(9, 0, exVideo({ packetType: 0, layout: 'one', tracks: [{ trackId: 2, fourCc: 'vp09', body: VPCC }] }))

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { BufferPool } from '../../../../src/lib/buffer-pool.ts'
 import { AppError, FormatError } from '../../../../src/lib/errors.ts'
 import { type ChunkLimits, ChunkReader } from '../../../../src/media/rtmp/chunk-reader.ts'
 import { encodeChunks } from '../../../../src/media/rtmp/chunk-writer.ts'
@@ -178,7 +179,36 @@ describe('chunk reader', () => {
     bytes.fill(0)
     expect(hexOf(payloads[0] ?? bytes)).toBe(hexOf(seededBytes(1, 100)))
     expect(payloads[0]?.buffer).not.toBe(payloads[1]?.buffer)
-    expect(payloads[0]?.buffer.byteLength).toBe(100)
+    expect(payloads[0]?.byteLength).toBe(100)
+  })
+
+  it('makes the next messages in memory that was given back', () => {
+    const pool = new BufferPool()
+    const memories = new Set<ArrayBufferLike>()
+    const reader = new ChunkReader(
+      { ...wide },
+      (_type, _at, _id, payload) => {
+        memories.add(payload.buffer)
+        pool.giveBack(payload.subarray(5))
+      },
+      pool,
+    )
+    for (let at = 0; at < 100; at++) reader.push(encodeChunks(video(at, seededBytes(at, 5_000)), 128))
+    expect(memories.size).toBe(1)
+  })
+
+  it('gives back itself what it took for messages that never end, or that grew out of it', () => {
+    const pool = new BufferPool()
+    const payloads: Uint8Array[] = []
+    const reader = new ChunkReader({ ...wide }, (_type, _at, _id, payload) => payloads.push(payload), pool)
+    reader.setChunkSize(4096)
+    reader.push(encodeChunks(video(0, seededBytes(1, 50_000)), 4096).subarray(0, 12 + 4096))
+    reader.abort(6)
+    expect(pool.freeBytes).toBeGreaterThanOrEqual(50_000)
+    reader.push(encodeChunks(video(0, seededBytes(2, 300_001)), 4096))
+    expect(hexOf(payloads[0] ?? new Uint8Array(0)) === hexOf(seededBytes(2, 300_001))).toBe(true)
+    // It began in 64 KiB, went on in twice and four times that, and only the last is in use.
+    expect(pool.freeBytes).toBeGreaterThanOrEqual(50_000 + 65_536 + 131_072)
   })
 
   it('grows a long message as it comes, and ends with its exact size', () => {

@@ -1,0 +1,115 @@
+import { beginOperation } from '../../domain/lifecycle.ts'
+import { patched } from '../../domain/merge-patch.ts'
+import { transition } from '../../domain/state-machine.ts'
+import {
+  type StreamingEndpoint,
+  streamingEndpointMachine,
+  streamingEndpointPatchSchema,
+  streamingEndpointSchema,
+} from '../../domain/streaming-endpoint.ts'
+import { changedFields } from '../rest/changed-fields.ts'
+import { assertSeen } from '../rest/etag.ts'
+import { listAnswer, listQuerySchema, pageSchema } from '../rest/listing.ts'
+import { type RestRequest, type Route, route } from '../rest/route.ts'
+import { operationAnswer, operationAnswers, recallOperation, waitQuerySchema } from './operations.ts'
+import type { ResourceDeps } from './ports.ts'
+
+const path = '/v1/streaming-endpoints'
+const onePath = `${path}/{streamingEndpointId}`
+const tag = 'streaming-endpoints'
+const resource = 'streaming-endpoint'
+const entityAnswer = { description: 'The streaming endpoint.', schema: streamingEndpointSchema }
+
+/** `/v1/streaming-endpoints`: each account has the one that it was made with. */
+export function streamingEndpointRoutes(deps: ResourceDeps): Route[] {
+  return [listing(deps), reading(deps), changing(deps), move(deps, 'start'), move(deps, 'stop')]
+}
+
+async function endpointOf(deps: ResourceDeps, request: RestRequest): Promise<StreamingEndpoint> {
+  const id = request.params['streamingEndpointId'] ?? ''
+  const found = await deps.repository.get('streaming-endpoint', id, request.accountId)
+  assertSeen(request.ifMatch, found)
+  return found
+}
+
+function subjectOf({ id, name }: Pick<StreamingEndpoint, 'id' | 'name'>) {
+  return { kind: 'streaming-endpoint', id, name } as const
+}
+
+function listing(deps: ResourceDeps): Route {
+  const schema = pageSchema(streamingEndpointSchema, 'StreamingEndpoint')
+  return route({
+    method: 'get',
+    path,
+    operationId: 'listStreamingEndpoints',
+    summary: 'List streaming endpoints',
+    tag,
+    access: { action: 'read', resource },
+    query: listQuerySchema,
+    answers: { 200: { description: 'A page of streaming endpoints.', schema } },
+    handle: (request) => listAnswer(deps.repository, 'streaming-endpoint', request, { show: (endpoint) => endpoint }),
+  })
+}
+
+function reading(deps: ResourceDeps): Route {
+  return route({
+    method: 'get',
+    path: onePath,
+    operationId: 'getStreamingEndpoint',
+    summary: 'Read a streaming endpoint',
+    tag,
+    access: { action: 'read', resource },
+    answers: { 200: entityAnswer },
+    handle: async (request) => ({ status: 200, body: await endpointOf(deps, request) }),
+  })
+}
+
+function changing(deps: ResourceDeps): Route {
+  return route({
+    method: 'patch',
+    path: onePath,
+    operationId: 'updateStreamingEndpoint',
+    summary: 'Change a streaming endpoint',
+    tag,
+    access: { action: 'update', resource },
+    body: streamingEndpointPatchSchema,
+    answers: { 200: entityAnswer },
+    async handle(request) {
+      const current = await endpointOf(deps, request)
+      const next = patched(streamingEndpointSchema, streamingEndpointPatchSchema, current, request.body)
+      const fields = changedFields(current, next)
+      if (fields.length === 0) return { status: 200, body: current }
+      const changes = request.changes('streaming-endpoint.update', subjectOf(current), fields)
+      const handle = changes.update('streaming-endpoint', next)
+      return { status: 200, body: (await request.commit(changes)).get(handle) }
+    },
+  })
+}
+
+function move(deps: ResourceDeps, verb: 'start' | 'stop'): Route {
+  const isStart = verb === 'start'
+  return route({
+    method: 'post',
+    path: `${onePath}/${verb}`,
+    operationId: isStart ? 'startStreamingEndpoint' : 'stopStreamingEndpoint',
+    summary: isStart ? 'Start serving what the account publishes' : 'Stop serving what the account publishes',
+    tag,
+    access: { action: 'operate', resource },
+    query: waitQuerySchema,
+    answers: operationAnswers,
+    recall: recallOperation(deps),
+    async handle(request) {
+      const endpoint = await endpointOf(deps, request)
+      const { accountId, operationId } = endpoint
+      const state = transition(streamingEndpointMachine, endpoint.state, verb)
+      const running =
+        operationId === undefined ? undefined : await deps.repository.find('operation', operationId, accountId)
+      const changes = request.changes(`streaming-endpoint.${verb}`, subjectOf(endpoint))
+      const desiredState = isStart ? 'Running' : 'Stopped'
+      const asked = { action: `streaming-endpoint.${verb}`, state, desiredState, running } as const
+      const begun = beginOperation(changes, 'streaming-endpoint', endpoint, asked, deps.random, deps.clock.now())
+      const done = await request.commit(changes, { status: 202, id: begun.operationId })
+      return operationAnswer(deps, request, done.get(begun.operation))
+    },
+  })
+}

@@ -1,0 +1,131 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { LookupFunction } from 'node:net'
+import type { Clock } from '../lib/clock.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
+import { webhookSignature } from './webhook-signature.ts'
+import type { TargetAddress, WebhookTargets } from './webhook-target.ts'
+
+/** One attempt to post one event. */
+export type WebhookPost = {
+  readonly url: string
+  readonly secret: string
+  readonly eventId: string
+  readonly eventType: string
+  /** From 1. */
+  readonly attempt: number
+  readonly body: string
+}
+
+/** How an attempt ended; `status` is what the receiver answered, if it did. */
+export type PostResult = {
+  readonly outcome: 'delivered' | 'failed' | 'refused'
+  readonly status?: number
+  readonly detail: string
+}
+
+/** What posting needs of the rest of the house. */
+export type SenderDeps = {
+  readonly targets: WebhookTargets
+  readonly clock: Clock
+  /** For the whole of an attempt, name look-up included. */
+  readonly timeoutMs: number
+}
+
+const MAX_ANSWER_BYTES = 65_536
+const MAX_HEADER_BYTES = 16_384
+
+/**
+ * Posts events: signed, to the addresses that were checked and to no other, over TLS as the URL says (verified), following no
+ * redirect. Whatever 2xx the receiver answers is a delivery; its body is read, up to 64 KiB, and ignored.
+ */
+export class WebhookSender {
+  readonly #deps: SenderDeps
+
+  constructor(deps: SenderDeps) {
+    this.#deps = deps
+  }
+
+  /** Rejects, with the signal's reason, only when that is aborted; everything else is a result. */
+  async post(post: WebhookPost, signal: AbortSignal): Promise<PostResult> {
+    const { clock, targets, timeoutMs } = this.#deps
+    const limit = new AbortController()
+    const late = new AppError('PART_UNRESPONSIVE', `The receiver did not answer within ${timeoutMs / 1_000} s.`)
+    const timer = clock.after(timeoutMs, () => limit.abort(late))
+    const either = AbortSignal.any([signal, limit.signal])
+    try {
+      const url = new URL(post.url)
+      const addresses = await targets.addresses(url, either)
+      return resultOf(await exchange(url, addresses, this.#headers(post), post.body, either))
+    } catch (error) {
+      signal.throwIfAborted()
+      if (limit.signal.aborted) return { outcome: 'failed', detail: late.message }
+      const isRefused = error instanceof AppError && error.code === 'TARGET_REFUSED'
+      const detail = isRefused ? error.message : `The receiver could not be reached: ${reasonOf(error)}.`
+      return { outcome: isRefused ? 'refused' : 'failed', detail }
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  #headers(post: WebhookPost): Record<string, string> {
+    return {
+      'Content-Type': 'application/json',
+      'Content-Length': String(Buffer.byteLength(post.body)),
+      'User-Agent': 'Headend-Webhook',
+      'Headend-Event-Id': post.eventId,
+      'Headend-Event-Type': post.eventType,
+      'Headend-Delivery-Attempt': String(post.attempt),
+      'Headend-Signature': webhookSignature(post.secret, this.#deps.clock.now(), post.body),
+    }
+  }
+}
+
+/** A refused connection to several addresses is an error without a message around those of each. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ')
+  return messageOf(error)
+}
+
+function resultOf(status: number): PostResult {
+  if (status >= 200 && status < 300) return { outcome: 'delivered', status, detail: `The receiver answered ${status}.` }
+  const redirect = status >= 300 && status < 400 ? '; redirects are not followed' : ''
+  return { outcome: 'failed', status, detail: `The receiver answered ${status}${redirect}.` }
+}
+
+/** Gives what has been resolved and checked before, whatever the name leads to by now. */
+function pinned(addresses: readonly TargetAddress[]): LookupFunction {
+  return (_hostname, options, callback) => {
+    const [first] = addresses
+    if (options.all) callback(null, [...addresses])
+    else callback(first ? null : new Error('there is no address'), first?.address ?? '', first?.family)
+  }
+}
+
+/** The status of the answer. */
+function exchange(
+  url: URL,
+  addresses: readonly TargetAddress[],
+  headers: Record<string, string>,
+  body: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  const begin = url.protocol === 'https:' ? httpsRequest : httpRequest
+  const options = { method: 'POST', headers, agent: false, lookup: pinned(addresses), maxHeaderSize: MAX_HEADER_BYTES }
+  const request = begin(url, { ...options, signal })
+  request.once('error', reject)
+  request.once('close', () => reject(new Error('the connection was closed')))
+  request.once('response', (response: IncomingMessage) => {
+    let sizeBytes = 0
+    response.on('data', (chunk: Buffer) => {
+      sizeBytes += chunk.length
+      if (sizeBytes > MAX_ANSWER_BYTES) response.destroy()
+    })
+    // The status says whether the event was taken; what becomes of the rest of the answer doesn't change that.
+    response.once('error', () => response.destroy())
+    response.once('close', () => resolve(response.statusCode ?? 0))
+  })
+  request.end(body)
+  return promise
+}

@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { apiRoutes } from '../api/api-routes.ts'
+import { docsRoutes } from '../api/docs/docs-routes.ts'
+import { eventsUpgrade } from '../api/events/events-upgrade.ts'
+import type { PublicAddresses } from '../api/resources/ports.ts'
+import { restRouter } from '../api/rest/rest-router.ts'
+import type { ControlDeps } from '../api/routes.ts'
+import type { Scope } from '../lib/scope.ts'
+import { MediaStorage } from '../storage/media-storage.ts'
+import { StorageJanitor } from '../storage/storage-janitor.ts'
+import { OperationWatch } from '../supervisor/operation-watch.ts'
+import type { ControlPlane } from './control-plane.ts'
+import type { House } from './house.ts'
+import type { NodeChannels } from './node-channels.ts'
+
+/** The API of a node, for its control listener to serve. What it starts is the scope's to stop. */
+export function openControlApi(
+  house: House,
+  control: ControlPlane,
+  { channels, publisher }: NodeChannels,
+  addresses: PublicAddresses,
+  scope: Scope,
+): Pick<Required<ControlDeps>, 'routers' | 'upgrade'> {
+  const { clock, config, logger, metrics, dataDir, version } = house
+  const { auth, changes, feed, repository, store } = control
+  const blobs = new MediaStorage(config.storage.mediaDir ?? join(dataDir.path, 'media'))
+  const storageTasks = scope.own('storage janitor', new StorageJanitor({ repository, storage: blobs, clock, logger }))
+  storageTasks.start()
+  const operations = scope.own('operation watch', new OperationWatch({ repository, changes, clock, logger }))
+  const routes = apiRoutes({
+    repository,
+    clock,
+    random: randomBytes,
+    operations,
+    channels,
+    addresses,
+    publications: publisher,
+    blobs,
+    storageTasks,
+    maxUploadBytes: config.storage.maxUploadSize,
+    auth,
+    records: store,
+    allowPrivateTargets: config.events.allowPrivateTargets,
+  })
+  const sockets = eventsUpgrade({
+    callers: auth.callers,
+    changes,
+    events: feed,
+    clock,
+    logger,
+    observer: metrics.events,
+    maxClients: config.events.maxClients,
+    maxUnsentBytes: config.events.maxUnsentBytes,
+  })
+  scope.add('event sockets', () => sockets.stop())
+  const router = restRouter(routes, { clock, logger, store, callers: auth.callers, observer: metrics.control })
+  return {
+    routers: [router, docsRoutes(routes, version)],
+    upgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
+  }
+}

@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto'
+import type { Scope } from '../lib/scope.ts'
+import { Supervisor } from '../supervisor/supervisor.ts'
+import { DEMO_PRESET } from './bootstrap.ts'
+import type { ControlPlane } from './control-plane.ts'
+import type { House } from './house.ts'
+import { KeyGate } from './key-gate.ts'
+import { LocalChannels } from './local-channels.ts'
+import { LocatorPublisher } from './locator-publisher.ts'
+import { LogReporter } from './log-reporter.ts'
+import type { OriginPool } from './origin-pool.ts'
+import { PresentationShelf } from './presentation-shelf.ts'
+
+/** The channels of this node, and who may publish to them and watch. */
+export type NodeChannels = {
+  readonly channels: LocalChannels
+  readonly publisher: LocatorPublisher
+  readonly gate: KeyGate
+}
+
+/** Brings up what the store wants to run here. Resolves when every channel is known; they come up by and by. */
+export async function openNodeChannels(
+  house: House,
+  control: ControlPlane,
+  origins: OriginPool,
+  scope: Scope,
+): Promise<NodeChannels> {
+  const { clock, config, directory, logger, memory, metrics, pool, dataDir, ffmpeg } = house
+  const { changes, recorder: events, repository } = control
+  const budgets = { logBytes: config.log.budget, endedBytes: config.log.endedBudget }
+  const shelf = scope.own('presentations', new PresentationShelf(budgets, { directory, memory, logger }))
+  const publisher = new LocatorPublisher({ repository, changes, shelf, directory, clock, logger })
+  scope.own('locators', publisher)
+  publisher.begin()
+  const channels = new LocalChannels({
+    clock,
+    logger,
+    metrics,
+    memory,
+    pool,
+    directory,
+    shelf,
+    events,
+    dataDir,
+    published: (assetId) => publisher.published(assetId),
+    heartbeatMs: config.events.heartbeatInterval,
+    random: randomBytes,
+    logBudgetBytes: config.log.budget,
+    ffmpeg: async () => ffmpeg,
+    transcode: config.transcode,
+    sizedPreset: DEMO_PRESET,
+  })
+  const sources = { channels: () => channels.reports, endedBytes: () => shelf.endedBytes }
+  scope.own('log reporter', new LogReporter(sources, origins, metrics.log, clock))
+  const supervisor = new Supervisor({
+    repository,
+    changes,
+    runner: channels,
+    endpoints: publisher.endpoints,
+    index: channels,
+    observer: metrics.control,
+    clock,
+    logger,
+  })
+  scope.own('supervisor', supervisor)
+  await supervisor.start()
+  const gate = new KeyGate({
+    holder: (key) => channels.keys.find(key),
+    running: (channelId) => channels.find(channelId),
+    events,
+    clock,
+  })
+  return { channels, publisher, gate }
+}

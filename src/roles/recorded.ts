@@ -1,0 +1,46 @@
+import { durationMs } from '../domain/duration.ts'
+import type { Program } from '../domain/program.ts'
+import { listedWindow } from '../manifest/listed-window.ts'
+import { PRESENTATION_TIMESCALE, type PresentationHeader, type Track } from '../presentation/records.ts'
+import type { PresentationView } from '../presentation/view.ts'
+import type { Recorded } from '../supervisor/ports.ts'
+
+/** What can be watched of a presentation: its renditions, and how long that lasts. */
+export function recordedOf(view: PresentationView): Recorded {
+  const { first, end } = listedWindow(view)
+  const from = view.segment(first)
+  const to = view.segment(end - 1)
+  const ticks = from && to ? to.startTicks + to.durationTicks - from.startTicks : 0
+  return {
+    tracks: view.renditions.map(({ name, kind, tracks }) => recordedTrack(name, kind, tracks.at(-1))),
+    durationMs: Math.round((ticks / PRESENTATION_TIMESCALE) * 1_000),
+  }
+}
+
+function recordedTrack(name: string, kind: 'video' | 'audio', track: Track | undefined): Recorded['tracks'][number] {
+  const config = track?.config
+  return {
+    name,
+    kind,
+    codec: config?.codecString ?? 'unknown',
+    ...(track && { bitrate: Math.round(track.averageBandwidth) }),
+    ...(track?.language !== undefined && { language: track.language }),
+    ...(config?.kind === 'video' && { width: config.width, height: config.height }),
+  }
+}
+
+/** What stands over a program's presentation: the asset's id is the presentation's. */
+export function programHeader(
+  program: Program,
+  epoch: string,
+  cut: Pick<PresentationHeader, 'targetDurationMs' | 'partDurationMs'>,
+): PresentationHeader {
+  const { assetId, rewindWindow, archiveWindow } = program
+  return {
+    id: assetId,
+    epoch,
+    ...cut,
+    rewindWindowMs: durationMs(rewindWindow),
+    ...(archiveWindow !== 'unlimited' && { archiveWindowMs: durationMs(archiveWindow) }),
+  }
+}

@@ -1,0 +1,78 @@
+import type { EntityStore } from '../../../src/domain/entity-store.ts'
+import { AppError } from '../../../src/lib/errors.ts'
+
+/** What is out of order: all calls, or writes alone; `after` lets a write happen and says that it is unknown. */
+export type Fault = 'none' | 'all' | 'writes' | 'writes-after'
+
+const writes: readonly string[] = ['create', 'update', 'delete', 'transaction']
+
+/** A store that a test takes away and gives back, and that a process can lose for good in the middle of a call. */
+export class FaultyStore {
+  readonly #store: EntityStore
+  fault: Fault = 'none'
+  calls = 0
+  inFlight = 0
+  /** The call, counted from now, before or after which the process is no more. */
+  #dieAt: { readonly call: number; readonly after: boolean; readonly died: () => void } | undefined
+  #isDead = false
+
+  constructor(store: EntityStore) {
+    this.#store = store
+  }
+
+  /** The store as the program under test sees it. */
+  get seen(): EntityStore {
+    return new Proxy(this.#store, {
+      get: (target, name) => {
+        const member = Reflect.get(target, name, target) as unknown
+        if (typeof member !== 'function' || name === 'watch') return member
+        return (...args: unknown[]) => this.#call(String(name), () => member.apply(target, args))
+      },
+    })
+  }
+
+  /** From now on it answers nothing: its process has been killed. */
+  die(): void {
+    this.#isDead = true
+  }
+
+  /** It doesn't die, if it hasn't yet. */
+  live(): void {
+    this.#dieAt = undefined
+  }
+
+  dieAt(call: number, after: boolean, died: () => void): void {
+    this.#dieAt = { call: this.calls + call, after, died }
+  }
+
+  async #call(name: string, call: () => Promise<unknown>): Promise<unknown> {
+    this.calls++
+    this.inFlight++
+    try {
+      const dies = this.#dieAt?.call === this.calls ? this.#dieAt : undefined
+      if (dies && !dies.after) this.#kill(dies)
+      this.#check(name, 'not-applied')
+      const result = await call()
+      if (dies?.after && this.#dieAt === dies) this.#kill(dies)
+      if (this.#isDead) throw new AppError('STORE_DOWN', 'the process is gone')
+      if (this.fault === 'writes-after' && writes.includes(name)) throw down('unknown')
+      return result
+    } finally {
+      this.inFlight--
+    }
+  }
+
+  #kill({ died }: { died: () => void }): void {
+    this.#isDead = true
+    died()
+  }
+
+  #check(name: string, outcome: string): void {
+    const isDown = this.#isDead || this.fault === 'all' || (this.fault === 'writes' && writes.includes(name))
+    if (isDown) throw down(outcome)
+  }
+}
+
+function down(outcome: string): AppError {
+  return new AppError('STORE_DOWN', 'the store is taken away by a test', { details: { outcome } })
+}
