@@ -131,7 +131,7 @@ async function startControl(
   ports: MediaPorts,
   scope: Scope,
 ): Promise<number> {
-  const { config, metrics, logger, tls, ffmpeg } = house
+  const { config, directory, metrics, logger, tls, ffmpeg } = house
   const at = (path: string) => ({ secure: tls !== undefined, port: ports.streaming, path })
   const { rtmpUrl, rtmpsUrl } = nodeAddresses(config.publicHost, { ...ports, control: 0 }, tls !== undefined)
   const addresses = {
@@ -156,9 +156,10 @@ async function startControl(
       },
       watch: {
         current() {
-          if (!first?.locator) return undefined
-          const { id } = first.locator
-          return { title: first.program.name, hlsUrl: at(`/${id}/index.m3u8`), dashUrl: at(`/${id}/index.mpd`) }
+          const id = first?.locator?.id
+          // It may have been revoked, or its program deleted, since.
+          if (id === undefined || !directory.find(id)) return undefined
+          return { title: first?.program.name ?? '', hlsUrl: at(`/${id}/index.m3u8`), dashUrl: at(`/${id}/index.mpd`) }
         },
       },
     },

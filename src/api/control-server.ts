@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createSecureServer, Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Router } from 'express'
 import { AppError } from '../lib/errors.ts'
+import { createServer } from '../lib/http.ts'
 import { adoptAuthority, announceBody, createHttp1App, createHttp2App } from './http2-bridge.ts'
 import { type ControlDeps, controlRouter } from './routes.ts'
 

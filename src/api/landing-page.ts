@@ -34,6 +34,7 @@ export function landingPage(links: LandingLinks | undefined): string {
       ]
     : [item('/player/', 'Player', 'Nothing is published yet; the player takes any HLS or DASH address.')]
   const look = [
+    item('/docs', 'API', 'Channels, programs, locators and all the rest, described call by call.'),
     item('/readyz', 'Readiness', 'Whether every part is up, check by check.'),
     item('/healthz', 'Health', 'Whether the process is alive.'),
     item('/metrics', 'Metrics', 'For Prometheus.'),

@@ -1,8 +1,8 @@
-import { STATUS_CODES } from 'node:http'
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import { statusByKind } from '../domain/problem.ts'
 import type { FieldProblem } from '../domain/validation.ts'
 import { AppError, type ErrorCode, errorCatalog, messageOf } from '../lib/errors.ts'
+import { STATUS_CODES } from '../lib/http.ts'
 import type { Logger } from '../lib/logger.ts'
 
 /** A problem details object (RFC 9457 §3.1), with the catalogue's `code` as an extension member. */

@@ -1,4 +1,4 @@
-import { type ApiClient, isoDuration, type Json } from './api-client.ts'
+import { type ApiClient, ApiError, isoDuration, type Json } from './api-client.ts'
 import { type Command, type Given, text } from './command.ts'
 import { formatFacts, formatTable } from './table.ts'
 
@@ -34,7 +34,8 @@ const create: Command = {
     start: { type: 'boolean', help: 'start it at once; the channel must run' },
   },
   async run({ args, options }, api) {
-    const channel = await api.find('/v1/channels', 'ch_', String(options['channel'] ?? ''), 'channel')
+    if (typeof options['channel'] !== 'string') throw new ApiError('Which channel? Name it: --channel CHANNEL')
+    const channel = await api.find('/v1/channels', 'ch_', options['channel'], 'channel')
     const { rewind, archive } = options
     const program = await api.post('/v1/programs', {
       name: args[0],
@@ -104,7 +105,9 @@ async function publish(api: ApiClient, program: Json, options: { id?: string; ex
   const id = text(locator, 'id')
   const { paths, playerUrl } = await api.get(`/v1/locators/${id}/paths`)
   // The short ones come first.
-  const short = (paths as Json[]).slice(0, 2).map((path) => [text(path, 'format').toUpperCase(), text(path, 'url')] as const)
+  const short = (paths as Json[])
+    .slice(0, 2)
+    .map((path) => [text(path, 'format').toUpperCase(), text(path, 'url')] as const)
   const player = typeof playerUrl === 'string' ? playerUrl : undefined
   return { text: formatFacts([['Locator', id], ...short, ['Player', player]]), json: { ...locator, paths, playerUrl } }
 }

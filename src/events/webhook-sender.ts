@@ -1,8 +1,9 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { LookupFunction } from 'node:net'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { request as httpRequest } from '../lib/http.ts'
 import { webhookSignature } from './webhook-signature.ts'
 import type { TargetAddress, WebhookTargets } from './webhook-target.ts'
 

@@ -19,6 +19,7 @@ export class FragmentMemory {
   /** A backstop only: bytes whose owner forgot to release them come back when the owner's view is collected. */
   readonly #forgotten: FinalizationRegistry<{ readonly region: MemoryRegion; readonly byteOffset: number }>
   readonly #owned = new WeakSet<Uint8Array>()
+  #current = 0
 
   constructor(options: { readonly regionBytes?: number } = {}) {
     this.#regionBytes = options.regionBytes ?? DEFAULT_REGION_BYTES
@@ -82,12 +83,13 @@ export class FragmentMemory {
   }
 
   #find(sizeBytes: number): Uint8Array {
-    for (const region of this.#regions) {
-      const bytes = region.allocate(sizeBytes)
+    for (let tried = 0; tried < this.#regions.length; tried++) {
+      const bytes = this.#regions[this.#current]?.allocate(sizeBytes)
       if (bytes) return bytes
+      this.#current = (this.#current + 1) % this.#regions.length
     }
     const region = new MemoryRegion(this.#regions.length, Math.max(this.#regionBytes, sizeBytes))
-    this.#regions.push(region)
+    this.#current = this.#regions.push(region) - 1
     this.#byBuffer.set(region.buffer, region)
     const bytes = region.allocate(sizeBytes)
     if (!bytes) throw new AppError('INTERNAL', 'a new memory region has no room')

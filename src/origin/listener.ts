@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import type { Server } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { AppError } from '../lib/errors.ts'
+import { createServer } from '../lib/http.ts'
 import { problemAnswer } from './answer.ts'
 
 /** PEM: the chain, leaf first, and its key. */

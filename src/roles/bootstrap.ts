@@ -51,11 +51,11 @@ export async function applyBootstrap(
     const isDemo = demo && declared.name === first?.channel
     const found = await ports.repository.findByName('channel', declared.name, account.id)
     if (found) await followDemo(found, declared, isDemo, ports)
-    else await createChannel(declared, isDemo, account, ports)
+    else await declaring(`the channel ${declared.name}`, () => createChannel(declared, isDemo, account, ports))
   }
   for (const declared of bootstrap.programs) {
     const found = await ports.repository.findByName('program', declared.name, account.id)
-    if (!found) await createProgram(declared, account, ports)
+    if (!found) await declaring(`the program ${declared.name}`, () => createProgram(declared, account, ports))
   }
   return first && firstProgram(first, account, ports)
 }
@@ -97,7 +97,7 @@ async function createChannel(declared: ChannelConfig, isDemo: boolean, account: 
   const draft = draftChannel(declared, isDemo, account, ports.random)
   changes.create('channel', draft)
   announce(changes, 'channel.created', draft, ports.clock.now())
-  await commit(changes, `the channel ${declared.name}`, ports)
+  await ports.repository.commit(changes)
 }
 
 /** A demo's ladder comes and goes with `--demo`; nothing else of a channel that exists is touched. */
@@ -107,7 +107,7 @@ async function followDemo(channel: Channel, declared: ChannelConfig, isDemo: boo
   if (!isDemos || JSON.stringify(encoding) === JSON.stringify(channel.encoding)) return
   const changes = new ChangeSet()
   changes.update('channel', { ...channel, encoding })
-  await commit(changes, `the channel ${declared.name}`, ports)
+  await ports.repository.commit(changes)
 }
 
 async function createProgram(declared: ProgramConfig, account: Account, ports: BootstrapPorts): Promise<void> {
@@ -147,15 +147,16 @@ async function createProgram(declared: ProgramConfig, account: Account, ports: B
     )
   announce(changes, 'asset.created', asset, clock.now())
   announce(changes, 'program.created', program, clock.now())
-  await commit(changes, `the program ${name}`, ports)
+  await ports.repository.commit(changes)
 }
 
-async function commit(changes: ChangeSet, what: string, { repository }: BootstrapPorts): Promise<void> {
+/** What the domain or the store has against a declaration is a fault of the configuration. */
+async function declaring(what: string, make: () => Promise<void>): Promise<void> {
   try {
-    await repository.commit(changes)
+    await make()
   } catch (cause) {
-    const isCollision = cause instanceof AppError && cause.kind === 'conflict'
-    if (!isCollision) throw cause
+    const isDeclared = cause instanceof AppError && (cause.kind === 'conflict' || cause.kind === 'invalid')
+    if (!isDeclared || cause.code === 'CONFIG_INVALID') throw cause
     throw new AppError('CONFIG_INVALID', `bootstrap: ${what} can't be made: ${cause.message}`, { cause })
   }
 }

@@ -1,6 +1,6 @@
-import { get as getHttp } from 'node:http'
 import { get as getHttps } from 'node:https'
 import type { Config } from '../config/schema.ts'
+import { get as getHttp } from '../lib/http.ts'
 
 const TIMEOUT_MS = 4_000
 

@@ -1,10 +1,10 @@
-import { STATUS_CODES } from 'node:http'
 import type { ChangeSet } from '../domain/change-set.ts'
 import type { EntityOf } from '../domain/entities.ts'
 import { announceMove, type MoveReason, type RunningKind, withOutcome } from '../domain/lifecycle.ts'
 import type { Operation } from '../domain/operation.ts'
 import { explain, type Problem } from '../domain/problem.ts'
 import { formatTimestamp } from '../domain/scalars.ts'
+import { STATUS_CODES } from '../lib/http.ts'
 
 /** What has become of an entity that runs, to be written in one transaction with its event and the end of its operation. */
 export type Outcome<K extends RunningKind> = {

@@ -1,154 +1,31 @@
-import { createServer, type Server } from 'node:http'
-import { createSecureServer, type Http2SecureServer } from 'node:http2'
-import { type AddressInfo, connect, type Socket } from 'node:net'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { type ClientOptions, WebSocket } from 'ws'
-import { type EventsUpgrade, eventsUpgrade } from '../../src/api/events/events-upgrade.ts'
-import type { ClientEnd } from '../../src/api/events/ports.ts'
-import type { Approach, CallerSource } from '../../src/api/rest/ports.ts'
-import type { Caller } from '../../src/api/rest/route.ts'
-import { actIn } from '../../src/domain/permissions.ts'
+import { createSecureServer } from 'node:http2'
+import { describe, expect, it, vi } from 'vitest'
+import { WebSocket } from 'ws'
 import { parseSequenceId } from '../../src/domain/sequence-id.ts'
-import { EventFeed } from '../../src/events/event-feed.ts'
-import { VirtualClock } from '../../src/lib/clock.ts'
-import { AppError } from '../../src/lib/errors.ts'
-import { silentLogger } from '../../src/lib/logger.ts'
 import { certificate } from '../support/certificate.ts'
-import { Arrivals, channelNamed, EventStore, otherAccount, sampleEvent } from '../support/event-store.ts'
+import { channelNamed, otherAccount, sampleEvent } from '../support/event-store.ts'
+import {
+  Client,
+  callers,
+  clock,
+  connections,
+  ends,
+  events,
+  feed,
+  listen,
+  liveClient,
+  numbers,
+  port,
+  setUp,
+  shut,
+  sockets,
+  type Told,
+  write,
+} from './events-socket-harness.ts'
 
+// Thousands of events, on a machine that may be busy with other tests.
 vi.setConfig({ testTimeout: 60_000 })
-
-let clock: VirtualClock
-let events: EventStore
-let feed: EventFeed
-let sockets: EventsUpgrade
-let server: Server | Http2SecureServer
-let port: number
-let callers: FakeCallers
-let opened: number
-let connections: Socket[]
-let ends: Arrivals<ClientEnd>
-
-/** Knows who calls by a key in the header. */
-class FakeCallers implements CallerSource {
-  readonly known = new Map<string, Caller>()
-  readonly seen: Approach[] = []
-
-  async identify(approach: Approach): Promise<Caller> {
-    this.seen.push(approach)
-    const caller = this.known.get(approach.header('Authorization') ?? '')
-    if (caller) return caller
-    throw new AppError('UNAUTHENTICATED', 'Nobody knows this key.')
-  }
-
-  async scope(caller: Caller, picked: string | undefined) {
-    return actIn(caller, picked)
-  }
-
-  async denied(): Promise<void> {}
-}
-
-async function listen(made: Server | Http2SecureServer, maxClients = 100): Promise<void> {
-  server = made
-  feed = new EventFeed({ log: events.store, changes: events.changes, clock, logger: silentLogger })
-  sockets = eventsUpgrade({
-    events: feed,
-    callers,
-    changes: events.changes,
-    clock,
-    logger: silentLogger,
-    observer: {
-      clientOpened() {
-        opened += 1
-      },
-      clientClosed: (end) => ends.push(end),
-    },
-    maxClients,
-    maxUnsentBytes: 1_048_576,
-  })
-  server.on('upgrade', sockets.upgrade.bind(sockets))
-  server.on('connection', (socket: Socket) => connections.push(socket))
-  await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1' }, resolve))
-  port = (server.address() as AddressInfo).port
-}
-
-async function shut(): Promise<void> {
-  await sockets.stop()
-  await feed.stop()
-  await new Promise((resolve) => server.close(resolve))
-}
-
-beforeEach(async () => {
-  clock = new VirtualClock(Date.now())
-  events = await EventStore.open()
-  callers = new FakeCallers()
-  const { accountId } = events
-  callers.known.set('admin', { credentialId: 'cr_admin', role: 'admin', accountId, via: 'api-key' })
-  callers.known.set('viewer', { credentialId: 'cr_viewer', role: 'viewer', accountId, via: 'api-key' })
-  callers.known.set('system', { credentialId: 'cr_system', role: 'system', accountId: 'system', via: 'api-key' })
-  opened = 0
-  connections = []
-  ends = new Arrivals()
-  await listen(createServer())
-})
-afterEach(async () => {
-  await shut()
-  await events.close()
-})
-
-type Told = { readonly id: string; readonly reason: string }
-
-/** A client as anybody would write one. */
-class Client {
-  readonly told = new Arrivals<Told>()
-  readonly socket: WebSocket
-  readonly open: Promise<void>
-  readonly closed: Promise<{ readonly code: number; readonly reason: string }>
-  /** Of a refusal before it was a WebSocket. */
-  readonly refused: Promise<{ readonly status: number; readonly headers: object; readonly problem: object }>
-
-  constructor(query = '', key = 'admin', options: ClientOptions & { scheme?: string } = {}) {
-    const { scheme = 'ws', headers, ...rest } = options
-    const all = { ...(key !== '' && { Authorization: key }), ...headers }
-    this.socket = new WebSocket(`${scheme}://127.0.0.1:${port}/v1/events${query}`, { headers: all, ...rest })
-    this.socket.on('message', (message) => {
-      const event = JSON.parse(String(message))
-      this.told.push({ id: event.id, reason: event.data.reason ?? event.type })
-    })
-    this.socket.on('error', () => undefined)
-    this.open = new Promise((resolve) => this.socket.once('open', () => resolve()))
-    this.closed = new Promise((resolve) =>
-      this.socket.once('close', (code, reason) => resolve({ code, reason: String(reason) })),
-    )
-    this.refused = new Promise((resolve) =>
-      this.socket.once('unexpected-response', async (_request, response) => {
-        let body = ''
-        for await (const chunk of response) body += chunk
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, problem: JSON.parse(body) })
-      }),
-    )
-  }
-
-  get reasons(): readonly string[] {
-    return this.told.all.map(({ reason }) => reason)
-  }
-}
-
-const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => `${from + index}`)
-
-async function write(from: number, to: number, channel = 'a', accountId = events.accountId): Promise<string[]> {
-  const ids = await events.append(...numbers(from, to).map((text) => sampleEvent(accountId, channel, text)))
-  feed.ring()
-  return ids
-}
-
-/** A client that has heard of everything so far and stands at the live edge. */
-async function liveClient(key = 'admin', options: ClientOptions = {}): Promise<Client> {
-  await write(0, 0)
-  const client = new Client('?after=ev_0000000000000000', key, options)
-  await client.told.until((all) => all.some(({ reason }) => reason === '0'))
-  return client
-}
+setUp()
 
 describe('the WebSocket /v1/events', () => {
   it('tells what happens from now on, each event as the API shows it', async () => {
@@ -232,63 +109,6 @@ describe('the WebSocket /v1/events', () => {
       'websocket',
       `127.0.0.1:${port}`,
     ])
-  })
-
-  it('refuses as a plain HTTP answer with a problem', async () => {
-    const unknown = await new Client('', 'nobody').refused
-    expect(unknown).toMatchObject({
-      status: 401,
-      headers: { 'content-type': 'application/problem+json', 'www-authenticate': expect.stringContaining('Bearer') },
-      problem: { code: 'UNAUTHENTICATED', status: 401 },
-    })
-    const bad = await new Client('?after=x&types=nonsense&unknown=1&subjectKinds=channel&subjectKinds=asset').refused
-    expect(bad).toMatchObject({ status: 400, problem: { code: 'REQUEST_INVALID' } })
-    expect((bad.problem as { problems: { pointer: string }[] }).problems.map(({ pointer }) => pointer).sort()).toEqual([
-      '/after',
-      '/subjectKinds',
-      '/types',
-      '/unknown',
-    ])
-    const elsewhere = new WebSocket(`ws://127.0.0.1:${port}/v1/elsewhere`)
-    elsewhere.on('error', () => undefined)
-    const [, response] = await new Promise<unknown[]>((resolve) =>
-      elsewhere.once('unexpected-response', (...given) => resolve(given)),
-    )
-    expect(response).toMatchObject({ statusCode: 404 })
-  })
-
-  it.each([
-    [
-      'another protocol',
-      'GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: admin\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n',
-    ],
-    [
-      'no key',
-      'GET /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: admin\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n',
-    ],
-    [
-      'another method',
-      'POST /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: admin\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
-    ],
-  ])('refuses a handshake with %s', async (_what, text) => {
-    const peer: Socket = connect(port, '127.0.0.1')
-    peer.write(text)
-    let answer = ''
-    for await (const chunk of peer) answer += chunk
-    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
-    expect(answer).toContain('"code":"REQUEST_INVALID"')
-  })
-
-  it('refuses more than so many, with 429', async () => {
-    await shut()
-    await listen(createServer(), 2)
-    const clients = [new Client(), new Client()]
-    await Promise.all(clients.map(({ open }) => open))
-    expect(await new Client().refused).toMatchObject({ status: 429, headers: { 'retry-after': '2' } })
-    clients[0]?.socket.close()
-    await ends.count(1)
-    await new Client().open
-    expect(opened).toBe(3)
   })
 
   it('ends with 4010 where the log does not reach back to the position', async () => {

@@ -39,6 +39,7 @@ export type LiveNodeOptions = {
   readonly clock: Clock
   readonly heartbeatMs?: number
   readonly endedBudgetBytes?: number
+  readonly regionBytes?: number
   readonly ffmpeg?: () => Promise<FfmpegBinary>
 }
 
@@ -49,7 +50,7 @@ export class LiveNode {
   readonly store: Store
   readonly repository: Repository
   readonly changes: ChangeFeed
-  readonly memory = new FragmentMemory()
+  readonly memory: FragmentMemory
   readonly pool = new BufferPool()
   readonly directory: LogDirectory
   readonly shelf: PresentationShelf
@@ -78,6 +79,8 @@ export class LiveNode {
     const { clock, heartbeatMs = 10_000, endedBudgetBytes = 1 << 30, ffmpeg = () => probeFfmpeg('ffmpeg') } = options
     this.clock = clock
     this.store = store
+    const { regionBytes } = options
+    this.memory = new FragmentMemory(regionBytes === undefined ? {} : { regionBytes })
     this.#scope.add('folder', () => rmSync(folder, { recursive: true }))
     this.#scope.own('store', store)
     this.dataDir = new DataDir(folder)

@@ -71,7 +71,7 @@ function text(schema: JsonSchema): Values {
   return example === undefined ? plain : fc.oneof({ weight: 6, arbitrary: fc.constant(example) }, plain)
 }
 
-/** Values that a schema admits, as far as it says; what it refers to is found among `schemas`. `ids` stand for ids of its kinds. */
+/** Values that a schema admits, as far as it says; what it refers to is found among `schemas`. `ids` may grow meanwhile. */
 export function valuesOf(schema: JsonSchema, schemas: Schemas, ids: readonly string[], depth = 0): Values {
   const inner = (next: JsonSchema) => valuesOf(next, schemas, ids, depth + 1)
   if (depth > MAX_DEPTH) return nastyJson
@@ -88,6 +88,14 @@ export function valuesOf(schema: JsonSchema, schemas: Schemas, ids: readonly str
 
 function deref(schema: JsonSchema, schemas: Schemas): JsonSchema {
   return schema.$ref === undefined ? schema : (schemas[schema.$ref.split('/').at(-1) ?? ''] ?? {})
+}
+
+/** One of the ids that there are when the value is made; none fits, then one that fits no more. */
+function known(ids: readonly string[], pattern: RegExp): Values {
+  return fc.nat().map((choice) => {
+    const fitting = ids.filter((id) => pattern.test(id))
+    return fitting[choice % Math.max(1, fitting.length)] ?? ids[0]
+  })
 }
 
 function ofType(
@@ -111,10 +119,9 @@ function ofType(
     case 'object':
       return objectOf(schema, inner)
     case 'string': {
-      const fitting =
-        schema.pattern === undefined ? [] : ids.filter((id) => new RegExp(schema.pattern ?? '', 'u').test(id))
-      const isId = /^\^(\w\w_|\(?\[0-9a-fA-F\])/.test(schema.pattern ?? '') && fitting.length > 0
-      return isId ? fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...fitting) }, text(schema)) : text(schema)
+      const pattern = schema.pattern === undefined ? undefined : new RegExp(schema.pattern, 'u')
+      const isId = /^\^(\w\w_|\(?\[0-9a-fA-F\])/.test(schema.pattern ?? '')
+      return isId && pattern ? fc.oneof({ weight: 9, arbitrary: known(ids, pattern) }, text(schema)) : text(schema)
     }
     default:
       return nastyJson

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { STATUS_CODES } from '../../lib/http.ts'
 import { problemHeaders, problemOf } from '../problem.ts'
 
 /** Answers a request to change protocols as any other that fails: a problem document, after which the connection is closed. */

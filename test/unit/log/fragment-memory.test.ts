@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { FragmentMemory, type FragmentPlace } from '../../../src/log/fragment-memory.ts'
+import { FragmentMemory } from '../../../src/log/fragment-memory.ts'
 import { MemoryRegion } from '../../../src/log/memory-region.ts'
 
 describe('MemoryRegion', () => {
@@ -65,41 +65,6 @@ describe('FragmentMemory', () => {
     }
     const aliveBytes = alive.reduce((sum, bytes) => sum + bytes.byteLength, 0)
     expect(memory.reservedBytes).toBeLessThan(aliveBytes * 1.2 + (1 << 20))
-  })
-
-  it('uses again what was freed before it touches anything new', () => {
-    const memory = new FragmentMemory({ regionBytes: 1 << 16 })
-    const all = Array.from({ length: 20 }, () => memory.allocate(10_000))
-    const places = all.map((bytes) => memory.placeOf(bytes))
-    for (const index of [13, 2, 7]) memory.disown(all[index] as Uint8Array)
-    const again = [9_000, 10_000, 9_500].map((sizeBytes) => memory.placeOf(memory.allocate(sizeBytes)))
-    const where = ({ region, byteOffset }: FragmentPlace) => `${region}/${byteOffset}`
-    expect(again.map(where)).toEqual([2, 7, 13].map((index) => where(places[index] as FragmentPlace)))
-  })
-
-  it('takes a hundredth more than the fragments of many streams, once these have come and gone for long', () => {
-    const memory = new FragmentMemory({ regionBytes: 1 << 20 })
-    const streams = Array.from({ length: 30 }, () => [] as Uint8Array[])
-    let aliveBytes = 0
-    let mostBytes = 0
-    for (let count = 0; count < 30_000; count++) {
-      const stream = streams[count % streams.length] as Uint8Array[]
-      // A part of pictures, the larger with a key frame, and one of sound.
-      const isKey = Math.floor(count / streams.length) % 4 === 0
-      for (const sizeBytes of [(isKey ? 26_000 : 16_300) + ((count * 7919) % 4_000), 820]) {
-        stream.push(memory.allocate(sizeBytes))
-        aliveBytes += sizeBytes
-      }
-      while (stream.length > 64) {
-        const oldest = stream.shift() as Uint8Array
-        aliveBytes -= oldest.byteLength
-        memory.disown(oldest)
-      }
-      mostBytes = Math.max(mostBytes, aliveBytes)
-    }
-    // Beside the rounding to pages, 0.5 KiB for each fragment.
-    const rounding = streams.length * 64 * 512
-    expect(memory.reservedBytes).toBeLessThan(mostBytes * 1.02 + rounding + (1 << 20))
   })
 
   it('frees with the last hold, whoever has it, and takes the owner’s back once', () => {

@@ -1,8 +1,11 @@
 import type { EntityStore } from '../../../src/domain/entity-store.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 
-/** What is out of order: all calls, or writes alone; `after` lets a write happen and says that it is unknown. */
-export type Fault = 'none' | 'all' | 'writes' | 'writes-after'
+/**
+ * What is out of order: all calls, or writes alone; `writes-after` lets a write happen and says that it is unknown, and
+ * `last-write` does so once, and then nothing works.
+ */
+export type Fault = 'none' | 'all' | 'writes' | 'writes-after' | 'last-write'
 
 const writes: readonly string[] = ['create', 'update', 'delete', 'transaction']
 
@@ -55,7 +58,10 @@ export class FaultyStore {
       const result = await call()
       if (dies?.after && this.#dieAt === dies) this.#kill(dies)
       if (this.#isDead) throw new AppError('STORE_DOWN', 'the process is gone')
-      if (this.fault === 'writes-after' && writes.includes(name)) throw down('unknown')
+      if (isAfter(this.fault) && writes.includes(name)) {
+        if (this.fault === 'last-write') this.fault = 'all'
+        throw down('unknown')
+      }
       return result
     } finally {
       this.inFlight--
@@ -75,4 +81,8 @@ export class FaultyStore {
 
 function down(outcome: string): AppError {
   return new AppError('STORE_DOWN', 'the store is taken away by a test', { details: { outcome } })
+}
+
+function isAfter(fault: Fault): boolean {
+  return fault === 'writes-after' || fault === 'last-write'
 }

@@ -77,7 +77,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('fault' as const),
-      fault: fc.constantFrom<Fault[]>('none', 'none', 'none', 'all', 'writes', 'writes-after'),
+      fault: fc.constantFrom<Fault[]>('none', 'none', 'none', 'all', 'writes', 'writes-after', 'last-write'),
     }),
   },
 )

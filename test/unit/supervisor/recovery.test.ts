@@ -228,6 +228,32 @@ describe('a store that is down', () => {
     expect((await bench.get('channel', id)).state).toBe('Stopped')
   })
 
+  it('has no failure of the past answer who asks again', async () => {
+    const channel = await bench.createChannel()
+    await bench.startChannel(channel)
+    await bench.quiet()
+    const [other, program] = [await bench.createChannel(), await bench.createProgram(channel)]
+    const again: string[] = []
+    for (const [step, ask] of [
+      ['start', () => bench.startChannel(other)],
+      ['program', () => bench.startProgram(program)],
+    ] as const) {
+      const release = bench.node.hold(step)
+      bench.node.plan(step, new AppError('PART_UNRESPONSIVE', 'as planned'))
+      const failing = await ask()
+      await bench.quiet()
+      bench.process.store.fault = 'last-write'
+      release()
+      await bench.quiet()
+      // That it failed is written, and the worker doesn't know.
+      expect((await bench.get('operation', failing)).state).toBe('failed')
+      again.push(await ask())
+      bench.process.store.fault = 'none'
+      await bench.pass(10_000)
+    }
+    for (const id of again) expect((await bench.get('operation', id)).state).toBe('succeeded')
+  })
+
   it('is waited for at the start', async () => {
     const { channel } = await runningWithProgram()
     await bench.crash()
