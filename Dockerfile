@@ -28,4 +28,4 @@ VOLUME /var/lib/headend
 # Encoders (RTMP, RTMPS), control (player page, metrics, health), streaming (HLS, DASH).
 EXPOSE 1935 2935 8080 8088
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s CMD ["node", "src/main.ts", "--check-health"]
-ENTRYPOINT ["tini", "--", "node", "src/main.ts"]
+ENTRYPOINT ["tini", "--", "node", "--max-semi-space-size=4", "src/main.ts"]

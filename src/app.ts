@@ -140,10 +140,11 @@ async function startControl(
     streamingUrl: (path: string, host: string | undefined) => streamUrl(at(path), host),
   }
   const { first, store } = control
+  const { deps, sockets } = openControlApi(house, control, channels, addresses, scope)
   const server = new ControlServer(
     { ...config.listen.control, playerDir: PLAYER_DIR, ...(tls ? { tls: tls.current } : {}) },
     {
-      ...openControlApi(house, control, channels, addresses, scope),
+      ...deps,
       clock,
       logger,
       metrics,
@@ -165,6 +166,7 @@ async function startControl(
     },
   )
   scope.own('control listener', server)
+  scope.own('event sockets', sockets)
   tls?.onChange((material) => server.setTls(material))
   return (await server.start()).port
 }

@@ -2,13 +2,11 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
-import { startApp } from './app.ts'
 import { loadConfig } from './config/load.ts'
 import { systemClock } from './lib/clock.ts'
 import { AppError, messageOf } from './lib/errors.ts'
 import { createLogger, type Logger } from './lib/logger.ts'
 import { checkHealth } from './roles/health-check.ts'
-import { describeQuickstart } from './roles/quickstart.ts'
 
 const USAGE = `Headend: live streaming ingest server and streaming-endpoint origin
 
@@ -49,6 +47,11 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const config = loadConfig(values.config ?? DEFAULT_CONFIG, process.env)
   if (values['check-health']) return (await checkHealth(config)) ? 0 : 1
+  // What only asks for a word needs none of it.
+  const [{ startApp }, { describeQuickstart }] = await Promise.all([
+    import('./app.ts'),
+    import('./roles/quickstart.ts'),
+  ])
   const logger = createLogger(config.logLevel)
   const stop = stopSignal(logger)
   const stopped = new Promise((resolve) => stop.addEventListener('abort', resolve))
@@ -89,10 +92,9 @@ function complain(error: unknown): void {
 }
 
 // Messages come and go in memory outside of V8's heap, which counts towards its limits: kept as close to this program's small heap
-// as V8 does by itself, they make it mark everything twice a second, for half of an ingest's processor time. And looking after
-// young memory only when much of it is used up lets tens of megabytes of dead messages stand around.
+// as V8 does by itself, they make it mark everything twice a second, for half of an ingest's processor time. (`npm start` bounds
+// young memory on the command line, where alone that can be done: reading the program in makes it grow to 64 MB, for good.)
 setFlagsFromString('--heap-growing-percent=200')
-setFlagsFromString('--minor-gc-task-trigger=30')
 
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),

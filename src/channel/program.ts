@@ -1,4 +1,3 @@
-import type { Clock, Timer } from '../lib/clock.ts'
 import type { LogRecord, Track } from '../presentation/records.ts'
 import type { LogEntry } from './segment-assembly.ts'
 
@@ -6,20 +5,13 @@ import type { LogEntry } from './segment-assembly.ts'
 export type ProgramLog = { append(record: LogRecord, bytes?: Uint8Array): void }
 
 /** Where a program stands between its start and its end. */
-export type ProgramState = 'waiting' | 'running' | 'stopping' | 'stopped'
+export type ProgramState = 'running' | 'stopping' | 'stopped'
 
-/** When a program begins and ends. */
-export type ProgramSchedule = {
-  /** ms since the epoch; absent: at once. */
-  readonly startAtMs?: number
-  /** ms since the epoch; absent: when the channel stops. */
-  readonly stopAtMs?: number
+/** How a program begins. */
+export type ProgramStart = {
   /** Its log has records already, up to where the channel goes on: the next record follows them, whatever it is. */
-  readonly goesOn?: boolean
+  readonly goesOn: boolean
 }
-
-/** So often at least the schedule is looked at: the wall clock may be set, and no timer of the runtime holds 25 days. */
-const LONGEST_DELAY_MS = 60_000
 
 /**
  * A stretch of a channel's presentation, cut on segment boundaries: it takes the channel's records from the first segment
@@ -27,21 +19,15 @@ const LONGEST_DELAY_MS = 60_000
  */
 export class Program {
   readonly #log: ProgramLog
-  readonly #clock: Clock
-  readonly #schedule: ProgramSchedule
   readonly #onEnded: () => void
-  #state: ProgramState = 'waiting'
-  #timer: Timer | undefined
+  #state: ProgramState = 'running'
   #isInSegment = false
   #hasBegun: boolean
 
-  constructor(log: ProgramLog, clock: Clock, schedule: ProgramSchedule, onEnded: () => void) {
+  constructor(log: ProgramLog, { goesOn }: ProgramStart, onEnded: () => void) {
     this.#log = log
-    this.#clock = clock
-    this.#schedule = schedule
     this.#onEnded = onEnded
-    this.#hasBegun = schedule.goesOn ?? false
-    this.#follow()
+    this.#hasBegun = goesOn
   }
 
   get state(): ProgramState {
@@ -50,7 +36,7 @@ export class Program {
 
   /** Takes a record of the channel. `tracks`: all that the channel has announced so far. */
   take({ record, bytes }: LogEntry, tracks: readonly Track[]): void {
-    if (this.#state !== 'running' && this.#state !== 'stopping') return
+    if (this.#state === 'stopped') return
     if (!this.#hasBegun) {
       if (record.type !== 'segment-opened' && record.type !== 'gap') return
       this.#hasBegun = true
@@ -65,15 +51,13 @@ export class Program {
 
   /** Ends with the segment that is open now, or at once where none is. */
   stop(): void {
-    if (this.#state === 'stopped' || this.#state === 'stopping') return
-    this.#timer?.cancel()
+    if (this.#state !== 'running') return
     this.#state = 'stopping'
     if (!this.#isInSegment) this.#end()
   }
 
-  /** The server goes down, the program does not end: nothing more is taken, and its log stays open. */
+  /** The channel goes away, the program does not end: nothing more is taken, and its log stays open. */
   detach(): void {
-    this.#timer?.cancel()
     this.#state = 'stopped'
   }
 
@@ -81,19 +65,5 @@ export class Program {
     this.#state = 'stopped'
     this.#log.append({ type: 'ended' })
     this.#onEnded()
-  }
-
-  /** Goes to the state that the schedule asks for now, and sets the timer for the next. */
-  #follow(): void {
-    const { startAtMs = 0, stopAtMs = Number.POSITIVE_INFINITY } = this.#schedule
-    const nowMs = this.#clock.now()
-    if (nowMs >= stopAtMs) {
-      this.stop()
-      return
-    }
-    if (nowMs >= startAtMs) this.#state = 'running'
-    const dueMs = nowMs < startAtMs ? startAtMs : stopAtMs
-    if (dueMs === Number.POSITIVE_INFINITY) return
-    this.#timer = this.#clock.after(Math.min(dueMs - nowMs, LONGEST_DELAY_MS), () => this.#follow())
   }
 }

@@ -21,6 +21,7 @@ export type FeedDeps = {
 const POLL_MS = 1_000
 const RETRY_MS = 1_000
 const READ_EVENTS = 500
+const NEWEST = { log: 'event', order: 'newest-first', limit: 1 } as const
 const WINDOW = { maxEvents: 1_000, maxLength: 4_194_304 }
 /** What one who lags behind reads at once, and how many of them read at the same time. */
 const CATCH_UP_EVENTS = 200
@@ -58,6 +59,12 @@ export class EventFeed {
     this.#forgetChanges()
     this.#ended.abort()
     await this.#reader
+  }
+
+  /** The position of the newest event. @throws AppError `STORE_DOWN` */
+  async newest(): Promise<number> {
+    const { records, prunedThrough } = await this.#deps.log.readRecords(NEWEST, { signal: this.#ended.signal })
+    return newestOf(records, prunedThrough)
   }
 
   /**
@@ -115,9 +122,9 @@ export class EventFeed {
 
   /** A position past the head is one that another node has told already, or not of this log. */
   async #assertKnown(position: number, signal: AbortSignal): Promise<void> {
-    const page = await this.#read({ log: 'event', order: 'newest-first', limit: 1 }, signal)
+    const page = await this.#read(NEWEST, signal)
     if (!page) return
-    const newest = Math.max(page.prunedThrough, page.records[0]?.sequence ?? 0)
+    const newest = newestOf(page.records, page.prunedThrough)
     if (newest < position) throw gone(position, newest)
     this.ring()
   }
@@ -186,6 +193,10 @@ export class EventFeed {
     if (records.length > 0) this.#news.ring()
     return records.length === READ_EVENTS
   }
+}
+
+function newestOf(records: readonly StoredRecord[], prunedThrough: number): number {
+  return Math.max(prunedThrough, records[0]?.sequence ?? 0)
 }
 
 function feedEvent(record: StoredRecord): FeedEvent {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { EntityStore, JsonValue, WriteOperation } from '../domain/entity-store.ts'
-import type { NewEvent } from '../domain/events.ts'
+import { eventCatalog, type NewEvent } from '../domain/events.ts'
 import { SYSTEM_ACCOUNT } from '../domain/kinds.ts'
+import { fieldProblems } from '../domain/validation.ts'
 import { Bell } from '../lib/bell.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
@@ -56,6 +57,7 @@ export class EventRecorder {
       this.#dropped([event])
       return
     }
+    if (!this.#isAsDeclared(event)) return
     const dropped = this.#queue.push(event)
     if (dropped) {
       this.#dropped([dropped])
@@ -69,6 +71,16 @@ export class EventRecorder {
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
+  }
+
+  /** What follows the log, and the API's documentation, rely on the catalogue. */
+  #isAsDeclared(event: NewEvent): boolean {
+    const { error } = eventCatalog[event.type].data.safeParse(event.data)
+    if (!error) return true
+    const problems = fieldProblems(error)
+    this.#deps.logger.error({ type: event.type, problems }, 'an event is not what the catalogue says, and is left out')
+    this.#dropped([event])
+    return false
   }
 
   async #stop(): Promise<void> {

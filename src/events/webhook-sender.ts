@@ -115,17 +115,20 @@ function exchange(
   const begin = url.protocol === 'https:' ? httpsRequest : httpRequest
   const options = { method: 'POST', headers, agent: false, lookup: pinned(addresses), maxHeaderSize: MAX_HEADER_BYTES }
   const request = begin(url, { ...options, signal })
-  request.once('error', reject)
-  request.once('close', () => reject(new Error('the connection was closed')))
+  let status: number | undefined
+  // Once there is a status it says whether the event was taken; what becomes of the rest of the answer doesn't change that.
+  const end = (error: Error) => (status === undefined ? reject(error) : resolve(status))
+  request.on('error', end)
+  request.once('close', () => end(new Error('the connection was closed')))
   request.once('response', (response: IncomingMessage) => {
+    status = response.statusCode ?? 0
     let sizeBytes = 0
     response.on('data', (chunk: Buffer) => {
       sizeBytes += chunk.length
       if (sizeBytes > MAX_ANSWER_BYTES) response.destroy()
     })
-    // The status says whether the event was taken; what becomes of the rest of the answer doesn't change that.
-    response.once('error', () => response.destroy())
-    response.once('close', () => resolve(response.statusCode ?? 0))
+    response.on('error', end)
+    response.once('close', () => end(new Error('the answer was closed')))
   })
   request.end(body)
   return promise

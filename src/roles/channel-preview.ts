@@ -2,12 +2,11 @@ import { Program as ProgramCut } from '../channel/program.ts'
 import type { LogEntry } from '../channel/segment-assembly.ts'
 import type { Channel } from '../domain/channel.ts'
 import { newSecret, type RandomBytes } from '../domain/kinds.ts'
-import type { Clock } from '../lib/clock.ts'
 import type { Stoppable } from '../lib/scope.ts'
 import type { FragmentMemory } from '../log/fragment-memory.ts'
 import type { LogDirectory } from '../log/log-directory.ts'
 import { PresentationLog } from '../log/presentation-log.ts'
-import type { PresentationHeader, Track } from '../presentation/records.ts'
+import type { LogRecord, PresentationHeader, Track } from '../presentation/records.ts'
 
 /** The name in `/{previewLocatorId}/{name}.ism/manifest`. */
 const MANIFEST_NAME = 'preview'
@@ -16,7 +15,6 @@ const EPOCH_BYTES = 6
 
 /** What a preview needs of the node. */
 export type ChannelPreviewPorts = {
-  readonly clock: Clock
   readonly memory: FragmentMemory
   readonly directory: LogDirectory
   readonly random: RandomBytes
@@ -35,7 +33,7 @@ export class ChannelPreview implements Stoppable {
   constructor(
     channel: Channel,
     cut: Pick<PresentationHeader, 'targetDurationMs' | 'partDurationMs'>,
-    { clock, memory, directory, random, logBudgetBytes }: ChannelPreviewPorts,
+    { memory, directory, random, logBudgetBytes }: ChannelPreviewPorts,
   ) {
     this.#directory = directory
     this.#locatorId = channel.previewLocatorId
@@ -45,12 +43,8 @@ export class ChannelPreview implements Stoppable {
       { memory, budgetBytes: logBudgetBytes, retainMs: 0 },
     )
     directory.open(this.log)
-    this.#cut = new ProgramCut(
-      { append: (record, bytes) => void this.log.append(record, bytes) },
-      clock,
-      {},
-      () => undefined,
-    )
+    const append = (record: LogRecord, bytes?: Uint8Array) => void this.log.append(record, bytes)
+    this.#cut = new ProgramCut({ append }, { goesOn: false }, () => undefined)
     this.publish(channel)
   }
 

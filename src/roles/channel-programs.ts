@@ -4,11 +4,10 @@ import type { LogEntry } from '../channel/segment-assembly.ts'
 import type { Channel } from '../domain/channel.ts'
 import { durationMs } from '../domain/duration.ts'
 import type { Program } from '../domain/program.ts'
-import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { PresentationLog } from '../log/presentation-log.ts'
-import type { PresentationHeader, Track } from '../presentation/records.ts'
+import type { LogRecord, PresentationHeader, Track } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import type { Recorded } from '../supervisor/ports.ts'
 import type { ChannelNumbers } from './channel-numbers.ts'
@@ -17,7 +16,6 @@ import { programHeader, recordedOf } from './recorded.ts'
 
 /** What a channel's programs need of the node. */
 export type ChannelProgramsPorts = {
-  readonly clock: Clock
   readonly shelf: PresentationShelf
   readonly numbers: ChannelNumbers
   readonly logger: Logger
@@ -79,12 +77,8 @@ export class ChannelPrograms {
     const log = left ?? shelf.open(programHeader(program, epoch, this.#cut), this.#owner(program))
     const ended = Promise.withResolvers<void>()
     const goesOn = left !== undefined && left.view.endSequence > left.view.firstSequence
-    const cut = new ProgramCut(
-      { append: (record, bytes) => void log.append(record, bytes) },
-      this.#ports.clock,
-      { goesOn },
-      ended.resolve,
-    )
+    const append = (record: LogRecord, bytes?: Uint8Array) => void log.append(record, bytes)
+    const cut = new ProgramCut({ append }, { goesOn }, ended.resolve)
     this.#running.set(program.id, { program, cut, log, ended })
     this.update(program)
     this.#ports.logger.info({ program: program.name, asset: program.assetId, goesOn }, 'program started')

@@ -6,22 +6,26 @@ import { eventsUpgrade } from '../api/events/events-upgrade.ts'
 import type { PublicAddresses } from '../api/resources/ports.ts'
 import { restRouter } from '../api/rest/rest-router.ts'
 import type { ControlDeps } from '../api/routes.ts'
-import type { Scope } from '../lib/scope.ts'
+import type { Scope, Stoppable } from '../lib/scope.ts'
 import { MediaStorage } from '../storage/media-storage.ts'
 import { StorageJanitor } from '../storage/storage-janitor.ts'
 import { OperationWatch } from '../supervisor/operation-watch.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { House } from './house.ts'
 import type { NodeChannels } from './node-channels.ts'
+import { openWebhooks } from './webhooks.ts'
 
-/** The API of a node, for its control listener to serve. What it starts is the scope's to stop. */
+/**
+ * The API of a node, for its control listener to serve. What it starts is the scope's to stop, but for the event sockets: they
+ * are to be stopped before the listener, which would cut them without a word.
+ */
 export function openControlApi(
   house: House,
   control: ControlPlane,
   { channels, publisher }: NodeChannels,
   addresses: PublicAddresses,
   scope: Scope,
-): Pick<Required<ControlDeps>, 'routers' | 'upgrade'> {
+): { readonly deps: Pick<Required<ControlDeps>, 'routers' | 'upgrade'>; readonly sockets: Stoppable } {
   const { clock, config, logger, metrics, dataDir, version } = house
   const { auth, changes, feed, repository, store } = control
   const blobs = new MediaStorage(config.storage.mediaDir ?? join(dataDir.path, 'media'))
@@ -43,6 +47,7 @@ export function openControlApi(
     records: store,
     allowPrivateTargets: config.events.allowPrivateTargets,
   })
+  openWebhooks(house, control, scope)
   const sockets = eventsUpgrade({
     callers: auth.callers,
     changes,
@@ -53,10 +58,10 @@ export function openControlApi(
     maxClients: config.events.maxClients,
     maxUnsentBytes: config.events.maxUnsentBytes,
   })
-  scope.add('event sockets', () => sockets.stop())
   const router = restRouter(routes, { clock, logger, store, callers: auth.callers, observer: metrics.control })
-  return {
+  const deps: Pick<Required<ControlDeps>, 'routers' | 'upgrade'> = {
     routers: [router, docsRoutes(routes, version)],
     upgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
   }
+  return { deps, sockets }
 }

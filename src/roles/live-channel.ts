@@ -100,7 +100,7 @@ export class LiveChannel implements RunningChannel {
       targetDurationMs: targetDurationMs(this.#options),
       ...(partDurationMs !== undefined && { partDurationMs }),
     }
-    this.#programs = new ChannelPrograms(current, cut, { clock, shelf, numbers: parts.numbers, logger: this.#logger })
+    this.#programs = new ChannelPrograms(current, cut, { shelf, numbers: parts.numbers, logger: this.#logger })
     this.#scope.add('programs', () => this.#programs.leave())
     this.#preview = this.#scope.own('preview', new ChannelPreview(channel, cut, ports))
     this.#pipeline = this.#openPipeline()

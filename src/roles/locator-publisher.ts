@@ -62,6 +62,16 @@ export class LocatorPublisher implements Stoppable {
     )
   }
 
+  /** Whether what locators publish of the asset is answered, while an endpoint runs. */
+  knows(assetId: string): boolean {
+    return this.#assets.get(assetId)?.isRead ?? false
+  }
+
+  /** Whether a streaming endpoint runs on this node. */
+  isOpen({ id, accountId }: Pick<StreamingEndpoint, 'id' | 'accountId'>): boolean {
+    return this.#running.get(accountId)?.has(id) ?? false
+  }
+
   /** Resolves when the asset's locators were read and are answered; where the store is down, when that was tried. */
   async published(assetId: string): Promise<void> {
     const tried = this.#assets.get(assetId)?.tried

@@ -41,7 +41,8 @@ export class LogReporter implements Stoppable {
 
   #report(): void {
     for (const { name, logs } of this.#sources.channels()) {
-      const heldBytes = logs.reduce((sum, log) => sum + log.sizeBytes, 0)
+      // A channel's logs hold the same fragments, which lie in memory once: the longest one's are all of them.
+      const heldBytes = logs.reduce((most, log) => Math.max(most, log.sizeBytes), 0)
       const indexBytes = logs.reduce((sum, log) => sum + log.indexBytes, 0)
       this.#metrics.report(name, { heldBytes, indexBytes })
       for (const log of logs) this.#count(name, log)

@@ -10,6 +10,7 @@ import { LocatorPublisher } from './locator-publisher.ts'
 import { LogReporter } from './log-reporter.ts'
 import type { OriginPool } from './origin-pool.ts'
 import { PresentationShelf } from './presentation-shelf.ts'
+import { whenUp } from './start-up.ts'
 
 /** The channels of this node, and who may publish to them and watch. */
 export type NodeChannels = {
@@ -18,7 +19,9 @@ export type NodeChannels = {
   readonly gate: KeyGate
 }
 
-/** Brings up what the store wants to run here. Resolves when every channel is known; they come up by and by. */
+const START_UP_LIMIT_MS = 5_000
+
+/** Brings up what the store wants to run here. Resolves when it runs; what takes longer comes up by and by. */
 export async function openNodeChannels(
   house: House,
   control: ControlPlane,
@@ -64,6 +67,14 @@ export async function openNodeChannels(
   })
   scope.own('supervisor', supervisor)
   await supervisor.start()
+  // Encoders come back at once: what they send before their programs have begun would be in none.
+  const isUp = {
+    channel: ({ id }: { readonly id: string }) => channels.find(id) !== undefined,
+    program: ({ assetId }: { readonly assetId: string }) => publisher.knows(assetId),
+    endpoint: publisher.isOpen.bind(publisher),
+  }
+  const late = await whenUp({ repository, changes, clock, isUp }, START_UP_LIMIT_MS)
+  if (late > 0) logger.warn({ count: late }, 'not everything that is meant to run is up yet')
   const gate = new KeyGate({
     holder: (key) => channels.keys.find(key),
     running: (channelId) => channels.find(channelId),

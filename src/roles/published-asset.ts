@@ -28,6 +28,7 @@ export class PublishedAsset {
   /** What was added and removed since the reading that is under way began: it may not know of that. */
   #sinceReading: Map<string, Locator | undefined> | undefined
   #tried: Promise<void> = Promise.resolve()
+  #isRead = false
   #retry: Timer | undefined
   #stopped = false
 
@@ -48,6 +49,11 @@ export class PublishedAsset {
   /** Resolves when the locators were read and origin threads know of them, or reading them has failed. */
   get tried(): Promise<void> {
     return this.#tried
+  }
+
+  /** Whether the locators were read. */
+  get isRead(): boolean {
+    return this.#isRead
   }
 
   /** Reads them all, and again until that succeeds. */
@@ -104,6 +110,7 @@ export class PublishedAsset {
       else found.delete(id)
     }
     this.#sinceReading = undefined
+    this.#isRead = true
     const gone = [...this.#locators.keys()].filter((id) => !found.has(id))
     for (const id of gone) this.#locators.delete(id)
     for (const locator of found.values()) this.#locators.set(locator.id, locator)

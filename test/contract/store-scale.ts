@@ -7,7 +7,12 @@ const ACCOUNT = 'scale'
 const WINDOWS = 5
 
 /** `quietP99Ms` is that of the quietest fifth of the calls: other work on the machine doesn't reach every fifth, a slow query does. */
-type Figure = { readonly p50Ms: number; readonly p99Ms: number; readonly quietP99Ms: number; readonly maxMs: number }
+export type Figure = {
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly quietP99Ms: number
+  readonly maxMs: number
+}
 
 /** How long each kind of call takes, and opening the store. */
 export type ScaleFigures = { readonly openMs: number; readonly calls: Readonly<Record<string, Figure>> }
@@ -46,7 +51,8 @@ async function fill(url: string, assets: number, locators: number): Promise<void
   await store.stop()
 }
 
-async function measure(rounds: number, call: (round: number) => Promise<unknown>): Promise<Figure> {
+/** How long a call takes, one after another. */
+export async function measure(rounds: number, call: (round: number) => Promise<unknown>): Promise<Figure> {
   const tookMs: number[] = []
   for (let round = 0; round < rounds; round++) {
     const start = performance.now()

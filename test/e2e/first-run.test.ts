@@ -59,8 +59,10 @@ describe('npm start -- --demo', () => {
   it('writes a complete quickstart.json for its owner alone', async () => {
     const file = join(dataDir, 'quickstart.json')
     expect(statSync(file).mode & 0o777).toBe(0o600)
-    const { controlUrl, streamingUrl, rtmpUrl, streamKey, hlsUrl, dashUrl, playerUrl, ...more } = headend.quickstart
+    const { controlUrl, streamingUrl, rtmpUrl, streamKey, hlsUrl, dashUrl, playerUrl, apiKey, ...more } =
+      headend.quickstart
     expect(more).toEqual({})
+    expect(apiKey).toMatch(/^hk_[0-9A-Za-z]{22}_[0-9A-Za-z_-]{43}$/)
     expect(streamKey).toMatch(/^[A-Za-z0-9_-]{24}$/)
     expect(rtmpUrl).toMatch(/^rtmp:\/\/127\.0\.0\.1:\d+\/live$/)
     expect([hlsUrl, dashUrl].every((url) => url.startsWith(`${streamingUrl}/`))).toBe(true)

@@ -157,7 +157,7 @@ describe('a start', () => {
     expect(() => statSync(file)).toThrow('ENOENT')
   })
 
-  it('keeps key and locator over restarts, and takes both from the configuration instead', async () => {
+  it('keeps keys and locator over restarts, whatever the configuration says of them later', async () => {
     const dataDir = temporaryFolder()
     const runs: Headend[] = []
     for (const channel of [{}, {}, { streamKey: '0123456789' }]) {
@@ -167,7 +167,8 @@ describe('a start', () => {
     }
     const [first, second, third] = runs.map(({ quickstart }) => quickstart)
     expect(second?.streamKey).toBe(first?.streamKey)
-    expect(third?.streamKey).toBe('0123456789')
+    expect(third?.streamKey).toBe(first?.streamKey)
+    expect(new Set([first, second, third].map((quickstart) => quickstart?.apiKey)).size).toBe(1)
     rmSync(dataDir, { recursive: true })
     const locators = [first, second, third].map((quickstart) => new URL(quickstart?.hlsUrl ?? '').pathname)
     expect(new Set(locators).size).toBe(1)
@@ -175,7 +176,7 @@ describe('a start', () => {
 
   it('prints where to publish and to watch, and keeps the key out of the log', async () => {
     const headend = await startHeadend({ env: { HEADEND__LOG_LEVEL: 'trace' } })
-    const { rtmpUrl, streamKey, hlsUrl, dashUrl, playerUrl } = headend.quickstart
+    const { rtmpUrl, streamKey, hlsUrl, dashUrl, playerUrl, apiKey } = headend.quickstart
     const printed = [rtmpUrl, streamKey, hlsUrl, dashUrl, playerUrl]
     await until(
       'the printed addresses',
@@ -196,6 +197,7 @@ describe('a start', () => {
     expect(await headend.stop()).toBe(0)
     const lines = headend.lines()
     expect(JSON.stringify(lines)).not.toContain(streamKey)
+    expect(headend.output()).not.toContain(apiKey)
     // One line for one event, each with what it is about.
     const named = (msg: string) => lines.filter((line) => line.msg === msg)
     expect(named('headend started')).toMatchObject([{ level: 'info', rtmpUrl }])

@@ -32,7 +32,6 @@ describe('the WebSocket /v1/events', () => {
     await write(1, 3)
     const client = new Client()
     await client.open
-    await feed.follow(events.accountId, undefined, AbortSignal.timeout(0)).next()
     const [id] = await write(4, 4)
     await client.told.count(1)
     expect(client.told.all).toEqual([{ id, reason: '4' }])

@@ -7,6 +7,12 @@ import type { Quickstart } from '../../src/roles/quickstart.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
+/** The flags for node with which `npm start` starts the program. */
+function startFlags(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } }
+  return (/exec node (.*)src\/main\.ts$/.exec(scripts.start)?.[1] ?? '').split(' ').filter((flag) => flag !== '')
+}
+
 export type LogLine = {
   readonly level: string
   readonly time: string
@@ -91,7 +97,14 @@ export async function startHeadend(options: HeadendOptions = {}): Promise<Headen
   rmSync(join(dataDir, 'quickstart.json'), { force: true })
   const configFile = join(dataDir, 'config.yaml')
   writeFileSync(configFile, stringify(configOf(options, dataDir)))
-  const args = [...(options.nodeArgs ?? []), join(ROOT, 'src/main.ts'), '--config', configFile, ...(options.args ?? [])]
+  const args = [
+    ...startFlags(),
+    ...(options.nodeArgs ?? []),
+    join(ROOT, 'src/main.ts'),
+    '--config',
+    configFile,
+    ...(options.args ?? []),
+  ]
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env: { ...process.env, ...options.env },

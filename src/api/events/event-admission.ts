@@ -8,8 +8,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { Approach, CallerSource } from '../rest/ports.ts'
 import { eventQueryShape, filterOf, positionOf } from './event-query.ts'
 
-/** Where events are streamed from. */
-export const eventsPath = '/v1/events'
+const eventsPath = '/v1/events'
 
 /** Who follows events, and what: as asked, and as found to be allowed. */
 export type Admission = {
@@ -28,7 +27,7 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
 }
 
 function queryOf(request: IncomingMessage): z.output<typeof querySchema> {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
+  const { pathname, searchParams } = URL.parse(request.url ?? '/', 'http://localhost') ?? new URL('http://localhost/')
   if (pathname !== eventsPath) throw new AppError('URL_UNKNOWN', 'There is no WebSocket at this address.')
   const repeated = [...new Set(searchParams.keys())].filter((key) => searchParams.getAll(key).length > 1)
   const problems: FieldProblem[] = repeated.map((key) => ({ pointer: `/${key}`, detail: 'may be given once' }))

@@ -38,11 +38,12 @@ export class EventClient {
   #end: ClientEnd = 'client'
   #isAlive = true
 
+  /** Sends what follows `position`. */
   constructor(
     socket: WebSocket,
     transport: Duplex,
     request: EventRequest,
-    admission: Admission,
+    { admission, position }: { readonly admission: Admission; readonly position: number },
     deps: EventClientDeps,
   ) {
     this.#socket = socket
@@ -55,10 +56,14 @@ export class EventClient {
     }
     socket.on('pong', alive)
     socket.on('message', alive)
+    // Answers to pings are not held back: a client that only asks and never reads must not pile them up.
+    socket.on('ping', () => {
+      if (socket.bufferedAmount > 2 * deps.maxUnsentBytes) socket.terminate()
+    })
     // Whatever breaks the connection also closes it.
     socket.on('error', (error) => deps.logger.debug({ problem: messageOf(error) }, 'an event socket failed'))
     socket.once('close', () => this.#closed.abort())
-    const sent = this.#send()
+    const sent = this.#send(position)
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
     this.ended = Promise.all([sent, closed]).then(() => this.#end)
   }
@@ -105,11 +110,11 @@ export class EventClient {
     this.#socket.once('close', () => cut.cancel())
   }
 
-  async #send(): Promise<void> {
-    const { accountId, after } = this.#admission
+  async #send(position: number): Promise<void> {
+    const { accountId } = this.#admission
     const { signal } = this.#closed
     try {
-      for await (const { events } of this.#deps.events.follow(accountId, after, signal)) {
+      for await (const { events } of this.#deps.events.follow(accountId, position, signal)) {
         for (const { event, text } of events) {
           if (this.#socket.readyState !== this.#socket.OPEN) return
           const { filter, role } = this.#admission

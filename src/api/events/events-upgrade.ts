@@ -97,9 +97,11 @@ class EventSockets implements EventsUpgrade {
     try {
       const asked = new EventRequest(request, this.#deps.callers)
       const admission = await asked.admit()
+      // Before the client knows that it is connected: what it reads elsewhere from then on is no older than what it is told here.
+      const position = admission.after ?? (await this.#deps.events.newest())
       if (this.#stopped) throw new AppError('STOPPED', 'Headend is about to stop.')
       this.#server.handleUpgrade(request, socket, head, (opened) => {
-        this.#keep(new EventClient(opened, socket, asked, admission, this.#deps))
+        this.#keep(new EventClient(opened, socket, asked, { admission, position }, this.#deps))
       })
     } finally {
       this.#arriving -= 1

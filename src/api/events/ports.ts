@@ -6,6 +6,8 @@ export type StreamedEvent = { readonly event: HeadendEvent; readonly text: strin
 
 /** Where an account's events are followed. */
 export type EventSource = {
+  /** The sequence of the newest event of all accounts. @throws AppError `STORE_DOWN` */
+  newest(): Promise<number>
   /**
    * From an event's sequence, or from now, on, in order and without gap, until the signal is aborted.
    * @throws AppError `EVENTS_GONE` where the log doesn't reach back that far

@@ -92,7 +92,8 @@ export class RestCall {
       try {
         return (await this.#repeated()) ?? (await this.#handle())
       } catch (error) {
-        if (attempt === MAX_ATTEMPTS || !this.#mayTryAgain(error)) throw error
+        if (attempt === MAX_ATTEMPTS) throw error
+        if (!this.#mayTryAgain(error) && !(await this.#madeMeanwhile(error))) throw error
       }
     }
   }
@@ -109,6 +110,12 @@ export class RestCall {
     if (!(error instanceof AppError)) return false
     if (error.code === 'ETAG_MISMATCH') return this.#request.ifMatch === undefined
     return error.code === 'IDEMPOTENCY_KEY_USED' && 'operation' in error.details
+  }
+
+  /** Two requests with one key may be in each other's way before the key is: the later is told its name is taken, by itself. */
+  async #madeMeanwhile(error: unknown): Promise<boolean> {
+    if (!this.#idempotent || !(error instanceof AppError) || error.kind !== 'conflict') return false
+    return (await recallMade(this.#deps.store, this.#idempotent)) !== undefined
   }
 
   async #repeated(): Promise<Answer | undefined> {

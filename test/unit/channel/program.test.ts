@@ -1,12 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { Program, type ProgramSchedule } from '../../../src/channel/program.ts'
-import { VirtualClock } from '../../../src/lib/clock.ts'
+import { Program } from '../../../src/channel/program.ts'
 import { Presentation } from '../../../src/presentation/presentation.ts'
 import type { LogRecord, Track } from '../../../src/presentation/records.ts'
 import { audio, ChannelBench, video } from './channel-bench.ts'
 import { SyntheticEncoder } from './synthetic-encoder.ts'
-
-const DAY_MS = 86_400_000
 
 /** A program that records into a presentation of its own, which refuses what is out of order. */
 class Recorder {
@@ -15,13 +12,13 @@ class Recorder {
   ends = 0
   readonly program: Program
 
-  constructor(clock: VirtualClock, schedule: ProgramSchedule = {}) {
+  constructor(goesOn = false) {
     this.presentation.apply({ type: 'opened', header: this.presentation.header })
     const append = (record: LogRecord) => {
       this.presentation.apply(record)
       this.records.push(record)
     }
-    this.program = new Program({ append }, clock, schedule, () => void this.ends++)
+    this.program = new Program({ append }, { goesOn }, () => void this.ends++)
   }
 
   get types(): string[] {
@@ -56,8 +53,8 @@ async function publishing() {
     await bench.channel.stop()
     pass()
   }
-  const record = (schedule?: ProgramSchedule) => {
-    const recorder = new Recorder(bench.clock, schedule)
+  const record = () => {
+    const recorder = new Recorder()
     recorders.push(recorder)
     return recorder
   }
@@ -89,19 +86,31 @@ describe('Program', () => {
     expect(recorder.presentation.endSequence).toBe(bench.presentation.endSequence)
   })
 
-  it('starts and ends by its schedule, on segment boundaries', async () => {
-    const { bench, play, stop, record } = await publishing()
-    const nowMs = bench.clock.now()
-    const recorder = record({ startAtMs: nowMs + 4_500, stopAtMs: nowMs + 11_000 })
-    expect(recorder.program.state).toBe('waiting')
+  it('ends with the segment that is open, once', async () => {
+    const { play, stop, record } = await publishing()
+    const recorder = record()
+    await play(5_000)
+    recorder.program.stop()
+    recorder.program.stop()
+    expect([recorder.program.state, recorder.ends]).toEqual(['stopping', 0])
     await play(20_000)
     await stop()
-    const rows = recorder.records.filter(({ type }) => type === 'segment-opened')
-    expect(rows.length).toBeGreaterThanOrEqual(3)
-    expect(rows.length).toBeLessThanOrEqual(4)
     expect(recorder.types.slice(-2)).toEqual(['segment-closed', 'ended'])
+    expect(recorder.types.filter((type) => type === 'segment-closed').length).toBeLessThanOrEqual(3)
     expect(recorder.presentation.ended).toBe(true)
-    expect(recorder.ends).toBe(1)
+    expect([recorder.program.state, recorder.ends]).toEqual(['stopped', 1])
+  })
+
+  it('goes on behind what its log has, from the very next record', () => {
+    const { program, presentation } = new Recorder(true)
+    const row = { discontinuitySequence: 0, durationTicks: 180_000, wallMs: 0 }
+    presentation.apply({ type: 'gap', sequence: 6, startTicks: 0, ...row })
+    program.take({ record: { type: 'discontinuity', discontinuitySequence: 1, reason: 'restart' } }, [])
+    const next = { ...row, discontinuitySequence: 1, startTicks: 180_000 }
+    program.take({ record: { type: 'gap', sequence: 7, ...next } }, [])
+    expect(presentation.endSequence).toBe(8)
+    program.stop()
+    expect(presentation.ended).toBe(true)
   })
 
   it('ends at once where no segment is open, and starts with a gap where the input is away', async () => {
@@ -122,42 +131,5 @@ describe('Program', () => {
     pass()
     expect(away.records).toHaveLength(taken)
     await bench.channel.stop()
-  })
-
-  it('is over before it began where its end has passed', () => {
-    const clock = new VirtualClock()
-    const recorder = new Recorder(clock, { stopAtMs: clock.now() - 1 })
-    expect(recorder.program.state).toBe('stopped')
-    expect(recorder.types).toEqual(['ended'])
-    expect(recorder.ends).toBe(1)
-  })
-
-  it('waits for a start that is further off than a timer of the runtime holds', async () => {
-    const clock = new VirtualClock()
-    const startAtMs = clock.now() + 60 * DAY_MS
-    const recorder = new Recorder(clock, { startAtMs, stopAtMs: startAtMs + 1_000 })
-    await clock.advance(60 * DAY_MS - 1)
-    expect(recorder.program.state).toBe('waiting')
-    await clock.advance(1)
-    expect(recorder.program.state).toBe('running')
-    await clock.advance(1_000)
-    expect(recorder.program.state).toBe('stopped')
-  })
-
-  it('notices within a minute that the wall clock was set past its start', async () => {
-    const clock = new VirtualClock()
-    const wall = { offsetMs: 0 }
-    const seen = {
-      now: () => clock.now() + wall.offsetMs,
-      monotonicMs: () => clock.monotonicMs(),
-      after: clock.after.bind(clock),
-      every: clock.every.bind(clock),
-      sleep: clock.sleep.bind(clock),
-    }
-    const program = new Program({ append: () => undefined }, seen, { startAtMs: clock.now() + DAY_MS }, () => undefined)
-    wall.offsetMs = DAY_MS
-    await clock.advance(60_000)
-    expect(program.state).toBe('running')
-    program.detach()
   })
 })

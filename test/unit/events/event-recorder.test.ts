@@ -13,7 +13,7 @@ const down = () => new AppError('STORE_DOWN', 'down', { details: { outcome: 'not
 function heartbeat(count: number): NewEvent {
   const session = { sessionId: 's', input: 'primary', layer: 'default', address: '192.0.2.1' } as const
   const figures = { bitsPerSecond: 1, framesPerSecond: 25, driftMs: 0, framesDropped: count }
-  const data = { ...session, ...figures, health: { state: 'good', reasons: [] } as never }
+  const data = { ...session, ...figures, health: { status: 'good' as const, reasons: [] } }
   return newEvent('channel.ingest-heartbeat', { accountId, id: channelNamed('a') }, data, 0)
 }
 
@@ -146,6 +146,15 @@ describe('the recorder of events', () => {
     expect(details()).toEqual(['0', '1', '3', '4'])
     expect(told).toMatchObject({ recorded: 4, other: 1 })
     expect(lines).toEqual(['error an event was refused by the store'])
+  })
+
+  it('leaves out what the catalogue does not know', async () => {
+    recorder.record(sampleEvent(accountId, 'a', 'x'.repeat(1_025)))
+    recorder.record(input(1))
+    await turn()
+    expect(details()).toEqual(['1'])
+    expect(told.other).toBe(1)
+    expect(lines).toEqual(['error an event is not what the catalogue says, and is left out'])
   })
 
   it('writes what waits when it is stopped, and takes no more', async () => {

@@ -172,6 +172,31 @@ describe('posting an event', () => {
     expect(sentBytes).toBeLessThan(100_000_000)
   })
 
+  it('takes the status at its word, whatever becomes of the rest of the answer', async () => {
+    receiver.manner = (_received, response) => {
+      response.writeHead(200, { 'Content-Length': '1000' })
+      response.write('x', () => response.destroy())
+      return undefined
+    }
+    expect(await sender().post({ ...post, url: receiver.url }, never)).toMatchObject({ outcome: 'delivered' })
+    const clock = new VirtualClock()
+    const begun = Promise.withResolvers<void>()
+    receiver.manner = (_received, response) => {
+      response.writeHead(503)
+      response.write('x', () => begun.resolve())
+      return undefined
+    }
+    const posting = sender({ clock, timeoutMs: 10_000 }).post({ ...post, url: receiver.url }, never)
+    await begun.promise
+    await clock.advance(10_000)
+    expect((await posting).outcome).toBe('failed')
+    receiver.manner = (_received, response) => {
+      response.destroy()
+      return undefined
+    }
+    expect(await sender().post({ ...post, url: receiver.url }, never)).toMatchObject({ outcome: 'failed' })
+  })
+
   it('speaks TLS as the URL says, and only with who the name belongs to', async () => {
     const material = certificate('hooks.example')
     const secure = await WebhookReceiver.open(material)

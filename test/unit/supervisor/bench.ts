@@ -93,16 +93,18 @@ export class Bench {
     return this.#store
   }
 
-  async start(): Promise<void> {
+  /** `prepare`: what is done to the process before it starts. */
+  async start(prepare: (process: Process) => void = () => undefined): Promise<void> {
     this.#process = new Process(this.#store, this.clock, this.logger)
+    prepare(this.#process)
     await this.#process.start(this.#store)
   }
 
   /** Kills the process, if it isn't dead already, and starts another one over the same store. */
-  async crash(): Promise<void> {
+  async crash(prepare?: (process: Process) => void): Promise<void> {
     this.process.kill()
     this.#past.push(this.process)
-    await this.start()
+    await this.start(prepare)
   }
 
   async close(): Promise<void> {

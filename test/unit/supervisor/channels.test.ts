@@ -205,7 +205,7 @@ describe('a channel', () => {
     await bench.quiet()
     expect(await bench.find('channel', id)).toBeUndefined()
     expect(await bench.all('program')).toEqual([])
-    expect((await bench.get('asset', assetId)).state).toBe('Ready')
+    expect(await bench.get('asset', assetId)).toMatchObject({ state: 'Ready', duration: 'PT1M30S' })
     expect((await bench.get('operation', deleting)).state).toBe('succeeded')
     expect((await bench.events(id)).at(-1)).toBe('channel.deleted')
     for (const program of programs) expect((await bench.events(program)).at(-1)).toBe('program.deleted')

@@ -18,6 +18,7 @@ export class FaultyStore {
   /** The call, counted from now, before or after which the process is no more. */
   #dieAt: { readonly call: number; readonly after: boolean; readonly died: () => void } | undefined
   #isDead = false
+  #held: { readonly kind: string; readonly read: () => void; readonly end: Promise<void> } | undefined
 
   constructor(store: EntityStore) {
     this.#store = store
@@ -29,7 +30,10 @@ export class FaultyStore {
       get: (target, name) => {
         const member = Reflect.get(target, name, target) as unknown
         if (typeof member !== 'function' || name === 'watch') return member
-        return (...args: unknown[]) => this.#call(String(name), () => member.apply(target, args))
+        return (...args: unknown[]) => {
+          const kind = (args[0] as { kind?: string } | undefined)?.kind
+          return this.#call(String(name), () => member.apply(target, args), kind)
+        }
       },
     })
   }
@@ -37,6 +41,14 @@ export class FaultyStore {
   /** From now on it answers nothing: its process has been killed. */
   die(): void {
     this.#isDead = true
+  }
+
+  /** What is listed of a kind from now on is read, and given when `release` is called; `read` resolves with the first reading. */
+  holdList(kind: string): { readonly read: Promise<void>; readonly release: () => void } {
+    const read = Promise.withResolvers<void>()
+    const end = Promise.withResolvers<void>()
+    this.#held = { kind, read: () => read.resolve(), end: end.promise }
+    return { read: read.promise, release: () => end.resolve() }
   }
 
   /** It doesn't die, if it hasn't yet. */
@@ -48,7 +60,7 @@ export class FaultyStore {
     this.#dieAt = { call: this.calls + call, after, died }
   }
 
-  async #call(name: string, call: () => Promise<unknown>): Promise<unknown> {
+  async #call(name: string, call: () => Promise<unknown>, kind?: string): Promise<unknown> {
     this.calls++
     this.inFlight++
     try {
@@ -56,6 +68,10 @@ export class FaultyStore {
       if (dies && !dies.after) this.#kill(dies)
       this.#check(name, 'not-applied')
       const result = await call()
+      if (this.#held && name === 'list' && this.#held.kind === kind) {
+        this.#held.read()
+        await this.#held.end
+      }
       if (dies?.after && this.#dieAt === dies) this.#kill(dies)
       if (this.#isDead) throw new AppError('STORE_DOWN', 'the process is gone')
       if (isAfter(this.fault) && writes.includes(name)) {

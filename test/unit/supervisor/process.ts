@@ -1,6 +1,7 @@
-import type { Store } from '../../../src/domain/entity-store.ts'
+import type { Change, Store } from '../../../src/domain/entity-store.ts'
 import { Repository } from '../../../src/domain/repository.ts'
-import { systemClock, type VirtualClock } from '../../../src/lib/clock.ts'
+import type { VirtualClock } from '../../../src/lib/clock.ts'
+import { AppError } from '../../../src/lib/errors.ts'
 import type { Logger } from '../../../src/lib/logger.ts'
 import { ChangeFeed } from '../../../src/store/change-feed.ts'
 import { Supervisor } from '../../../src/supervisor/supervisor.ts'
@@ -18,10 +19,13 @@ export class Process {
   /** Up to where the changes have been told. */
   told = 0
   isDead = false
+  /** It hears of no change; the first one after that is told as `CHANGES_GONE`. */
+  isDeaf = false
 
   constructor(store: Store, clock: VirtualClock, logger: Logger) {
     this.store = new FaultyStore(store)
-    this.feed = new ChangeFeed({ store, clock: systemClock, logger })
+    const watch = (since: number, signal: AbortSignal) => this.#watch(store, since, signal)
+    this.feed = new ChangeFeed({ store: { sequence: () => store.sequence(), watch }, clock, logger })
     this.supervisor = new Supervisor({
       repository: new Repository(this.store.seen),
       changes: this.feed,
@@ -37,9 +41,6 @@ export class Process {
       },
       clock,
       logger,
-    })
-    this.feed.onChange((changes) => {
-      this.told = changes.at(-1)?.sequence ?? this.told
     })
   }
 
@@ -65,5 +66,15 @@ export class Process {
     this.isDead = true
     this.store.die()
     this.node.release()
+  }
+
+  async *#watch(store: Store, since: number, signal: AbortSignal): AsyncGenerator<readonly Change[]> {
+    let wasDeaf = false
+    for await (const changes of store.watch(since, signal)) {
+      this.told = changes.at(-1)?.sequence ?? this.told
+      if (!this.isDeaf && wasDeaf) throw new AppError('CHANGES_GONE', 'they were pruned')
+      wasDeaf = this.isDeaf
+      if (!this.isDeaf) yield changes
+    }
   }
 }

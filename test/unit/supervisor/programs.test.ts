@@ -127,8 +127,12 @@ describe('a program', () => {
     expect((await bench.get('channel', channelId)).state).toBe('Stopped')
     expect((await bench.get('operation', stopping)).state).toBe('succeeded')
     expect(await bench.all('program')).toEqual([])
-    const states = await Promise.all(assets.map(async (id) => (await bench.get('asset', id)).state))
-    expect(states).toEqual(['Ready', 'Ready', 'Empty'])
+    const kept = await Promise.all(assets.map(async (id) => bench.get('asset', id)))
+    expect(kept.map(({ state, duration }) => [state, duration])).toEqual([
+      ['Ready', 'PT1M30S'],
+      ['Ready', 'PT1M30S'],
+      ['Empty', undefined],
+    ])
   })
 
   it('ends, and says so, when it is started on a channel that is being stopped', async () => {
