@@ -87,6 +87,11 @@ describe('the house', () => {
     expect(breaches).toEqual([])
   })
 
+  it('takes node:http from lib/http only, which is 15 MB less for the process', () => {
+    const imports = /^import (?!type\b)[^'\n]*'node:http'/m
+    expect(files.filter(({ text }) => imports.test(text)).map(({ path }) => path)).toEqual([])
+  })
+
   it('has no barrels, and one process.exit', () => {
     expect(files.filter(({ path }) => /(^|\/)index\.ts$/.test(path)).map(({ path }) => path)).toEqual([])
     expect(files.filter(({ text }) => /^export (\*|\{[^}]*\}) from/m.test(text)).map(({ path }) => path)).toEqual([])

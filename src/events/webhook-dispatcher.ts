@@ -9,12 +9,13 @@ import {
 } from '../domain/event-subscription.ts'
 import type { HeadendEvent } from '../domain/events.ts'
 import { Bell } from '../lib/bell.ts'
-import type { Clock, Timer } from '../lib/clock.ts'
+import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import { CursorKeeper } from './cursor-keeper.ts'
 import type { FeedPage, WebhookObserver } from './ports.ts'
 import type { Slots } from './slots.ts'
-import { WebhookCursor } from './webhook-cursor.ts'
+import { type CursorState, WebhookCursor } from './webhook-cursor.ts'
 import { type DeliveryItem, DeliveryLanes } from './webhook-lanes.ts'
 import { DeadLetters } from './webhook-letters.ts'
 import type { PostResult, WebhookPost } from './webhook-sender.ts'
@@ -36,9 +37,6 @@ export type DispatcherDeps = {
 
 const HELD = { maxItems: 1_000, maxLength: 4_194_304 }
 const RETRY_MS = 1_000
-const SAVE_MS = 1_000
-/** Where only events that it doesn't want have gone by. */
-const LAZY_SAVE_MS = 300_000
 
 /**
  * Delivers one subscription's events: at least once, in order per entity, trying again with growing delays and giving up after
@@ -49,6 +47,7 @@ export class WebhookDispatcher {
   readonly #deps: DispatcherDeps
   readonly #logger: Logger
   readonly #cursor: WebhookCursor
+  readonly #keeper: CursorKeeper
   readonly #letters: DeadLetters
   readonly #lanes: DeliveryLanes
   readonly #ended = new AbortController()
@@ -58,8 +57,6 @@ export class WebhookDispatcher {
   readonly #run: Promise<void>
   #subscription: EventSubscription
   #position: number | undefined
-  #saveTimer: { readonly timer: Timer; readonly isLazy: boolean } | undefined
-  #saving: Promise<void> = Promise.resolve()
   #stopped: Promise<void> | undefined
 
   constructor(subscription: EventSubscription, deps: DispatcherDeps) {
@@ -69,6 +66,8 @@ export class WebhookDispatcher {
     this.#cursor = new WebhookCursor(deps.store, subscription)
     this.#letters = new DeadLetters(deps.store, deps.clock)
     this.#lanes = new DeliveryLanes(deps.clock, HELD, () => this.#pump())
+    const { clock } = deps
+    this.#keeper = new CursorKeeper({ cursor: this.#cursor, state: () => this.#state(), clock, logger: this.#logger })
     this.#run = this.#start()
   }
 
@@ -102,11 +101,9 @@ export class WebhookDispatcher {
   async #stop(): Promise<void> {
     this.#ended.abort()
     this.#lanes.stop()
-    this.#saveTimer?.timer.cancel()
     await this.#run
     await Promise.all(this.#flights.values())
-    await this.#saving
-    await this.#save()
+    await this.#keeper.stop()
   }
 
   async #start(): Promise<void> {
@@ -163,7 +160,7 @@ export class WebhookDispatcher {
       this.#pump()
     }
     this.#position = page.position
-    this.#scheduleSave(wanted === 0)
+    this.#keeper.moved(wanted === 0)
   }
 
   /** A receiver that is told of its own dead letters would make more of them. */
@@ -225,7 +222,7 @@ export class WebhookDispatcher {
     item.attempts += 1
     if (item.attempts < (item.letter ? MAX_REPLAY_ATTEMPTS : MAX_DELIVERY_ATTEMPTS)) {
       this.#lanes.retry(item, deliveryDelayMs(item.attempts, this.#deps.jitter()))
-      return this.#scheduleSave(false)
+      return this.#keeper.moved(false)
     }
     await this.#giveUp(item, result)
   }
@@ -266,29 +263,10 @@ export class WebhookDispatcher {
   #settle(item: DeliveryItem): void {
     this.#lanes.settle(item)
     this.#roomBell.ring()
-    if (!item.letter) this.#scheduleSave(false)
+    if (!item.letter) this.#keeper.moved(false)
   }
 
-  #scheduleSave(isLazy: boolean): void {
-    if (this.#ended.signal.aborted || (this.#saveTimer && (isLazy || !this.#saveTimer.isLazy))) return
-    this.#saveTimer?.timer.cancel()
-    const timer = this.#deps.clock.after(isLazy ? LAZY_SAVE_MS : SAVE_MS, () => {
-      this.#saveTimer = undefined
-      this.#saving = this.#saving.then(() => this.#save())
-    })
-    this.#saveTimer = { timer, isLazy }
-  }
-
-  async #save(): Promise<void> {
-    if (this.#position === undefined) return
-    try {
-      await this.#cursor.save({ position: this.#position, pending: this.#lanes.pending() })
-    } catch (error) {
-      // Where the subscription is gone, whoever started the dispatcher ends it.
-      const isGone = error instanceof AppError && ['ENTITY_NOT_FOUND', 'REFERENCE_MISSING'].includes(error.code)
-      if (isGone) return
-      this.#logger.warn({ problem: messageOf(error) }, 'the place in the log can not be written; tried again')
-      this.#scheduleSave(false)
-    }
+  #state(): CursorState | undefined {
+    return this.#position === undefined ? undefined : { position: this.#position, pending: this.#lanes.pending() }
   }
 }

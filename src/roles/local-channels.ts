@@ -53,7 +53,10 @@ export class LocalChannels implements ChannelRunner, ChannelIndex, Stoppable {
     return this.#running.get(channelId)?.health
   }
 
-  /** @throws AppError `FFMPEG_MISSING`, `FFMPEG_TOO_OLD`, `LADDER_INVALID`, `STATE_UNWRITABLE`, `STATE_CONFLICT` where it runs */
+  /**
+   * `_onFailed` is never called: what may die in a running channel, its ffmpeg, is replaced there.
+   * @throws AppError `FFMPEG_MISSING`, `FFMPEG_TOO_OLD`, `LADDER_INVALID`, `STATE_UNWRITABLE`, `STATE_CONFLICT` where it runs
+   */
   async start(
     channel: Channel,
     _onFailed: (error: unknown) => void,

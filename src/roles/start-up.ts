@@ -71,17 +71,15 @@ async function allMeantToRun({ repository, isUp }: StartUpPorts): Promise<Awaite
       if (!mayCome(endpoint)) continue
       found.push({ kind: 'streaming-endpoint', id: endpoint.id, isUp: () => isUp.endpoint(endpoint) })
     }
-    const channels = new Set<string>()
     for await (const channel of repository.each('channel', query)) {
       if (!mayCome(channel)) continue
-      channels.add(channel.id)
       found.push({ kind: 'channel', id: channel.id, isUp: () => isUp.channel(channel) })
-    }
-    for await (const program of repository.each('program', query)) {
-      const { id, channelId } = program
-      // One whose channel doesn't run waits for that, for as long as it takes.
-      if (!mayCome(program) || !channels.has(channelId)) continue
-      found.push({ kind: 'program', id, needs: channelId, isUp: () => isUp.program(program) })
+      // Those of other channels wait for them to run, for as long as it takes.
+      const onIt = { ...query, reference: { relation: 'channel', id: channel.id } }
+      for await (const program of repository.each('program', onIt)) {
+        if (!mayCome(program)) continue
+        found.push({ kind: 'program', id: program.id, needs: channel.id, isUp: () => isUp.program(program) })
+      }
     }
   }
   return found

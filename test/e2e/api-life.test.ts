@@ -56,6 +56,7 @@ describe('the whole life over HTTP', () => {
     const live = await user.ask(200, 'GET', channelPath)
     expect(live).toMatchObject({ health: { status: 'good' } })
     expect((await playingVariant(String(live['previewUrl']), 1)).playlist.ended).toBe(false)
+    expect(await user.ask(200, 'GET', `${channelPath}/preview`)).toMatchObject({ hlsUrl: live['previewUrl'] })
 
     expect((await user.call('POST', `${channelPath}/stop`)).body).toMatchObject({ code: 'IN_USE' })
     await user.operate('POST', `${programPath}/stop`)

@@ -36,6 +36,7 @@ export const whoMay: Readonly<Record<string, string>> = {
   stopChannel: 'AO',
   resetChannel: 'AO',
   getChannelKeys: 'AO',
+  getChannelPreview: 'AOV',
   rotateChannelKey: 'AO',
 
   listPrograms: 'AOV',

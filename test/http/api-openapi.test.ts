@@ -84,3 +84,23 @@ describe('the OpenAPI document', () => {
     expect(document.tags?.filter(({ description }) => description === '')).toEqual([])
   })
 })
+
+describe('the check of answers', () => {
+  const headers = (type: string) => new Headers({ 'Content-Type': type, 'Request-Id': 'x', ETag: '"1"' })
+  const channel = '/v1/channels/ch_4fZ0mTq2LrX8bNcVdKs1Ye'
+  const problem = JSON.stringify({ type: 'about:blank', title: 'Not Found', status: 404, detail: 'There is none.' })
+
+  it('finds what is not documented', async () => {
+    const { check } = api
+    const refuses = (method: string, status: number, text: string, given = headers('application/json')) =>
+      expect(() => check.assertDocumented(method, channel, { status, headers: given, text }))
+    refuses('GET', 418, problem, headers('application/problem+json')).toThrow('not documented')
+    refuses('GET', 404, problem).toThrow('came as application/json')
+    refuses('GET', 404, '{"type":"about:blank"}', headers('application/problem+json')).toThrow()
+    refuses('GET', 200, '{}').toThrow()
+    refuses('GET', 404, problem, new Headers({ 'Content-Type': 'application/problem+json' })).toThrow('Request-Id')
+    refuses('DELETE', 204, 'something').toThrow('a body that is not documented')
+    refuses('GET', 404, problem, headers('application/problem+json')).not.toThrow()
+    refuses('DELETE', 204, '').not.toThrow()
+  })
+})

@@ -18,6 +18,7 @@ import { type Answer, type RestRequest, type Route, route } from '../rest/route.
 import { type ChannelDeps, channelOf, channelPath, channelSubject } from './channel-deps.ts'
 import { channelKeyRoutes } from './channel-keys.ts'
 import { channelOperations } from './channel-operations.ts'
+import { channelPreviewRoute } from './channel-preview.ts'
 import { showChannel, showChannelKeys } from './channel-view.ts'
 
 const path = '/v1/channels'
@@ -26,7 +27,7 @@ const entityAnswer = { description: 'The channel.', schema: channelViewSchema }
 
 /** `/v1/channels`. */
 export function channelRoutes(deps: ChannelDeps): Route[] {
-  return [...managing(deps), ...channelOperations(deps), ...channelKeyRoutes(deps)]
+  return [...managing(deps), ...channelOperations(deps), ...channelKeyRoutes(deps), channelPreviewRoute(deps)]
 }
 
 function managing(deps: ChannelDeps): Route[] {

@@ -51,7 +51,7 @@ function pathsUnder(id: string, manifestNames: readonly string[]): LocatorPath[]
 }
 
 /** The control listener's player, as the client reached us; a `Host` that is none is not repeated. */
-function playerUrl({ secure, host }: RestRequest['base'], hls: string, dash: string): string | undefined {
+export function playerUrl({ secure, host }: RestRequest['base'], hls: string, dash: string): string | undefined {
   if (host === undefined || !/^[\w.:[\]-]+$/.test(host)) return undefined
   const query = new URLSearchParams({ hls, dash })
   return `${secure ? 'https' : 'http'}://${host}/player/?${query}`

@@ -17,8 +17,8 @@ function stage(channels: Fake[], programs: Fake[], endpoints: Fake[] = []) {
   }
   let follow: (changes: readonly Change[]) => void = () => undefined
   const repository = {
-    async *each(kind: string) {
-      yield* of[kind] ?? []
+    async *each(kind: string, { reference }: { reference?: { id: string } }) {
+      for (const entity of of[kind] ?? []) if (!reference || entity.channelId === reference.id) yield entity
     },
     findAnywhere: async (kind: string, id: string) => of[kind]?.find((entity) => entity.id === id),
   } as unknown as Repository

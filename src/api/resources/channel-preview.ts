@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { guidSchema } from '../../domain/scalars.ts'
+import { AppError } from '../../lib/errors.ts'
+import { type Route, route } from '../rest/route.ts'
+import { type ChannelDeps, channelOf, channelPath } from './channel-deps.ts'
+import { playerUrl } from './locator-paths.ts'
+
+const previewSchema = z
+  .strictObject({
+    locatorId: guidSchema,
+    hlsUrl: z.string().meta({ description: 'For a player that speaks HLS.' }),
+    dashUrl: z.string().meta({ description: 'For a player that speaks DASH.' }),
+    playerUrl: z.string().optional().meta({ description: 'A page that plays it.' }),
+  })
+  .meta({ id: 'ChannelPreview', description: 'Where what comes in is watched, before any program.' })
+
+/** `/v1/channels/{channelId}/preview`. */
+export function channelPreviewRoute(deps: ChannelDeps): Route {
+  return route({
+    method: 'get',
+    path: `${channelPath}/preview`,
+    operationId: 'getChannelPreview',
+    summary: 'Where to watch what comes in, while the channel runs',
+    tag: 'channels',
+    access: { action: 'read', resource: 'channel' },
+    answers: {
+      200: { description: 'The addresses.', schema: previewSchema },
+      409: { description: 'The channel does not run.', mediaType: 'application/problem+json' },
+    },
+    async handle(request) {
+      const channel = await channelOf(deps, request)
+      if (channel.state !== 'Running') {
+        throw new AppError('STATE_CONFLICT', `The channel is ${channel.state}: there is nothing to preview.`, {
+          details: { state: channel.state },
+        })
+      }
+      const { previewLocatorId: locatorId } = channel
+      const urlOf = (name: string) => deps.addresses.streamingUrl(`/${locatorId}/${name}`, request.base.host)
+      const [hlsUrl, dashUrl] = [urlOf('index.m3u8'), urlOf('index.mpd')]
+      const player = playerUrl(request.base, hlsUrl, dashUrl)
+      return { status: 200, body: { locatorId, hlsUrl, dashUrl, ...(player !== undefined && { playerUrl: player }) } }
+    },
+  })
+}
