@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { guidSchema } from '../../domain/scalars.ts'
-import { AppError } from '../../lib/errors.ts'
 import { type Route, route } from '../rest/route.ts'
 import { type ChannelDeps, channelOf, channelPath } from './channel-deps.ts'
 import { playerUrl } from './locator-paths.ts'
@@ -20,20 +19,12 @@ export function channelPreviewRoute(deps: ChannelDeps): Route {
     method: 'get',
     path: `${channelPath}/preview`,
     operationId: 'getChannelPreview',
-    summary: 'Where to watch what comes in, while the channel runs',
+    summary: 'Where to watch what comes in',
     tag: 'channels',
     access: { action: 'read', resource: 'channel' },
-    answers: {
-      200: { description: 'The addresses.', schema: previewSchema },
-      409: { description: 'The channel does not run.', mediaType: 'application/problem+json' },
-    },
+    answers: { 200: { description: 'The addresses, which answer while the channel runs.', schema: previewSchema } },
     async handle(request) {
       const channel = await channelOf(deps, request)
-      if (channel.state !== 'Running') {
-        throw new AppError('STATE_CONFLICT', `The channel is ${channel.state}: there is nothing to preview.`, {
-          details: { state: channel.state },
-        })
-      }
       const { previewLocatorId: locatorId } = channel
       const urlOf = (name: string) => deps.addresses.streamingUrl(`/${locatorId}/${name}`, request.base.host)
       const [hlsUrl, dashUrl] = [urlOf('index.m3u8'), urlOf('index.mpd')]
