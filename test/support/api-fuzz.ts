@@ -1,6 +1,7 @@
 import { Agent, request as httpRequest } from 'node:http'
 import fc from 'fast-check'
 import { expect } from 'vitest'
+import { ChangeSet } from '../../src/domain/change-set.ts'
 import type { TestApi } from '../http/api-harness.ts'
 import { type JsonSchema, mutated, nastyJson, nastyText, valuesOf } from './schema-values.ts'
 
@@ -111,6 +112,7 @@ async function seedEntities(api: TestApi, owners: Owners): Promise<string[]> {
     await post(`/v1/assets/${assetId}/files`, { name: 'film.mp4' })
     const channelId = await post('/v1/channels', { name })
     await post('/v1/programs', { name, channelId })
+    await runChannel(api, channelId)
     await post('/v1/storage-accounts', { name })
     await post('/v1/credentials', { name, role: 'viewer' })
   }
@@ -119,6 +121,14 @@ async function seedEntities(api: TestApi, owners: Owners): Promise<string[]> {
     made.push(...json.items.map(({ id }: { id: string }) => id))
   }
   return made
+}
+
+/** Nothing runs here; what is only done to a channel that runs is to be reached all the same. */
+async function runChannel(api: TestApi, id: string): Promise<void> {
+  const channel = await api.repository.get('channel', id, api.account.id)
+  const changes = new ChangeSet()
+  changes.update('channel', { ...channel, state: 'Running', desiredState: 'Running' })
+  await api.repository.commit(changes)
 }
 
 function caseOf(
