@@ -1,23 +1,21 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { ControlServer } from './api/control-server.ts'
-import { streamUrl } from './api/stream-url.ts'
 import type { Config } from './config/schema.ts'
 import { BufferPool } from './lib/buffer-pool.ts'
 import { systemClock } from './lib/clock.ts'
 import type { Logger } from './lib/logger.ts'
 import { Group, Scope, type Stoppable } from './lib/scope.ts'
+import { releaseSpareMemory } from './lib/spare-memory.ts'
 import { FragmentMemory } from './log/fragment-memory.ts'
 import { LogDirectory } from './log/log-directory.ts'
 import { localHost, type NodeAddresses, nodeAddresses } from './roles/addresses.ts'
-import { openControlApi } from './roles/control-api.ts'
-import { type ControlPlane, openControlPlane } from './roles/control-plane.ts'
+import { buildControlListener, type MediaPorts } from './roles/control-listener.ts'
+import { openControlPlane } from './roles/control-plane.ts'
 import { DataDir } from './roles/data-dir.ts'
 import { DEMO_FONT, DemoPublisher } from './roles/demo-publisher.ts'
 import type { House } from './roles/house.ts'
-import { type NodeChannels, openNodeChannels } from './roles/node-channels.ts'
+import { openNodeChannels } from './roles/node-channels.ts'
 import { OriginPool } from './roles/origin-pool.ts'
 import { type Quickstart, quickstartOf, removeQuickstart, writeQuickstart } from './roles/quickstart.ts'
 import { openRtmpDoor } from './roles/rtmp-doors.ts'
@@ -41,8 +39,6 @@ export type RunningApp = Stoppable & {
   /** Where the quickstart is written. */
   readonly quickstartFile: string
 }
-
-const PLAYER_DIR = fileURLToPath(new URL('../player/dist', import.meta.url))
 
 const clock = systemClock
 
@@ -70,13 +66,17 @@ async function start(config: Config, logger: Logger, options: AppOptions, scope:
   const origins = await startOrigins(house, scope)
   signal?.throwIfAborted()
   const channels = await openNodeChannels(house, control, origins, scope)
+  // Known when the doors are open, which is before anybody can ask.
+  let ports: MediaPorts = { streaming: origins.port, rtmp: 0, rtmps: undefined }
+  const listener = buildControlListener(house, control, channels, origins, () => ports, scope)
+  releaseSpareMemory()
   const doors = scope.own('doors', new Group())
   const rtmp = await openRtmpDoor(house, channels.gate, doors, false)
   const rtmps = tls && (await openRtmpDoor(house, channels.gate, doors, true))
   signal?.throwIfAborted()
-  const ports = { streaming: origins.port, rtmp: rtmp.port, rtmps: rtmps?.port }
-  const controlPort = await startControl(house, control, channels, origins, ports, scope)
-  const addresses = nodeAddresses(config.publicHost, { ...ports, control: controlPort }, tls !== undefined)
+  ports = { ...ports, rtmp: rtmp.port, rtmps: rtmps?.port }
+  const { port } = await listener.start()
+  const addresses = nodeAddresses(config.publicHost, { ...ports, control: port }, tls !== undefined)
   const quickstart = quickstartOf(addresses, control.systemApiKey, control.first)
   if (demo && quickstart.streamKey !== undefined) startDemo(house, doors, rtmp.port, quickstart.streamKey)
   await writeQuickstart(dataDir, quickstart)
@@ -119,65 +119,6 @@ async function startOrigins(house: House, scope: Scope): Promise<OriginPool> {
   await pool.start()
   tls?.onChange((material) => pool.setTls(material))
   return pool
-}
-
-type MediaPorts = { readonly streaming: number; readonly rtmp: number; readonly rtmps: number | undefined }
-
-async function startControl(
-  house: House,
-  control: ControlPlane,
-  channels: NodeChannels,
-  origins: OriginPool,
-  ports: MediaPorts,
-  scope: Scope,
-): Promise<number> {
-  const { config, directory, metrics, logger, tls, ffmpeg } = house
-  const at = (path: string) => ({ secure: tls !== undefined, port: ports.streaming, path })
-  const { rtmpUrl, rtmpsUrl } = nodeAddresses(config.publicHost, { ...ports, control: 0 }, tls !== undefined)
-  const addresses = {
-    rtmpUrl,
-    rtmpsUrl,
-    streamingUrl: (path: string, host: string | undefined) => streamUrl(at(path), host),
-  }
-  const { first, store } = control
-  const { deps, sockets } = openControlApi(house, control, channels, addresses, scope)
-  const server = new ControlServer(
-    { ...config.listen.control, playerDir: PLAYER_DIR, ...(tls ? { tls: tls.current } : {}) },
-    {
-      ...deps,
-      clock,
-      logger,
-      metrics,
-      health: {
-        checks: async () => [
-          { name: 'origin', ok: origins.runningThreads > 0, detail: `${origins.runningThreads} thread(s)` },
-          { name: 'ffmpeg', ok: true, detail: ffmpeg.version },
-          await storeCheck(() => store.sequence()),
-        ],
-      },
-      watch: {
-        current() {
-          const id = first?.locator?.id
-          // It may have been revoked, or its program deleted, since.
-          if (id === undefined || !directory.find(id)) return undefined
-          return { title: first?.program.name ?? '', hlsUrl: at(`/${id}/index.m3u8`), dashUrl: at(`/${id}/index.mpd`) }
-        },
-      },
-    },
-  )
-  scope.own('control listener', server)
-  scope.own('event sockets', sockets)
-  tls?.onChange((material) => server.setTls(material))
-  return (await server.start()).port
-}
-
-async function storeCheck(ask: () => Promise<number>) {
-  try {
-    await ask()
-    return { name: 'store', ok: true, detail: 'answers' }
-  } catch {
-    return { name: 'store', ok: false, detail: 'does not answer; what runs goes on' }
-  }
 }
 
 function startDemo({ config, logger, ffmpeg }: House, doors: Group, rtmpPort: number, streamKey: string): void {

@@ -4,6 +4,7 @@ import { systemClock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { createLogger } from '../lib/logger.ts'
 import { Scope } from '../lib/scope.ts'
+import { releaseSpareMemory } from '../lib/spare-memory.ts'
 import { Replica } from '../log/replica.ts'
 import { OriginServer } from '../origin/origin-server.ts'
 import { OriginCounter } from '../telemetry/origin-counts.ts'
@@ -50,6 +51,7 @@ async function start(data: OriginThreadData, scope: Scope, report: (message: Ori
   )
   // A thread that takes another's place must not answer 404 for what it has not heard of yet.
   await replica.ready
+  releaseSpareMemory()
   const { port } = await server.start()
   scope.own('server', server)
   const counts = systemClock.every(COUNTS_PERIOD_MS, () => report({ kind: 'counts', counts: counter.snapshot() }))

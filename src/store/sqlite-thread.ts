@@ -1,6 +1,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { systemClock, type Timer } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
+import { releaseSpareMemory } from '../lib/spare-memory.ts'
 import type { Batch } from './batch.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
 import {
@@ -39,6 +40,7 @@ class SqliteThread {
       this.#accept(request)
       this.#work()
     })
+    releaseSpareMemory()
     this.#port.postMessage({ kind: 'ready' } satisfies SqliteReport)
   }
 
