@@ -23,7 +23,7 @@ COPY --chown=root:root src ./src
 COPY --chown=root:root config ./config
 USER node
 # The compiled program is kept between starts and health checks: stripping types anew takes seconds, and tens of megabytes for good.
-ENV NODE_ENV=production HEADEND__DATA_DIR=/var/lib/headend NODE_COMPILE_CACHE=/var/lib/headend/compile-cache
+ENV NODE_ENV=production HEADEND__DATA_DIR=/var/lib/headend MALLOC_ARENA_MAX=2 NODE_COMPILE_CACHE=/var/lib/headend/compile-cache
 VOLUME /var/lib/headend
 # Encoders (RTMP, RTMPS), control (player page, metrics, health), streaming (HLS, DASH).
 EXPOSE 1935 2935 8080 8088

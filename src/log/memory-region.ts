@@ -10,8 +10,10 @@ const PAGE_BYTES = 1024
 export class MemoryRegion {
   readonly index: number
   readonly buffer: SharedArrayBuffer
-  readonly #tags: Int32Array
-  readonly #holds: Int32Array
+  /** Two bytes where they suffice: there is one for each KiB. */
+  readonly #tags: Int16Array | Int32Array
+  /** Few logs hold the same bytes. */
+  readonly #holds: Uint16Array
   readonly #pages: number
   #cursor = 0
   #freePages: number
@@ -20,8 +22,8 @@ export class MemoryRegion {
     this.index = index
     this.#pages = Math.ceil(sizeBytes / PAGE_BYTES)
     this.buffer = new SharedArrayBuffer(this.#pages * PAGE_BYTES)
-    this.#tags = new Int32Array(this.#pages)
-    this.#holds = new Int32Array(this.#pages)
+    this.#tags = this.#pages <= 32_767 ? new Int16Array(this.#pages) : new Int32Array(this.#pages)
+    this.#holds = new Uint16Array(this.#pages)
     this.#freePages = this.#pages
     this.#mark(0, this.#pages)
   }

@@ -7,7 +7,6 @@ import { createBuilder } from './builder.ts'
 import type { Database } from './database.ts'
 import { DatabaseStore } from './database-store.ts'
 import { migrate } from './migrate.ts'
-import { PostgresDatabase } from './postgres-database.ts'
 import { type Retention, RetentionSweep } from './retention.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
 import type { StartThread } from './sqlite-link.ts'
@@ -53,7 +52,11 @@ async function startDatabase(options: StoreOptions, { clock, logger }: StorePort
     await database.start()
     return database
   }
-  if (/^postgres(ql)?:\/\//.test(url)) return new PostgresDatabase({ url, poolSize, ...budgets }, clock, logger)
+  if (/^postgres(ql)?:\/\//.test(url)) {
+    // Whoever has none needs not have its driver in memory.
+    const { PostgresDatabase } = await import('./postgres-database.ts')
+    return new PostgresDatabase({ url, poolSize, ...budgets }, clock, logger)
+  }
   throw new AppError('STORE_INPUT_INVALID', "the store's URL begins neither with sqlite: nor with postgres://")
 }
 

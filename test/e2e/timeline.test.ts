@@ -229,14 +229,8 @@ describe('what is sent of sound and picture', () => {
   it.each(['headers-only', 'nothing'] as const)('has nothing to show where no frame came: %s', async (name) => {
     const { hlsUrl, dashUrl } = house.at(name)
     // 412 while something may still come, and 404 from the program's end on.
-    const status = async (url: string) => (await fetch(url)).status
-    expect([404, 412]).toContain(await status(hlsUrl))
-    await until(
-      'the end of the program',
-      30_000,
-      () => status(hlsUrl),
-      (seen) => seen === 404,
-    )
+    const status = async (url = hlsUrl) => (await fetch(url)).status
+    await until('its end', 30_000, status, (seen) => seen === 404)
     expect(await status(dashUrl)).toBe(404)
   })
 })
