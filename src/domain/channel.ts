@@ -208,7 +208,8 @@ export function newChannel(
     id: newId('channel', random),
     accountId,
     ...given,
-    previewLocatorId: newGuid(random),
+    // Beside the locators of assets, which can be chosen: a preview can't be published over.
+    previewLocatorId: newGuid(random, 8),
     streamKeys: { primary, secondary },
     state: channelMachine.initial,
     desiredState: 'Stopped',

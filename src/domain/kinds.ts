@@ -56,13 +56,21 @@ function base62(bytes: Uint8Array): string {
   return text
 }
 
-/** A random GUID (RFC 9562 §5.4, version 4), in lower case. */
-export function newGuid(random: RandomBytes): string {
+/**
+ * A random GUID in lower case: of version 4 (RFC 9562 §5.4), or of version 8 (§5.8), which are Headend's own: nobody can choose
+ * one of them in advance.
+ */
+export function newGuid(random: RandomBytes, version: 4 | 8 = 4): string {
   const bytes = Uint8Array.from(random(ID_BYTES))
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | (version << 4)
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}
+
+/** Whether a GUID is one that Headend has kept for itself. */
+export function isReservedGuid(guid: string): boolean {
+  return guid.charAt(14) === '8'
 }
 
 /** A new id: `ch_` and 128 random bits in base 62; a GUID where a kind has no prefix. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Draft, envelope, labels, owned } from './envelope.ts'
-import { type Id, idSchema, newId, type RandomBytes } from './kinds.ts'
+import { type Id, idSchema, isReservedGuid, newId, type RandomBytes } from './kinds.ts'
 import { timestampSchema } from './scalars.ts'
 
 const settings = {
@@ -28,7 +28,10 @@ function check(value: Settings, context: z.RefinementCtx): void {
 export const locatorCreateSchema = z
   .strictObject({
     ...settings,
-    id: idSchema('locator').optional().meta({ description: 'A GUID chosen in advance; made if not given.' }),
+    id: idSchema('locator')
+      .refine((guid) => !isReservedGuid(guid), 'GUIDs of version 8 are Headend’s own')
+      .optional()
+      .meta({ description: 'A GUID chosen in advance, not of version 8; made if not given.' }),
   })
   .superRefine(check)
   .meta({

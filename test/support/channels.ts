@@ -18,10 +18,10 @@ export function keyOf(name: string): string {
   return `key-of-${name}`
 }
 
-/** A GUID that is always the same for a name (RFC 9562 §5.8). */
+/** A GUID that is always the same for a name, in the form of RFC 9562 §5.5. */
 function guidOf(name: string): string {
   const hex = createHash('sha256').update(name).digest('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
+  return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
     '-',
   )
 }

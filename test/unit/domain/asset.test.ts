@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { assetCreateSchema, assetSchema, deleteAsset, newAsset } from '../../../src/domain/asset.ts'
 import { assetFileCreateSchema, assetFileSchema, newAssetFile } from '../../../src/domain/asset-file.ts'
-import { newId } from '../../../src/domain/kinds.ts'
+import { newId, newGuid } from '../../../src/domain/kinds.ts'
 import { locatorCreateSchema, locatorSchema, locatorStatus, newLocator } from '../../../src/domain/locator.ts'
 
 const accountId = newId('account', randomBytes)
@@ -100,6 +100,11 @@ describe('a locator', () => {
     expect(locator({ id: '6F1D2C3B-5A4E-4F60-8B1A-0C9D8E7F6A5B' }).id).toBe('6f1d2c3b-5a4e-4f60-8b1a-0c9d8e7f6a5b')
     expect(locator({}).id).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
     expect(accepts({ id: 'mine' })).toBe(false)
+  })
+
+  it('takes no GUID of those under which previews are watched', () => {
+    expect(accepts({ id: newGuid(randomBytes, 8) })).toBe(false)
+    expect(accepts({ id: newGuid(randomBytes) })).toBe(true)
   })
 
   it('is pending before its start, active from it, and expired at its expiry', () => {

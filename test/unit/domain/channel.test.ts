@@ -45,7 +45,7 @@ describe('a new channel', () => {
     expect(channel().input.allowIp).toBeUndefined()
     expect(made.streamKeys.primary).toMatch(/^[\w-]{24}$/)
     expect(made.streamKeys.secondary).not.toBe(made.streamKeys.primary)
-    expect(made.previewLocatorId).toMatch(/^[0-9a-f-]{36}$/)
+    expect(made.previewLocatorId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
   })
 
   it('takes keys of one’s own, safe in a URL', () => {
