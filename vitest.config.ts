@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Units and contracts run side by side, what drives ffmpeg and sockets two files at a time; a browser, or a measurement, alone. */
@@ -8,6 +9,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // As many as there are cores at least: much of it waits for disks and sockets.
+          maxWorkers: Math.max(2, availableParallelism()),
           include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/http/**/*.test.ts', 'test/*.test.ts'],
         },
       },
