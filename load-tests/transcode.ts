@@ -42,7 +42,7 @@ const MEGA = 1e6
 
 /** A live ladder made by Headend, against the same made by ffmpeg alone. */
 export async function runTranscode({ options, progress, scope }: LoadContext): Promise<LoadReport> {
-  const ladder = await loadLadder(LADDER, LADDERS)
+  const ladder = await loadLadder(LADDER, [LADDERS])
   const file = await longFile(options.warmupSeconds + options.seconds + SPARE_SECONDS)
   const fragmented = await fragmentedFile(file)
   const samples: TranscodeSample[] = []

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Config } from './config/schema.ts'
 import { BufferPool } from './lib/buffer-pool.ts'
 import { systemClock } from './lib/clock.ts'
+import { messageOf } from './lib/errors.ts'
 import type { Logger } from './lib/logger.ts'
 import { Group, Scope, type Stoppable } from './lib/scope.ts'
 import { releaseSpareMemory } from './lib/spare-memory.ts'
@@ -79,7 +80,10 @@ async function start(config: Config, logger: Logger, options: AppOptions, scope:
   const addresses = nodeAddresses(config.publicHost, { ...ports, control: port }, tls !== undefined)
   const quickstart = quickstartOf(addresses, control.systemApiKey, control.first)
   if (demo && quickstart.streamKey !== undefined) startDemo(house, doors, rtmp.port, quickstart.streamKey)
-  await writeQuickstart(dataDir, quickstart)
+  await writeQuickstart(dataDir, quickstart).catch((error: unknown) => {
+    // What it says is convenient, and no reason not to run.
+    logger.error({ error: messageOf(error) }, 'quickstart.json could not be written')
+  })
   logger.info({ version, ffmpeg: ffmpeg.version, ...addresses }, 'headend started')
   return {
     addresses,

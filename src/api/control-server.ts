@@ -23,7 +23,7 @@ export type ControlOptions = {
   readonly maxConnections?: number
 }
 
-const MAX_CONNECTIONS = 1_024
+const MAX_CONNECTIONS = 4_096
 const MAX_HEADER_BYTES = 16_384
 const MAX_HEADERS = 64
 const MAX_STREAMS = 100

@@ -1,17 +1,18 @@
 /** What holds for every route: the first thing that a reader of the document is told. */
 export const apiDescription = `Live contribution in, a presentation for every player out: channels take in what encoders publish, programs cut
-recordings from them into assets, locators publish assets under a URL.
+recordings from them into assets, locators publish assets under a URL. Until the archive exists recordings are kept in memory: a restart
+ends what a stopped program left.
 
 **Credentials.** Send an API key, or a short token made from one, as \`Authorization: Bearer …\`. A credential belongs to one account
 and has a role: \`viewer\` looks on, \`operator\` runs the show, \`admin\` also manages credentials and storage. The \`system\` credential
 manages accounts, and acts in the one that it names in \`Headend-Account\`. What belongs to another account is not there: 404.
 
-**Reading.** Lists come in pages of \`limit\`, oldest first; \`nextCursor\` of one is \`cursor\` of the next. Times are ISO 8601 in UTC,
+**Reading.** Lists come in pages of \`limit\`, oldest first unless they say otherwise; \`nextCursor\` of one is \`cursor\` of the next. Times are ISO 8601 in UTC,
 durations ISO 8601 (\`PT4H\`).
 
 **Writing.** \`PATCH\` takes a merge patch (RFC 7396): what is left out stays, \`null\` removes. Every entity has an etag; with
-\`If-Match\` a write is refused (412) where somebody else has written since. With an \`Idempotency-Key\` a \`POST\` can be repeated
-safely.
+\`If-Match\` a write is refused (412) where somebody else has written since. With an \`Idempotency-Key\` a \`POST\` that
+takes one can be repeated safely: it shows what the first made; secrets that are shown once are not shown again.
 
 **What takes a while** answers 202 with an operation, and the entity shows that it is on its way. Poll the operation, or let
 \`?wait=30s\` hold the answer back until it is done.
@@ -22,7 +23,7 @@ pointers.`
 /** What each group of routes is about. */
 export const tagDescriptions: Readonly<Record<string, string>> = {
   accounts: 'Own everything else; nothing leaks from one to another.',
-  assets: 'Keep media: recordings of programs, and uploaded files.',
+  assets: 'Keep media: uploaded files, and (in memory, for as long as the process lives) what programs cut.',
   audit: 'Who did what to what, and when.',
   channels: 'Take contribution in. Ingest URL and keys exist from creation; media is accepted only while Running.',
   credentials: 'Who may use the API, and as what.',

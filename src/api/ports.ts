@@ -1,5 +1,13 @@
-/** One named condition of being ready, as `/readyz` shows it. `detail` is a sentence for a person. */
-export type HealthCheck = { readonly name: string; readonly ok: boolean; readonly detail?: string }
+/**
+ * One named condition, as `/readyz` shows it. `detail` is a sentence for a person. Without one that is not `required` the node is
+ * ready all the same.
+ */
+export type HealthCheck = {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail?: string
+  readonly required?: boolean
+}
 
 /** What the control listener asks when somebody wants to know whether Headend is ready: one check for each part it needs. */
 export type HealthSource = { checks(): Promise<readonly HealthCheck[]> }

@@ -45,7 +45,7 @@ function observationRoutes(deps: ControlDeps): Router {
     .route('/readyz')
     .get(async (_request, response) => {
       const checks = await withDeadline(deps.clock, SOURCE_DEADLINE_MS, 'health check', deps.health.checks())
-      const ready = checks.every((check) => check.ok)
+      const ready = checks.every(({ ok, required = true }) => ok || !required)
       response.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not-ready', checks })
     })
     .all(readOnly)

@@ -116,7 +116,7 @@ const stop: Command = {
   usage: 'channel stop CHANNEL',
   help: 'Stop it. Its programs must be stopped.',
   options: {
-    'remove-programs': { type: 'boolean', help: 'stop and delete its programs first; what they recorded stays' },
+    'remove-programs': { type: 'boolean', help: 'stop and delete its programs first; their assets stay' },
   },
   async run(given, api) {
     const channel = await find(api, given)
@@ -151,7 +151,7 @@ const rotate: Command = {
 const remove: Command = {
   usage: 'channel delete CHANNEL',
   help: 'Delete it.',
-  options: { force: { type: 'boolean', help: 'also when it runs or has programs; what they recorded stays' } },
+  options: { force: { type: 'boolean', help: 'also when it runs or has programs; their assets stay' } },
   async run(given, api) {
     const channel = await find(api, given)
     await api.operate('DELETE', `${pathOf(channel)}${given.options['force'] ? '?force=true' : ''}`)

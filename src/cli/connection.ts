@@ -31,6 +31,14 @@ export function connectionOf(options: ConnectionOptions, env: Environment): Conn
   if (url !== undefined && apiKey !== undefined) return { url: withoutSlash(url), apiKey, account }
   const folder = options['data-dir'] ?? env['HEADEND__DATA_DIR'] ?? './data'
   const quickstart = readQuickstart(join(folder, 'quickstart.json'))
+  // The key of the Headend that runs here is for nobody else.
+  if (
+    url !== undefined &&
+    apiKey === undefined &&
+    new URL(withoutSlash(url)).origin !== new URL(quickstart.controlUrl).origin
+  ) {
+    throw new AppError('CONFIG_INVALID', `Which key for ${url}? Give --key, or set HEADEND_API_KEY.`)
+  }
   return { url: withoutSlash(url ?? quickstart.controlUrl), apiKey: apiKey ?? quickstart.apiKey, account }
 }
 

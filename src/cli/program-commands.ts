@@ -27,7 +27,6 @@ const create: Command = {
   options: {
     channel: { type: 'string', value: 'CHANNEL', help: 'the channel, by name or id (required)' },
     rewind: { type: 'string', value: 'TIME', help: 'how far back viewers may go, for example 30m' },
-    archive: { type: 'string', value: 'TIME', help: 'how much is kept, for example 4h, or unlimited' },
     'start-at': { type: 'string', value: 'WHEN', help: 'start by itself, for example 2026-12-31T23:00:00Z' },
     'stop-at': { type: 'string', value: 'WHEN', help: 'stop by itself' },
     publish: { type: 'boolean', help: 'make a locator too' },
@@ -36,12 +35,11 @@ const create: Command = {
   async run({ args, options }, api) {
     if (typeof options['channel'] !== 'string') throw new ApiError('Which channel? Name it: --channel CHANNEL')
     const channel = await api.find('/v1/channels', 'ch_', options['channel'], 'channel')
-    const { rewind, archive } = options
+    const { rewind } = options
     const program = await api.post('/v1/programs', {
       name: args[0],
       channelId: channel['id'],
       ...(typeof rewind === 'string' && { rewindWindow: isoDuration(rewind) }),
-      ...(typeof archive === 'string' && { archiveWindow: archive === 'unlimited' ? archive : isoDuration(archive) }),
       ...(typeof options['start-at'] === 'string' && { startAt: options['start-at'] }),
       ...(typeof options['stop-at'] === 'string' && { stopAt: options['stop-at'] }),
     })
@@ -91,7 +89,7 @@ function moving(verb: 'start' | 'stop', help: string, done: string): Command {
 
 const remove: Command = {
   usage: 'program delete PROGRAM',
-  help: 'Delete it; what it recorded stays.',
+  help: 'Delete it; its asset stays.',
   options: { force: { type: 'boolean', help: 'also when it runs' } },
   async run(given, api) {
     const program = await find(api, given)
@@ -158,7 +156,7 @@ export const programCommands: readonly Command[] = [
   create,
   list,
   moving('start', 'Start it; the channel must run.', 'runs'),
-  moving('stop', 'Stop it; what it recorded stays and can be watched.', 'is stopped'),
+  moving('stop', 'Stop it; what can be rewound to stays to be watched, in memory.', 'is stopped'),
   remove,
   locatorCreate,
   locatorList,

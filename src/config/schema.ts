@@ -62,6 +62,7 @@ const store = z.strictObject({
 const storage = z.strictObject({
   mediaDir: z.string().min(1).optional(),
   maxUploadSize: room.prefault('100GiB'),
+  minFree: byteSize.prefault('1GiB'),
 })
 
 const events = z.strictObject({

@@ -3,6 +3,8 @@ import { type EntityOf, type StoredKind, toStored } from './entities.ts'
 import type { JsonValue, NewEntity, RememberedAnswer, WriteOperation } from './entity-store.ts'
 import type { Draft } from './envelope.ts'
 import type { NewEvent } from './events.ts'
+import { formatTimestamp } from './scalars.ts'
+import type { Subject } from './subject.ts'
 
 /** Where the outcome of a write is found once its change set is committed; see `Committed.get`. */
 export type Handle<K extends StoredKind> = { readonly kind: K; readonly index: number }
@@ -56,4 +58,23 @@ export class ChangeSet {
     this.#operations.push(operation)
     return { kind, index: this.#operations.length - 1 }
   }
+}
+
+/** Changes that the server makes by itself, as the audit log is told. */
+export function serverChanges(
+  accountId: NewAuditRecord['accountId'],
+  action: string,
+  subject: Subject,
+  nowMs: number,
+): ChangeSet {
+  const changes = new ChangeSet()
+  changes.audit({
+    accountId,
+    time: formatTimestamp(nowMs),
+    actor: { role: 'server' },
+    action,
+    subject,
+    outcome: 'done',
+  })
+  return changes
 }

@@ -53,7 +53,10 @@ const changeable = {
       'must be a duration from PT1M to PT25H, or unlimited',
     )
     .default('PT25H')
-    .meta({ description: 'How much is kept; what is older is discarded.', example: 'PT4H' }),
+    .meta({
+      description: 'How much is to be kept. Until the archive exists, what can be rewound to is kept, in memory.',
+      example: 'PT4H',
+    }),
   rewindWindow: durationSchema(MINUTE_MS, MAX_WINDOW_MS, 'How far back viewers may rewind.', 300_000).default('PT5M'),
   startAt: timestampSchema.optional().meta({ description: 'Starts by itself then.' }),
   stopAt: timestampSchema.optional().meta({ description: 'Stops by itself then.' }),

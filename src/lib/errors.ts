@@ -35,8 +35,6 @@ export const errorCatalog = {
   FFMPEG_TOO_OLD: { kind: 'unavailable', retryable: false },
   FORMAT_INVALID: { kind: 'invalid', retryable: false },
   IDEMPOTENCY_KEY_USED: { kind: 'conflict', retryable: false },
-  INPUT_BUSY: { kind: 'conflict', retryable: true },
-  INPUT_REFUSED: { kind: 'forbidden', retryable: false },
   INTERNAL: { kind: 'internal', retryable: false },
   IN_USE: { kind: 'conflict', retryable: false },
   LIMIT_EXCEEDED: { kind: 'too-large', retryable: false },

@@ -1,14 +1,15 @@
 import type { ChannelConfig, Config, ProgramConfig } from '../config/schema.ts'
 import type { Account } from '../domain/account.ts'
-import { assetCreateSchema, newAsset, programAssetName } from '../domain/asset.ts'
-import { ChangeSet } from '../domain/change-set.ts'
+import { serverChanges } from '../domain/change-set.ts'
 import { type Channel, channelCreateSchema, newChannel } from '../domain/channel.ts'
 import { formatDuration } from '../domain/duration.ts'
 import type { Draft } from '../domain/envelope.ts'
+import { newEvent } from '../domain/events.ts'
 import type { RandomBytes } from '../domain/kinds.ts'
 import { announce } from '../domain/lifecycle.ts'
 import { type Locator, locatorCreateSchema, newLocator } from '../domain/locator.ts'
 import { newProgram, type Program, programCreateSchema } from '../domain/program.ts'
+import { assetForProgram } from '../domain/program-asset.ts'
 import type { Repository } from '../domain/repository.ts'
 import { formatTimestamp } from '../domain/scalars.ts'
 import { validate } from '../domain/validation.ts'
@@ -50,7 +51,7 @@ export async function applyBootstrap(
   for (const declared of bootstrap.channels) {
     const isDemo = demo && declared.name === first?.channel
     const found = await ports.repository.findByName('channel', declared.name, account.id)
-    if (found) await followDemo(found, declared, isDemo, ports)
+    if (found) await followDemo(found, declared, isDemo, account, ports)
     else await declaring(`the channel ${declared.name}`, () => createChannel(declared, isDemo, account, ports))
   }
   for (const declared of bootstrap.programs) {
@@ -59,6 +60,12 @@ export async function applyBootstrap(
   }
   return first && firstProgram(first, account, ports)
 }
+
+const subjectOf = (kind: 'channel' | 'program', { id, name }: { readonly id: string; readonly name: string }) => ({
+  kind,
+  id,
+  name,
+})
 
 const seconds = (ms: number | undefined) => (ms === undefined ? undefined : formatDuration(ms))
 
@@ -93,20 +100,28 @@ function draftChannel(declared: ChannelConfig, isDemo: boolean, account: Account
 }
 
 async function createChannel(declared: ChannelConfig, isDemo: boolean, account: Account, ports: BootstrapPorts) {
-  const changes = new ChangeSet()
   const draft = draftChannel(declared, isDemo, account, ports.random)
+  const changes = serverChanges(account.id, 'channel.create', subjectOf('channel', draft), ports.clock.now())
   changes.create('channel', draft)
   announce(changes, 'channel.created', draft, ports.clock.now())
   await ports.repository.commit(changes)
 }
 
 /** A demo's ladder comes and goes with `--demo`; nothing else of a channel that exists is touched. */
-async function followDemo(channel: Channel, declared: ChannelConfig, isDemo: boolean, ports: BootstrapPorts) {
+async function followDemo(
+  channel: Channel,
+  declared: ChannelConfig,
+  isDemo: boolean,
+  account: Account,
+  ports: BootstrapPorts,
+) {
   const encoding = encodingOf(declared, isDemo)
   const isDemos = isDemo || channel.encoding.preset === DEMO_PRESET
   if (!isDemos || JSON.stringify(encoding) === JSON.stringify(channel.encoding)) return
-  const changes = new ChangeSet()
+  const nowMs = ports.clock.now()
+  const changes = serverChanges(account.id, 'channel.update', subjectOf('channel', channel), nowMs)
   changes.update('channel', { ...channel, encoding })
+  changes.event(newEvent('channel.updated', channel, { fields: ['/encoding'] }, nowMs))
   await ports.repository.commit(changes)
 }
 
@@ -114,9 +129,6 @@ async function createProgram(declared: ProgramConfig, account: Account, ports: B
   const { repository, clock, random, logger } = ports
   const channel = await repository.findByName('channel', declared.channel, account.id)
   if (!channel) throw new AppError('CONFIG_INVALID', `bootstrap: the channel ${declared.channel} is gone again`)
-  const storages = await Array.fromAsync(repository.each('storage-account', { accountId: account.id }))
-  const storage = storages.find(({ isDefault }) => isDefault)
-  if (!storage) throw new AppError('CONFIG_INVALID', 'bootstrap: the account has no default storage account')
   const { name, manifestName, rewindWindow, startAt, stopAt, locatorId } = declared
   const utc = (text: string | undefined) => (text === undefined ? undefined : formatTimestamp(Date.parse(text)))
   const create = validate(programCreateSchema, {
@@ -126,27 +138,27 @@ async function createProgram(declared: ProgramConfig, account: Account, ports: B
     channelId: channel.id,
     rewindWindow: formatDuration(rewindWindow),
   })
-  const fresh = newAsset(validate(assetCreateSchema, { name }), storage.id, account.id, random)
-  const isTaken = (await repository.findByName('asset', name, account.id)) !== undefined
-  const asset = { ...fresh, name: programAssetName(name, fresh.id, isTaken) }
+  const asset = await assetForProgram(repository, account.id, name, random)
   const isScheduled = startAt !== undefined
   const program = {
     ...newProgram(create, asset.id, account.id, random),
     ...(!isScheduled && { state: 'Starting' as const, desiredState: 'Running' as const }),
   }
-  const changes = new ChangeSet()
+  const nowMs = clock.now()
+  const changes = serverChanges(account.id, 'program.create', subjectOf('program', program), nowMs)
   changes.create('asset', asset)
   changes.create('program', program)
   const isPublished = locatorId !== undefined && (await repository.findAnywhere('locator', locatorId.toLowerCase()))
   if (isPublished)
     logger.warn({ locatorId, program: name }, 'the locator of the configuration publishes another asset already')
-  else
-    changes.create(
-      'locator',
-      newLocator(validate(locatorCreateSchema, given({ id: locatorId, assetId: asset.id })), account.id, random),
-    )
-  announce(changes, 'asset.created', asset, clock.now())
-  announce(changes, 'program.created', program, clock.now())
+  else {
+    const wanted = validate(locatorCreateSchema, given({ id: locatorId, assetId: asset.id }))
+    const locator = newLocator(wanted, account.id, random)
+    changes.create('locator', locator)
+    changes.event(newEvent('locator.created', locator, { assetId: asset.id }, nowMs))
+  }
+  announce(changes, 'asset.created', asset, nowMs)
+  announce(changes, 'program.created', program, nowMs)
   await ports.repository.commit(changes)
 }
 

@@ -28,7 +28,7 @@ export function openControlApi(
 ): { readonly deps: Pick<Required<ControlDeps>, 'routers' | 'upgrade'>; readonly sockets: Stoppable } {
   const { clock, config, logger, metrics, dataDir, version } = house
   const { auth, changes, feed, repository, store } = control
-  const blobs = new MediaStorage(config.storage.mediaDir ?? join(dataDir.path, 'media'))
+  const blobs = new MediaStorage(config.storage.mediaDir ?? join(dataDir.path, 'media'), config.storage.minFree)
   const storageTasks = scope.own('storage janitor', new StorageJanitor({ repository, storage: blobs, clock, logger }))
   storageTasks.start()
   const operations = scope.own('operation watch', new OperationWatch({ repository, changes, clock, logger }))

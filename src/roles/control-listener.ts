@@ -47,7 +47,7 @@ export function buildControlListener(
       health: {
         checks: async () => [
           { name: 'origin', ok: origins.runningThreads > 0, detail: `${origins.runningThreads} thread(s)` },
-          { name: 'ffmpeg', ok: true, detail: ffmpeg.version },
+          { name: 'ffmpeg', ok: true, required: false, detail: ffmpeg.version },
           await storeCheck(() => store.sequence()),
         ],
       },
@@ -70,8 +70,8 @@ export function buildControlListener(
 async function storeCheck(ask: () => Promise<number>) {
   try {
     await ask()
-    return { name: 'store', ok: true, detail: 'answers' }
+    return { name: 'store', ok: true, required: false, detail: 'answers' }
   } catch {
-    return { name: 'store', ok: false, detail: 'does not answer; what runs goes on' }
+    return { name: 'store', ok: false, required: false, detail: 'does not answer: the API is down, what runs goes on' }
   }
 }

@@ -129,8 +129,8 @@ export class LiveChannel implements RunningChannel {
     const admission = await this.#pipeline.admit(session.publisher)
     if (!admission.accepted) return admission
     const sink: ContributionSink = this.#sessions.begin(session, request, admission.sink)
-    // It may have waited for its predecessor to go while its key was changed.
-    if (this.#channel.streamKeys[input] !== request.key) await this.#sessions.end(session, 'key-rotated')
+    // It may have waited for its predecessor to go while its key, or who may publish, was changed.
+    this.#endUnwanted(this.#channel, ingestAdmission(this.#channel.input.allowIp))
     return { accepted: true, sink }
   }
 

@@ -125,7 +125,7 @@ export class LocalChannels implements ChannelRunner, ChannelIndex, Stoppable {
     const { ffmpeg, sizedPreset, clock, metrics, transcode } = this.#ports
     const { preset } = channel.encoding
     const binary = await ffmpeg()
-    const ladder = await channelLadder(preset, binary, preset === sizedPreset)
+    const ladder = await channelLadder(preset, transcode.ladderDir, binary, preset === sizedPreset)
     const { segmentDurationMs } = channelDurations(channel)
     const label = () => this.#labels.of(channel.id)
     const deps = {

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { AppError } from '../lib/errors.ts'
+import type { Logger } from '../lib/logger.ts'
 import type { Scope } from '../lib/scope.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import { DEMO_PRESET } from './bootstrap.ts'
@@ -73,8 +75,7 @@ export async function openNodeChannels(
     program: ({ assetId }: { readonly assetId: string }) => publisher.knows(assetId),
     endpoint: publisher.isOpen.bind(publisher),
   }
-  const late = await whenUp({ repository, changes, clock, isUp }, START_UP_LIMIT_MS)
-  if (late > 0) logger.warn({ count: late }, 'not everything that is meant to run is up yet')
+  await waitForStart(() => whenUp({ repository, changes, clock, isUp }, START_UP_LIMIT_MS), logger)
   const gate = new KeyGate({
     holder: (key) => channels.keys.find(key),
     running: (channelId) => channels.find(channelId),
@@ -82,4 +83,15 @@ export async function openNodeChannels(
     clock,
   })
   return { channels, publisher, gate }
+}
+
+/** Waits no longer than the store answers: what runs already goes on without it. */
+async function waitForStart(wait: () => Promise<number>, logger: Logger): Promise<void> {
+  try {
+    const late = await wait()
+    if (late > 0) logger.warn({ count: late }, 'not everything that is meant to run is up yet')
+  } catch (error) {
+    if (!(error instanceof AppError && error.kind === 'unavailable')) throw error
+    logger.warn({ problem: error.message }, 'whether everything is up can not be told: the store does not answer')
+  }
 }

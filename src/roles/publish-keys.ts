@@ -18,7 +18,7 @@ const INPUTS = ['primary', 'secondary'] as const
 /**
  * The stream keys of all channels there are, whatever their state. They are found by a digest under a secret of this
  * process: neither how many there are nor how much of a guess is right shows in the time that it takes. Where two have the
- * same key it is that of the one who was here first.
+ * same key it is the older one's.
  */
 export class PublishKeys implements ChannelIndex {
   readonly #secret: KeyObject = generateKeySync('hmac', { length: 256 })
@@ -58,6 +58,8 @@ export class PublishKeys implements ChannelIndex {
     const at = entries.findIndex(({ holder: { channel, input } }) => isOf(channel, input, holder))
     if (at < 0) entries.push({ digest, holder })
     else entries[at] = { digest, holder }
+    // Of two channels with the same key it is the older one's, whichever this process heard of first.
+    entries.sort((a, b) => ageOrder(a.holder.channel, b.holder.channel))
     this.#entries.set(name, entries)
   }
 
@@ -77,4 +79,8 @@ export class PublishKeys implements ChannelIndex {
 
 function isOf(channel: Channel, input: IngestInput, other: Pick<KeyHolder, 'channel' | 'input'>): boolean {
   return channel.id === other.channel.id && input === other.input
+}
+
+function ageOrder(a: Channel, b: Channel): number {
+  return Date.parse(a.created) - Date.parse(b.created) || a.id.localeCompare(b.id)
 }

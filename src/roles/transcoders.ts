@@ -16,9 +16,17 @@ const LADDERS = fileURLToPath(new URL('../../config/ladders', import.meta.url))
 /** Key frames stand no further apart than this, and a whole number of times in a segment. */
 const LONGEST_GRID_MS = 2_000
 
-/** A ladder by its name, checked against what this ffmpeg can encode. `isSized`: cut to what the machine's cores carry. */
-export async function channelLadder(preset: string, ffmpeg: FfmpegBinary, isSized: boolean): Promise<Ladder> {
-  const ladder = await loadLadder(preset, LADDERS)
+/**
+ * A ladder by its name, of the operator's folder before ours, checked against what this ffmpeg can encode. `isSized`: cut to what
+ * the machine's cores carry.
+ */
+export async function channelLadder(
+  preset: string,
+  ownFolder: string | undefined,
+  ffmpeg: FfmpegBinary,
+  isSized: boolean,
+): Promise<Ladder> {
+  const ladder = await loadLadder(preset, ownFolder === undefined ? [LADDERS] : [ownFolder, LADDERS])
   checkEncoders(ladder, ffmpeg)
   return isSized ? rungsForCores(ladder, availableParallelism()) : ladder
 }

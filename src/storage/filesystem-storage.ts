@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, open, readdir, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, lstat, open, readdir, rename, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BlobCall, BlobInfo, BlobRead, BlobStorage } from '../domain/blob-storage.ts'
+import { AppError } from '../lib/errors.ts'
 import type { ByteRange } from '../lib/http-conditions.ts'
 import { decodePart, encodeBlobName } from './blob-path.ts'
 import { CallSlots } from './call-slots.ts'
@@ -11,9 +12,17 @@ import { findFolder, makeFolder, removeEmptyFolders, syncFolder } from './folder
 import { untilAborted } from './until-aborted.ts'
 
 /** How much may be under way in one storage at once. */
-export type FilesystemLimits = { readonly maxReads: number; readonly maxWrites: number; readonly maxWaiting: number }
+export type FilesystemLimits = {
+  readonly maxReads: number
+  readonly maxWrites: number
+  readonly maxWaiting: number
+  /** What writes leave free on the disk: others have to write there too. */
+  readonly minFreeBytes: number
+}
 
-const LIMITS: FilesystemLimits = { maxReads: 256, maxWrites: 64, maxWaiting: 512 }
+const LIMITS: FilesystemLimits = { maxReads: 256, maxWrites: 64, maxWaiting: 512, minFreeBytes: 0 }
+/** So often the disk is asked how much of it is free. */
+const ROOM_CHECK_BYTES = 67_108_864
 /** Where blobs are written before they get their names. No blob's name begins with a dot. */
 const INCOMING = '.incoming'
 const READ_CHUNK_BYTES = 262_144
@@ -25,13 +34,16 @@ export class FilesystemStorage implements BlobStorage {
   readonly #folder: readonly string[]
   readonly #reads: CallSlots
   readonly #writes: CallSlots
+  readonly #minFreeBytes: number
 
   /** `root` is a real path that exists; `folder` names the folders under it that this storage has for itself. */
-  constructor(root: string, folder: readonly string[], limits: FilesystemLimits = LIMITS) {
+  constructor(root: string, folder: readonly string[], given: Partial<FilesystemLimits> = {}) {
+    const limits = { ...LIMITS, ...given }
     this.#root = root
     this.#folder = folder.flatMap(encodeBlobName)
     this.#reads = new CallSlots(limits.maxReads, limits.maxWaiting)
     this.#writes = new CallSlots(limits.maxWrites, limits.maxWaiting)
+    this.#minFreeBytes = limits.minFreeBytes
   }
 
   async put(name: string, source: AsyncIterable<Uint8Array>, { signal }: BlobCall = {}) {
@@ -40,7 +52,7 @@ export class FilesystemStorage implements BlobStorage {
       this.#doing(`writing ${name}`, async () => {
         const aside = join(await makeFolder(this.#root, [...this.#folder, INCOMING]), randomUUID())
         try {
-          const sizeBytes = await writeFile(aside, untilAborted(source, signal))
+          const sizeBytes = await writeFile(aside, untilAborted(source, signal), () => this.#assertRoom())
           await this.#publish(aside, parts)
           return { sizeBytes }
         } catch (error) {
@@ -49,6 +61,13 @@ export class FilesystemStorage implements BlobStorage {
         }
       }),
     )
+  }
+
+  async #assertRoom(): Promise<void> {
+    if (this.#minFreeBytes === 0) return
+    const { bavail, bsize } = await statfs(this.#root)
+    if (bavail * bsize >= this.#minFreeBytes) return
+    throw new AppError('STORAGE_FULL', 'The disk is kept from filling up: there is no room for more files.')
   }
 
   async readRange(
@@ -178,12 +197,21 @@ export class FilesystemStorage implements BlobStorage {
   }
 }
 
-async function writeFile(path: string, source: AsyncIterable<Uint8Array>): Promise<number> {
+async function writeFile(
+  path: string,
+  source: AsyncIterable<Uint8Array>,
+  assertRoom: () => Promise<void>,
+): Promise<number> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
   const handle = await open(path, flags, 0o600)
   try {
     let sizeBytes = 0
+    let nextCheck = 0
     for await (const chunk of source) {
+      if (sizeBytes >= nextCheck) {
+        await assertRoom()
+        nextCheck = sizeBytes + ROOM_CHECK_BYTES
+      }
       for (let offset = 0; offset < chunk.byteLength; ) {
         offset += (await handle.write(chunk, offset, chunk.byteLength - offset)).bytesWritten
       }

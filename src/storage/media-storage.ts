@@ -10,10 +10,12 @@ export type StoragePlace = Pick<StorageAccount, 'accountId' | 'kind' | 'location
 /** The storages of a node: each storage account has a folder of its own under that of the account it belongs to. */
 export class MediaStorage {
   readonly #root: string
+  readonly #minFreeBytes: number
   readonly #open = new Map<string, FilesystemStorage>()
 
-  /** Makes the folder. @throws AppError `STORAGE_DOWN` where that can't be */
-  constructor(mediaDir: string) {
+  /** Makes the folder. Writes leave `minFreeBytes` of the disk free. @throws AppError `STORAGE_DOWN` where that can't be */
+  constructor(mediaDir: string, minFreeBytes = 0) {
+    this.#minFreeBytes = minFreeBytes
     try {
       mkdirSync(mediaDir, { recursive: true, mode: 0o700 })
       this.#root = realpathSync(mediaDir)
@@ -37,7 +39,7 @@ export class MediaStorage {
     const folder = [accountId, location.directory]
     const known = this.#open.get(folder.join('/'))
     if (known) return known
-    const opened = new FilesystemStorage(this.#root, folder)
+    const opened = new FilesystemStorage(this.#root, folder, { minFreeBytes: this.#minFreeBytes })
     this.#open.set(folder.join('/'), opened)
     return opened
   }

@@ -38,8 +38,9 @@ export class EndpointWorker {
   readonly #logger: Logger
   readonly #rounds: Rounds
   readonly #backOff = new BackOff(FIRST_RETRY_MS, LONGEST_RETRY_MS)
-  /** As it was when it was opened here. */
+  /** As it was when it was last tried to be opened here; one whose opening failed may serve in part. */
   #open: StreamingEndpoint | undefined
+  #isUp = false
 
   constructor(endpointId: string, ports: EndpointPorts) {
     this.#id = endpointId
@@ -82,7 +83,7 @@ export class EndpointWorker {
   async #stepOf(endpoint: StreamingEndpoint, operation: Operation | undefined): Promise<Next> {
     if (endpoint.state === 'Stopping') return this.#stopping(endpoint, operation)
     if (endpoint.state === 'Stopped') return this.#stopped(endpoint, operation)
-    if (!this.#open) {
+    if (!this.#isUp) {
       const error = await this.#tryOpen(endpoint)
       if (error !== undefined) return this.#startFailed(endpoint, operation, error)
     }
@@ -93,8 +94,9 @@ export class EndpointWorker {
 
   async #tryOpen(endpoint: StreamingEndpoint): Promise<unknown> {
     try {
-      await this.#ports.endpoints.start(endpoint)
       this.#open = endpoint
+      await this.#ports.endpoints.start(endpoint)
+      this.#isUp = true
       return undefined
     } catch (error) {
       return error
@@ -116,8 +118,7 @@ export class EndpointWorker {
   async #stopping(endpoint: StreamingEndpoint, operation: Operation | undefined): Promise<Next> {
     let error: unknown
     try {
-      await this.#ports.endpoints.stop(endpoint)
-      this.#open = undefined
+      await this.#close(endpoint)
     } catch (thrown) {
       error = thrown
       const afterMs = this.#failed(thrown)
@@ -130,8 +131,7 @@ export class EndpointWorker {
   }
 
   async #stopped(endpoint: StreamingEndpoint, operation: Operation | undefined): Promise<Next> {
-    if (this.#open) await this.#ports.endpoints.stop(endpoint)
-    this.#open = undefined
+    if (this.#open) await this.#close(endpoint)
     if (operation) {
       const refusal = new AppError('STATE_CONFLICT', 'Given up: the streaming endpoint was stopped.')
       const outcome = { state: 'Stopped', reason: 'completed', error: unchanged } as const
@@ -142,10 +142,15 @@ export class EndpointWorker {
   }
 
   async #gone(): Promise<Next> {
-    if (this.#open) await this.#ports.endpoints.stop(this.#open)
-    this.#open = undefined
+    if (this.#open) await this.#close(this.#open)
     this.#ports.gone(this.#id)
     return 'woken'
+  }
+
+  async #close(endpoint: StreamingEndpoint): Promise<void> {
+    this.#isUp = false
+    await this.#ports.endpoints.stop(endpoint)
+    this.#open = undefined
   }
 
   #move(endpoint: StreamingEndpoint, outcome: Outcome<'streaming-endpoint'>): Promise<Next> {

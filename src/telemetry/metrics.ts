@@ -11,7 +11,7 @@ import { TranscoderMetrics } from './transcoder-metrics.ts'
 
 /**
  * Everything that Prometheus can scrape, in one registry. Each room has its own recorder. Labels are bounded: channels are
- * the configured ones, layers and renditions are limited in number, reasons and kinds come from closed lists.
+ * those that run here, layers and renditions are limited in number, reasons and kinds come from closed lists.
  */
 export class Metrics {
   readonly ingest: IngestMetrics

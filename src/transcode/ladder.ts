@@ -93,14 +93,24 @@ export function parseLadderYaml(text: string, origin: string): Ladder {
   return parseLadder(value, origin)
 }
 
-/** A preset by its name (`720p` is `720p.yaml` in `presetFolder`), or a file by its path ending in `.yaml`. */
-export async function loadLadder(nameOrPath: string, presetFolder: string): Promise<Ladder> {
-  const path = nameOrPath.endsWith('.yaml') ? nameOrPath : join(presetFolder, `${nameOrPath}.yaml`)
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (cause) {
-    throw new AppError('LADDER_INVALID', `ladder ${nameOrPath} can't be read: ${messageOf(cause)}`, { cause })
+/**
+ * A ladder by its name: `720p` is `720p.yaml` in the first of the folders that has one.
+ *
+ * @throws AppError `LADDER_INVALID` where none has it, or it can't be read
+ */
+export async function loadLadder(name: string, folders: readonly string[]): Promise<Ladder> {
+  for (const folder of folders) {
+    const text = await readIfThere(join(folder, `${name}.yaml`))
+    if (text !== undefined) return parseLadderYaml(text, name)
   }
-  return parseLadderYaml(text, nameOrPath)
+  throw new AppError('LADDER_INVALID', `there is no ladder ${name}: no ${name}.yaml in ${folders.join(' or ')}`)
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
+    throw new AppError('LADDER_INVALID', `ladder ${path} can't be read: ${messageOf(cause)}`, { cause })
+  }
 }

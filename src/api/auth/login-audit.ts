@@ -28,8 +28,6 @@ export type Refusal = {
   readonly requestId?: string
 }
 
-const ONE_FOR_ALL = 'all'
-
 function subjectOf({ id, name }: Pick<Credential, 'id' | 'name'>) {
   return { kind: 'credential', id, name } as const
 }
@@ -65,7 +63,9 @@ export class LoginAudit {
 
   /** Never fails: who is refused is told so whether or not it could be written down. */
   async refused({ accountId, by, action, subject, address, code, requestId }: Refusal): Promise<void> {
-    if ((await this.#deps.refusals.take(ONE_FOR_ALL)) > 0) return
+    // Apart by account and by kind, so that nobody's noise drowns what happens to somebody else.
+    const kind = action === 'credential.authenticate' ? 'login' : 'denied'
+    if ((await this.#deps.refusals.take(`${kind} ${accountId}`)) > 0) return
     const actor = { ...(by ?? { role: 'unknown' as const }), address: address.slice(0, 64) }
     const optional = { ...(subject && { subject }), ...(requestId !== undefined && { requestId }) }
     try {

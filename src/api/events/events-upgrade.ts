@@ -27,6 +27,8 @@ export type EventsUpgrade = {
 
 /** How often clients are asked whether they are there, and their credentials are looked at again. */
 const SWEEP_MS = 30_000
+/** Of all event sockets, one account's. */
+const LARGEST_SHARE = 0.5
 /** Clients have nothing to say. */
 const MAX_MESSAGE_BYTES = 1_024
 
@@ -100,12 +102,20 @@ class EventSockets implements EventsUpgrade {
       // Before the client knows that it is connected: what it reads elsewhere from then on is no older than what it is told here.
       const position = admission.after ?? (await this.#deps.events.newest())
       if (this.#stopped) throw new AppError('STOPPED', 'Headend is about to stop.')
+      this.#assertShare(admission.accountId)
       this.#server.handleUpgrade(request, socket, head, (opened) => {
         this.#keep(new EventClient(opened, socket, asked, { admission, position }, this.#deps))
       })
     } finally {
       this.#arriving -= 1
     }
+  }
+
+  /** Nobody takes all the room there is. Nothing is awaited between this and the upgrade. */
+  #assertShare(accountId: string): void {
+    const ofAccount = [...this.#clients].filter(({ admission }) => admission.accountId === accountId).length
+    if (ofAccount < Math.ceil(this.#deps.maxClients * LARGEST_SHARE)) return
+    throw new AppError('RATE_LIMITED', 'The account has too many event sockets already.')
   }
 
   #keep(client: EventClient): void {

@@ -43,8 +43,12 @@ export function channelKeyRoutes(deps: ChannelDeps): Route[] {
         const handle = changes.update('channel', { ...channel, streamKeys })
         const inputs: ('primary' | 'secondary')[] = input ? [input] : ['primary', 'secondary']
         changes.event(newEvent('channel.key-rotated', channel, { inputs }, deps.clock.now()))
-        const done = await request.commit(changes)
+        const done = await request.commit(changes, { status: 200, id: channel.id })
         return { status: 200, body: showChannelKeys(done.get(handle), deps) }
+      },
+      // A repetition must not cut off the encoder that has got the new key.
+      async recall(request) {
+        return { status: 200, body: showChannelKeys(await channelOf(deps, request), deps) }
       },
     }),
   ]

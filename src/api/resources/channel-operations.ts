@@ -12,12 +12,14 @@ import { type ChannelDeps, channelOf, channelPath, channelSubject } from './chan
 import { operationAnswer, operationAnswers, recallOperation, waitQuerySchema } from './operations.ts'
 
 const tag = 'channels'
+/** What a transaction has room for; more programs are deleted one by one. */
+const MAX_DELETED_AT_ONCE = 40
 
 function programsOf(deps: ChannelDeps, channel: Channel): Promise<Program[]> {
   return deps.repository.referring('program', channel.accountId, { relation: 'channel', id: channel.id })
 }
 
-/** A Stopped channel is gone at once; with `force` one that runs is stopped first, which takes a while. */
+/** A Stopped channel is gone at once; with `force` one that runs, or has many programs, takes a while. */
 function removal(deps: ChannelDeps): Route {
   const force = z
     .enum(['true', 'false'])
@@ -37,7 +39,8 @@ function removal(deps: ChannelDeps): Route {
       const programs = await programsOf(deps, channel)
       const { state } = deleteChannel(channel, programs, request.query.force === 'true')
       const changes = request.changes('channel.delete', channelSubject(channel))
-      if (channel.state === 'Stopped' && programs.every((program) => program.state === 'Stopped')) {
+      const isAtRest = channel.state === 'Stopped' && programs.every((program) => program.state === 'Stopped')
+      if (isAtRest && programs.length <= MAX_DELETED_AT_ONCE) {
         deleteChannelNow(changes, channel, programs, deps.clock.now())
         await request.commit(changes)
         return { status: 204 }

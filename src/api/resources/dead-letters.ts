@@ -16,7 +16,7 @@ import {
 
 const path = `${subscriptionPath}/dead-letters`
 const letterPath = `${path}/{deadLetterId}`
-const tag = 'events'
+const tag = 'dead-letters'
 const answer = { description: 'The dead letter.', schema: deadLetterSchema }
 
 /** Events that could not be delivered, of a subscription. */

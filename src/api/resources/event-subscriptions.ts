@@ -25,7 +25,7 @@ import {
 } from './subscription-view.ts'
 
 const path = '/v1/event-subscriptions'
-const tag = 'events'
+const tag = 'event-subscriptions'
 
 const description = `Every event that matches is posted to \`url\` as JSON, the same document as \`GET /v1/events\` gives, from the creation of the
 subscription on, at least once, and in order for each entity. Any answer 2xx within the time limit is a delivery; redirects are not

@@ -1,7 +1,7 @@
-import { type Asset, assetCreateSchema, newAsset, programAssetName } from '../../domain/asset.ts'
-import type { ChangeSet } from '../../domain/change-set.ts'
+import { assertQuota } from '../../domain/account.ts'
+import type { Asset } from '../../domain/asset.ts'
 import { newEvent } from '../../domain/events.ts'
-import { idSchema } from '../../domain/kinds.ts'
+import { idSchema, SYSTEM_ACCOUNT } from '../../domain/kinds.ts'
 import { announce } from '../../domain/lifecycle.ts'
 import { patched } from '../../domain/merge-patch.ts'
 import {
@@ -11,6 +11,7 @@ import {
   programPatchSchema,
   programSchema,
 } from '../../domain/program.ts'
+import { assetForProgram } from '../../domain/program-asset.ts'
 import { fieldError } from '../../domain/validation.ts'
 import { AppError } from '../../lib/errors.ts'
 import { changedFields } from '../rest/changed-fields.ts'
@@ -71,10 +72,13 @@ function creation(deps: ResourceDeps): Route {
         throw fieldError('REFERENCE_MISSING', [{ pointer: '/channelId', detail: 'there is no such channel' }])
       if (channel.state === 'Deleting') throw new AppError('STATE_CONFLICT', 'The channel is being deleted.')
       const given = body.assetId === undefined ? undefined : await emptyAsset(deps, request, body.assetId)
-      const made = given ? undefined : await assetFor(deps, request, body.name)
-      const draft = newProgram(body, (given ?? made?.draft)?.id as Asset['id'], accountId, deps.random)
+      const made = given ? undefined : await assetFor(deps, request)
+      const draft = newProgram(body, (given ?? made)?.id as Asset['id'], accountId, deps.random)
       const changes = request.changes('program.create', programSubject(draft))
-      made?.put(changes)
+      if (made) {
+        changes.create('asset', made)
+        announce(changes, 'asset.created', made, deps.clock.now())
+      }
       // Written as it is: of two programs that are given the same asset the second loses this race and is told.
       if (given) changes.update('asset', given)
       const handle = changes.create('program', draft)
@@ -100,20 +104,11 @@ async function emptyAsset(deps: ResourceDeps, request: RestRequest, assetId: str
   return asset
 }
 
-/** A new asset, called as the program is where that name is free. */
-async function assetFor(deps: ResourceDeps, request: RestRequest, name: string) {
-  const { accountId } = request
-  const storages = await Array.fromAsync(deps.repository.each('storage-account', { accountId }))
-  const storage = storages.find(({ isDefault }) => isDefault)
-  if (!storage) throw new AppError('STATE_CONFLICT', 'The account has no default storage account for a new asset.')
-  const isTaken = (await deps.repository.findByName('asset', name, accountId)) !== undefined
-  const fresh = newAsset(assetCreateSchema.parse({ name }), storage.id, accountId, deps.random)
-  const draft = { ...fresh, name: programAssetName(name, fresh.id, isTaken) }
-  const put = (changes: ChangeSet) => {
-    changes.create('asset', draft)
-    announce(changes, 'asset.created', draft, deps.clock.now())
-  }
-  return { draft, put }
+/** A new one, as long as the account may have more. */
+async function assetFor(deps: ResourceDeps, { accountId, body }: RestRequest<unknown, { readonly name: string }>) {
+  const account = await deps.repository.get('account', accountId, SYSTEM_ACCOUNT)
+  assertQuota(account, 'assets', await deps.repository.count('asset', accountId))
+  return assetForProgram(deps.repository, accountId, body.name, deps.random)
 }
 
 function reading(deps: ResourceDeps): Route {

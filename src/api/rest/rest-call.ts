@@ -108,8 +108,10 @@ export class RestCall {
   /** A write that lost a race starts over from what is there now; of two requests with one key, the later finds the first. */
   #mayTryAgain(error: unknown): boolean {
     if (!(error instanceof AppError)) return false
-    if (error.code === 'ETAG_MISMATCH') return this.#request.ifMatch === undefined
-    return error.code === 'IDEMPOTENCY_KEY_USED' && 'operation' in error.details
+    // What a commit met, and not what the handler found: of something that the request also touches, so that it looks again.
+    const isOfCommit = 'operation' in error.details && !this.#route.bytes
+    if (error.code === 'ETAG_MISMATCH') return isOfCommit || this.#request.ifMatch === undefined
+    return isOfCommit && (error.code === 'ENTITY_NOT_FOUND' || error.code === 'IDEMPOTENCY_KEY_USED')
   }
 
   /** Two requests with one key may be in each other's way before the key is: the later is told its name is taken, by itself. */

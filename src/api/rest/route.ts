@@ -14,7 +14,7 @@ export type Caller = Scope & {
 }
 
 /** What an idempotent POST made, for a repetition of the request to be answered from. */
-export type Made = { readonly status: 201 | 202; readonly id: string }
+export type Made = { readonly status: 200 | 201 | 202; readonly id: string }
 
 /** A request as a route's handler gets it: known caller, allowed, and valid by the route's schemas. */
 export type RestRequest<Query = unknown, Body = unknown> = {

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { assetCreateSchema, assetSchema, deleteAsset, newAsset } from '../../../src/domain/asset.ts'
 import { assetFileCreateSchema, assetFileSchema, newAssetFile } from '../../../src/domain/asset-file.ts'
-import { newId, newGuid } from '../../../src/domain/kinds.ts'
+import { newGuid, newId } from '../../../src/domain/kinds.ts'
 import { locatorCreateSchema, locatorSchema, locatorStatus, newLocator } from '../../../src/domain/locator.ts'
 
 const accountId = newId('account', randomBytes)

@@ -7,7 +7,7 @@ import { planRenditions } from '../../../src/transcode/rendition-plan.ts'
 
 describe('bareArguments', () => {
   it("are the product's own, at the pace of the file", async () => {
-    const ladder = await loadLadder('fast', fileURLToPath(new URL('../../../config/ladders', import.meta.url)))
+    const ladder = await loadLadder('fast', [fileURLToPath(new URL('../../../config/ladders', import.meta.url))])
     const source = { width: 1280, height: 720 }
     const own = buildFfmpegArguments({
       ladder,

@@ -68,11 +68,11 @@ describe('PublishKeys', () => {
     expect([keys.find('another-key'), keys.find(one.streamKeys.secondary)]).toEqual([undefined, undefined])
   })
 
-  it('stay with who had them first, and go to the next when that one gives them up', () => {
+  it('are the older channel’s, whichever came first, and go to the next when that one gives them up', () => {
     const shared = 'the-same-key-twice'
-    const first = channel('first', { primary: shared })
-    const second = channel('second', { secondary: shared })
-    const { keys } = gateTo([first, second])
+    const first = { ...channel('first', { primary: shared }), created: '2026-01-01T00:00:00Z' } as Channel
+    const second = { ...channel('second', { secondary: shared }), created: '2026-01-02T00:00:00Z' } as Channel
+    const { keys } = gateTo([second, first])
     expect(keys.find(shared)).toMatchObject({ channel: first, input: 'primary' })
     keys.put({ ...first, name: 'still-first' } as Channel)
     expect(keys.find(shared)?.channel.name).toBe('still-first')

@@ -8,8 +8,8 @@ afterAll(() => metrics.stop())
 
 const INTRODUCTION = `# Metrics
 
-What \`/metrics\` on the control listener holds, in Prometheus' text format. Units are seconds and bytes. Channels are the
-configured ones; layers and renditions are limited in number; reasons and kinds come from closed lists.
+What \`/metrics\` on the control listener holds, in Prometheus' text format. Units are seconds and bytes. Channels are those
+that run (of two accounts' with one name the later is called name~id); layers and renditions are limited in number; reasons and kinds come from closed lists.
 [\`config/prometheus.yml\`](../config/prometheus.yml) scrapes it, with alerts beside it, and
 [\`config/grafana/headend.json\`](../config/grafana/headend.json) draws it.
 

@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { AppError } from '../../../src/lib/errors.ts'
 import { ladderSchema, loadLadder, parseLadder, parseLadderYaml } from '../../../src/transcode/ladder.ts'
@@ -21,12 +24,12 @@ test('every preset is valid and named as its file', async () => {
   expect(files.length).toBeGreaterThanOrEqual(8)
   for (const file of files) {
     const name = file.replace('.yaml', '')
-    expect((await loadLadder(name, presetFolder)).name).toBe(name)
+    expect((await loadLadder(name, [presetFolder])).name).toBe(name)
   }
 })
 
 test('720p is the standard ladder', async () => {
-  const ladder = await loadLadder('720p', presetFolder)
+  const ladder = await loadLadder('720p', [presetFolder])
   expect(ladder.rungs.map(({ bitrateKbps, width, height }) => [bitrateKbps, width, height])).toEqual([
     [3500, 1280, 720],
     [2200, 960, 540],
@@ -88,7 +91,22 @@ test('rungs go down, a peak is not below its average, and a preset is one of the
 
 test('text that is not YAML and a file that is not there are LADDER_INVALID', async () => {
   expect(() => parseLadderYaml('a: [', 'mine')).toThrow(expect.objectContaining({ code: 'LADDER_INVALID' }))
-  await expect(loadLadder('nowhere', presetFolder)).rejects.toMatchObject({ code: 'LADDER_INVALID' })
+  await expect(loadLadder('nowhere', [presetFolder])).rejects.toMatchObject({ code: 'LADDER_INVALID' })
+})
+
+test('a folder of one’s own goes before ours, and a name leads nowhere else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'headend-ladders-'))
+  try {
+    const text = 'name: mine\nrungs: [{ width: 640, height: 360, bitrateKbps: 800 }]\n'
+    writeFileSync(join(folder, '720p.yaml'), text)
+    expect((await loadLadder('720p', [folder, presetFolder])).name).toBe('mine')
+    expect((await loadLadder('1080p', [folder, presetFolder])).name).toBe('1080p')
+    await expect(loadLadder(join(folder, '720p.yaml'), [presetFolder])).rejects.toMatchObject({
+      code: 'LADDER_INVALID',
+    })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('what is left out has its documented default', () => {

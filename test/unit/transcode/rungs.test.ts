@@ -4,7 +4,7 @@ import { loadLadder } from '../../../src/transcode/ladder.ts'
 import { costSteps, planRenditions } from '../../../src/transcode/rendition-plan.ts'
 import { chooseRungs, rungsForCores } from '../../../src/transcode/rungs.ts'
 
-const ladder = await loadLadder('720p', new URL('../../../config/ladders/', import.meta.url).pathname)
+const ladder = await loadLadder('720p', [new URL('../../../config/ladders/', import.meta.url).pathname])
 
 function sizes(width: number, height: number): string[] {
   return chooseRungs(ladder, { width, height }).map(({ size }) => `${size.width}x${size.height}`)
