@@ -34,6 +34,8 @@ export class FilesystemStorage implements BlobStorage {
   readonly #folder: readonly string[]
   readonly #reads: CallSlots
   readonly #writes: CallSlots
+  /** Apart from writes, which may last as long as somebody's upload. */
+  readonly #deletions: CallSlots
   readonly #minFreeBytes: number
 
   /** `root` is a real path that exists; `folder` names the folders under it that this storage has for itself. */
@@ -43,6 +45,7 @@ export class FilesystemStorage implements BlobStorage {
     this.#folder = folder.flatMap(encodeBlobName)
     this.#reads = new CallSlots(limits.maxReads, limits.maxWaiting)
     this.#writes = new CallSlots(limits.maxWrites, limits.maxWaiting)
+    this.#deletions = new CallSlots(limits.maxWrites, limits.maxWaiting)
     this.#minFreeBytes = limits.minFreeBytes
   }
 
@@ -102,7 +105,7 @@ export class FilesystemStorage implements BlobStorage {
   async delete(name: string, { signal }: BlobCall = {}): Promise<void> {
     const parts = encodeBlobName(name)
     const folders = [...this.#folder, ...parts.slice(0, -1)]
-    await this.#writes.run(signal, () =>
+    await this.#deletions.run(signal, () =>
       this.#doing(`deleting ${name}`, async () => {
         const path = await findFolder(this.#root, folders)
         if (path === undefined) return

@@ -87,6 +87,12 @@ describe('the command line', () => {
       err: 'headend: Which channel? Name it: --channel CHANNEL',
     })
     const strange = await headendSays('channel create ../x')
+    const terminal = { out: () => undefined, err: (text: string) => void complaints.push(text), env: {} }
+    const complaints: string[] = []
+    const line = ['channel', 'list', '--url', 'http://127.0.0.1:2', '--data-dir', headend.dataDir]
+    expect(await run(line, { ...terminal, signal: AbortSignal.timeout(10_000) })).toBe(1)
+    // The key of the Headend that runs here goes nowhere else.
+    expect(complaints).toEqual(['headend: Which key for http://127.0.0.1:2? Give --key, or set HEADEND_API_KEY.'])
     expect(strange.err).toContain('/name: must be 1 to 128 letters')
     const elsewhere = await headendSays('channel list --url http://127.0.0.1:1')
     expect(elsewhere).toMatchObject({

@@ -39,6 +39,7 @@ export type Headend = {
   /** What the bootstrap section made is in it: every test but those of the API declares a channel and a program. */
   readonly quickstart: Required<Quickstart>
   readonly pid: number
+  readonly dataDir: string
   readonly child: ChildProcess
   /** `rtmp://host:port/live/<key>`, as ffmpeg wants it. */
   readonly publishUrl: string
@@ -127,6 +128,7 @@ export async function startHeadend(options: HeadendOptions = {}): Promise<Headen
   const rtmp = new URL(quickstart.rtmpUrl)
   return {
     quickstart,
+    dataDir,
     child,
     pid: child.pid ?? 0,
     publishUrl: `${quickstart.rtmpUrl}/${quickstart.streamKey}`,

@@ -137,6 +137,27 @@ describe('what is under way at once', () => {
     ;(await waiting)()
   })
 
+  it('leaves the disk the room that others need', async () => {
+    const careful = new FilesystemStorage(root(), ['careful'], { minFreeBytes: Number.MAX_SAFE_INTEGER })
+    await expect(careful.put('a', bytesOf('x'))).rejects.toEqual(refused('STORAGE_FULL'))
+    expect(readdirSync(join(root(), 'careful/.incoming'))).toEqual([])
+  })
+
+  it('deletes while as much is written as may be', async () => {
+    const small = new FilesystemStorage(root(), ['small'], { maxWrites: 1 })
+    await small.put('a', bytesOf('1'))
+    const { promise: end, resolve } = Promise.withResolvers<void>()
+    async function* slow(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('2')
+      await end
+    }
+    const writing = small.put('b', slow())
+    await small.delete('a')
+    expect(await small.readRange('a', undefined)).toBeUndefined()
+    resolve()
+    await writing
+  })
+
   it('counts what is being read until it is read or given up', async () => {
     const small = new FilesystemStorage(root(), ['small'], { maxReads: 1, maxWrites: 1, maxWaiting: 0 })
     await small.put('a', bytesOf('x'.repeat(1_000_000)))
