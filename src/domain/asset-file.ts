@@ -15,7 +15,6 @@ export const assetFileMachine = defineMachine({
     delete: { from: ['Pending', 'Uploading', 'Ready', 'Failed'], to: 'Deleted' },
   },
   outcomes: { Uploading: { completed: 'Ready', failed: 'Failed' } },
-  recovered: { Uploading: 'Failed' },
 })
 
 const MAX_NAME_CHARACTERS = 260

@@ -22,7 +22,6 @@ export const assetMachine = defineMachine({
     Empty: { failed: 'Failed' },
     Recording: { completed: 'Ready', failed: 'Failed' },
   },
-  recovered: {},
 })
 
 /** Where an asset stands in its life. */

@@ -24,11 +24,10 @@ export const channelMachine = defineMachine({
   },
   outcomes: {
     Starting: { completed: 'Running', failed: 'Stopped' },
-    Running: { failed: 'Stopped' },
+    Running: { failed: 'Starting' },
     Stopping: { completed: 'Stopped', failed: 'Stopped' },
     Deleting: { completed: 'Deleted', failed: 'Stopped' },
   },
-  recovered: { Running: 'Starting', Stopping: 'Stopped' },
 })
 
 /** Where a channel stands in its life. */

@@ -25,7 +25,6 @@ export const jobMachine = defineMachine({
     Processing: { completed: 'Finished', failed: 'Error' },
     Canceling: { completed: 'Canceled', failed: 'Canceled' },
   },
-  recovered: { Scheduled: 'Queued', Processing: 'Queued' },
 })
 
 /** Where a job or task stands in its life. */

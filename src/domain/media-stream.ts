@@ -23,7 +23,6 @@ export const mediaStreamMachine = defineMachine({
     Live: { failed: 'Idle' },
     Processing: { completed: 'OnDemand', failed: 'Idle' },
   },
-  recovered: {},
 })
 
 const output = z.strictObject({

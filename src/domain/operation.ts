@@ -16,7 +16,6 @@ export const operationMachine = defineMachine({
     pending: { failed: 'failed' },
     running: { completed: 'succeeded', failed: 'failed' },
   },
-  recovered: { running: 'pending' },
 })
 
 /** Something that takes a while: what a 202 points at. */

@@ -26,11 +26,10 @@ export const programMachine = defineMachine({
   },
   outcomes: {
     Starting: { completed: 'Running', failed: 'Stopped' },
-    Running: { failed: 'Stopped' },
+    Running: { failed: 'Starting' },
     Stopping: { completed: 'Stopped', failed: 'Stopped' },
     Deleting: { completed: 'Deleted', failed: 'Stopped' },
   },
-  recovered: { Running: 'Starting', Stopping: 'Stopped' },
 })
 
 /** Where a program stands in its life. */

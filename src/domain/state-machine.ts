@@ -15,8 +15,6 @@ export type Machine<S extends string = string, O extends string = string, I exte
   readonly operations: Readonly<Record<O, Move<S>>>
   /** Where a state leads by itself, once what it stands for is done or has failed. */
   readonly outcomes: { readonly [State in S]?: { readonly [End in Outcome]?: S } }
-  /** What a state found in the store after a crash becomes; one that is absent stays. */
-  readonly recovered: { readonly [State in S]?: S }
 }
 
 /** Declares a machine with its states and operations as literal types. */
@@ -54,9 +52,4 @@ export function transition<S extends string, O extends string>(
   throw new AppError('STATE_CONFLICT', `The ${machine.kind} is ${state}, which does not allow “${operation}”.`, {
     details: { kind: machine.kind, state, operation, allowed },
   })
-}
-
-/** The state to go on from after a crash: what was starting or running starts again, what was ending ends. */
-export function recoveredState<S extends string, O extends string>(machine: Machine<S, O>, state: S): S {
-  return machine.recovered[state] ?? state
 }

@@ -16,10 +16,9 @@ export const streamingEndpointMachine = defineMachine({
   },
   outcomes: {
     Starting: { completed: 'Running', failed: 'Stopped' },
-    Running: { failed: 'Stopped' },
+    Running: { failed: 'Starting' },
     Stopping: { completed: 'Stopped', failed: 'Stopped' },
   },
-  recovered: { Running: 'Starting', Stopping: 'Stopped' },
 })
 
 /** What may change of a streaming endpoint. */

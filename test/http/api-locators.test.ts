@@ -67,6 +67,8 @@ describe('a locator', () => {
   it('is listed by asset and name', async () => {
     const other = await api.call('POST', '/v1/assets', { key, body: { name: 'other' } })
     await create({ name: 'one' })
+    // What is made in one millisecond has no order that could be told.
+    await clock.advance(1)
     await create({ name: 'two', assetId: other.json.id })
     const names = async (query: string) =>
       (await api.call('GET', `/v1/locators?${query}`, { key })).json.items.map(({ name }: { name: string }) => name)

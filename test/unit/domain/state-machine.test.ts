@@ -6,107 +6,106 @@ import { jobMachine } from '../../../src/domain/job.ts'
 import { mediaStreamMachine } from '../../../src/domain/media-stream.ts'
 import { operationMachine } from '../../../src/domain/operation.ts'
 import { programMachine } from '../../../src/domain/program.ts'
-import { allowedOperations, type Machine, recoveredState, transition } from '../../../src/domain/state-machine.ts'
+import { allowedOperations, type Machine, transition } from '../../../src/domain/state-machine.ts'
 import { streamingEndpointMachine } from '../../../src/domain/streaming-endpoint.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 
-/** A row per state, a column per operation; `-` is a refusal, `recovered` what a crash leaves. */
+/** A row per state, a column per operation; `-` is a refusal. */
 const tables: readonly { readonly machine: Machine; readonly initial: string; readonly table: string }[] = [
   {
     machine: channelMachine,
     initial: 'Stopped',
     table: `
-      state     start     stop      reset    rotate-key  update    configure  delete    force-delete  completed  failed   recovered
-      Stopped   Starting  -         -        Stopped     Stopped   Stopped    Deleting  Deleting      -          -        Stopped
-      Starting  -         Stopping  -        Starting    Starting  -          -         Deleting      Running    Stopped  Starting
-      Running   -         Stopping  Running  Running     Running   -          -         Deleting      -          Stopped  Starting
-      Stopping  -         -         -        Stopping    Stopping  -          -         Deleting      Stopped    Stopped  Stopped
-      Deleting  -         -         -        -           -         -          -         -             Deleted    Stopped  Deleting
-      Deleted   -         -         -        -           -         -          -         -             -          -        Deleted`,
+      state     start     stop      reset    rotate-key  update    configure  delete    force-delete  completed  failed
+      Stopped   Starting  -         -        Stopped     Stopped   Stopped    Deleting  Deleting      -          -
+      Starting  -         Stopping  -        Starting    Starting  -          -         Deleting      Running    Stopped
+      Running   -         Stopping  Running  Running     Running   -          -         Deleting      -          Starting
+      Stopping  -         -         -        Stopping    Stopping  -          -         Deleting      Stopped    Stopped
+      Deleting  -         -         -        -           -         -          -         -             Deleted    Stopped
+      Deleted   -         -         -        -           -         -          -         -             -          -`,
   },
   {
     machine: programMachine,
     initial: 'Stopped',
     table: `
-      state     start     stop      update    configure  delete    force-delete  completed  failed   recovered
-      Stopped   Starting  -         Stopped   Stopped    Deleting  Deleting      -          -        Stopped
-      Starting  -         Stopping  Starting  -          -         Deleting      Running    Stopped  Starting
-      Running   -         Stopping  Running   -          -         Deleting      -          Stopped  Starting
-      Stopping  -         -         Stopping  -          -         Deleting      Stopped    Stopped  Stopped
-      Deleting  -         -         -         -          -         -             Deleted    Stopped  Deleting
-      Deleted   -         -         -         -          -         -             -          -        Deleted`,
+      state     start     stop      update    configure  delete    force-delete  completed  failed
+      Stopped   Starting  -         Stopped   Stopped    Deleting  Deleting      -          -
+      Starting  -         Stopping  Starting  -          -         Deleting      Running    Stopped
+      Running   -         Stopping  Running   -          -         Deleting      -          Starting
+      Stopping  -         -         Stopping  -          -         Deleting      Stopped    Stopped
+      Deleting  -         -         -         -          -         -             Deleted    Stopped
+      Deleted   -         -         -         -          -         -             -          -`,
   },
   {
     machine: assetMachine,
     initial: 'Empty',
     table: `
-      state      record     ingest  clear  update     delete   completed  failed  recovered
-      Empty      Recording  Ready   Empty  Empty      Deleted  -          Failed  Empty
-      Recording  -          -       -      Recording  -        Ready      Failed  Recording
-      Ready      Recording  Ready   Empty  Ready      Deleted  -          -       Ready
-      Failed     Recording  Ready   Empty  Failed     Deleted  -          -       Failed
-      Deleted    -          -       -      -          -        -          -       Deleted`,
+      state      record     ingest  clear  update     delete   completed  failed
+      Empty      Recording  Ready   Empty  Empty      Deleted  -          Failed
+      Recording  -          -       -      Recording  -        Ready      Failed
+      Ready      Recording  Ready   Empty  Ready      Deleted  -          -
+      Failed     Recording  Ready   Empty  Failed     Deleted  -          -
+      Deleted    -          -       -      -          -        -          -`,
   },
   {
     machine: assetFileMachine,
     initial: 'Pending',
     table: `
-      state      upload     update   delete   completed  failed  recovered
-      Pending    Uploading  Pending  Deleted  -          -       Pending
-      Uploading  -          -        Deleted  Ready      Failed  Failed
-      Ready      -          Ready    Deleted  -          -       Ready
-      Failed     Uploading  Failed   Deleted  -          -       Failed
-      Deleted    -          -        -        -          -       Deleted`,
+      state      upload     update   delete   completed  failed
+      Pending    Uploading  Pending  Deleted  -          -
+      Uploading  -          -        Deleted  Ready      Failed
+      Ready      -          Ready    Deleted  -          -
+      Failed     Uploading  Failed   Deleted  -          -
+      Deleted    -          -        -        -          -`,
   },
   {
     machine: streamingEndpointMachine,
     initial: 'Stopped',
     table: `
-      state     start     stop      update    completed  failed   recovered
-      Stopped   Starting  -         Stopped   -          -        Stopped
-      Starting  -         Stopping  Starting  Running    Stopped  Starting
-      Running   -         Stopping  Running   -          Stopped  Starting
-      Stopping  -         -         Stopping  Stopped    Stopped  Stopped`,
+      state     start     stop      update    completed  failed
+      Stopped   Starting  -         Stopped   -          -
+      Starting  -         Stopping  Starting  Running    Stopped
+      Running   -         Stopping  Running   -          Starting
+      Stopping  -         -         Stopping  Stopped    Stopped`,
   },
   {
     machine: jobMachine,
     initial: 'Queued',
     table: `
-      state       schedule   process     requeue  cancel     delete   completed  failed    recovered
-      Queued      Scheduled  -           -        Canceling  -        -          Error     Queued
-      Scheduled   -          Processing  Queued   Canceling  -        -          Error     Queued
-      Processing  -          -           Queued   Canceling  -        Finished   Error     Queued
-      Canceling   -          -           -        -          -        Canceled   Canceled  Canceling
-      Finished    -          -           -        -          Deleted  -          -         Finished
-      Error       -          -           -        -          Deleted  -          -         Error
-      Canceled    -          -           -        -          Deleted  -          -         Canceled
-      Deleted     -          -           -        -          -        -          -         Deleted`,
+      state       schedule   process     requeue  cancel     delete   completed  failed
+      Queued      Scheduled  -           -        Canceling  -        -          Error
+      Scheduled   -          Processing  Queued   Canceling  -        -          Error
+      Processing  -          -           Queued   Canceling  -        Finished   Error
+      Canceling   -          -           -        -          -        Canceled   Canceled
+      Finished    -          -           -        -          Deleted  -          -
+      Error       -          -           -        -          Deleted  -          -
+      Canceled    -          -           -        -          Deleted  -          -
+      Deleted     -          -           -        -          -        -          -`,
   },
   {
     machine: mediaStreamMachine,
     initial: 'Idle',
     table: `
-      state       ingestAsset  startUpload  completeUpload  startRtmpIngest  stopRtmpIngest  update      delete   completed  failed  recovered
-      Idle        Processing   Idle         Processing      Live             -               Idle        Deleted  -          -       Idle
-      Live        -            -            -               -                Processing      Live        -        -          Idle    Live
-      Processing  -            -            -               -                -               Processing  -        OnDemand   Idle    Processing
-      OnDemand    -            -            -               -                -               OnDemand    Deleted  -          -       OnDemand
-      Deleted     -            -            -               -                -               -           -        -          -       Deleted`,
+      state       ingestAsset  startUpload  completeUpload  startRtmpIngest  stopRtmpIngest  update      delete   completed  failed
+      Idle        Processing   Idle         Processing      Live             -               Idle        Deleted  -          -
+      Live        -            -            -               -                Processing      Live        -        -          Idle
+      Processing  -            -            -               -                -               Processing  -        OnDemand   Idle
+      OnDemand    -            -            -               -                -               OnDemand    Deleted  -          -
+      Deleted     -            -            -               -                -               -           -        -          -`,
   },
   {
     machine: operationMachine,
     initial: 'pending',
     table: `
-      state      run      completed  failed  recovered
-      pending    running  -          failed  pending
-      running    -        succeeded  failed  pending
-      succeeded  -        -          -       succeeded
-      failed     -        -          -       failed`,
+      state      run      completed  failed
+      pending    running  -          failed
+      running    -        succeeded  failed
+      succeeded  -        -          -
+      failed     -        -          -`,
   },
 ]
 
 function outcome(machine: Machine, state: string, operation: string): string {
-  if (operation === 'recovered') return recoveredState(machine, state)
   try {
     return transition(machine, state, operation)
   } catch (error) {
@@ -127,9 +126,7 @@ describe.each(tables.map((entry) => ({ ...entry, kind: entry.machine.kind })))(
 
     it('is tabled in full: every operation in every state', () => {
       expect(rows.map(([state]) => state).sort()).toEqual([...machine.states].sort())
-      expect([...operations].sort()).toEqual(
-        [...Object.keys(machine.operations), 'completed', 'failed', 'recovered'].sort(),
-      )
+      expect([...operations].sort()).toEqual([...Object.keys(machine.operations), 'completed', 'failed'].sort())
       expect(rows.every((row) => row.length === operations.length + 1)).toBe(true)
       expect(machine.initial).toBe(initial)
     })
