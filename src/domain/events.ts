@@ -186,11 +186,12 @@ export const eventSchema: z.ZodType<HeadendEvent> = z
 /** An event that has just happened, for the log to give it its id. */
 export function newEvent<T extends EventType>(
   type: T,
-  about: Pick<EventOf<T>, 'accountId'> & { readonly id: string; readonly name?: string | undefined },
+  about: { readonly accountId: Id<'account'>; readonly id: string; readonly name?: string | undefined },
   data: EventData<T>,
   nowMs: number,
-): Omit<EventOf<T>, 'id'> {
+): NewEvent<T> {
   const { accountId, id, name } = about
   const subject = { kind: eventCatalog[type].subject, id, ...(name !== undefined && { name }) }
-  return { type, time: formatTimestamp(nowMs), accountId, subject: subject as EventOf<T>['subject'], data }
+  // What the catalogue says of a type is what its event is made of; that it holds for any `T` is beyond what the compiler follows.
+  return { type, time: formatTimestamp(nowMs), accountId, subject, data } as unknown as NewEvent<T>
 }

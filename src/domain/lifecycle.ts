@@ -1,6 +1,6 @@
 import type { ChangeSet, Handle } from './change-set.ts'
 import type { EntityOf } from './entities.ts'
-import { type EventType, newEvent } from './events.ts'
+import { type EventData, type EventType, newEvent } from './events.ts'
 import type { Id, RandomBytes } from './kinds.ts'
 import { endOperation, isOperationDone, newOperation, type Operation } from './operation.ts'
 import type { Problem } from './problem.ts'
@@ -35,7 +35,7 @@ export function announceMove(
   const { operationId, reason, error } = why
   const data = { from: entity.state, to, reason, ...(operationId && { operationId }), ...(error && { error }) }
   // The states of each machine are what its event's schema lists; which machine it is, only the kind says.
-  changes.event(newEvent(`${kind}.state-changed` as 'channel.state-changed', entity, data as never, nowMs) as never)
+  changes.event(newEvent(`${kind}.state-changed`, entity, data as EventData<`${RunningKind}.state-changed`>, nowMs))
 }
 
 /** Announces something about an entity that has no more to say than that it happened. */
@@ -45,7 +45,7 @@ export function announce(
   entity: Pick<Movable, 'id' | 'accountId'> & { readonly name?: string | undefined },
   nowMs: number,
 ): void {
-  changes.event(newEvent(type as 'channel.created', entity, {}, nowMs) as never)
+  changes.event(newEvent(type, entity, {}, nowMs))
 }
 
 /** What is under way on an entity, to be ended as failed because something else was asked for. */

@@ -5,9 +5,9 @@ import { Bell } from '../lib/bell.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import { Turns } from '../lib/turns.ts'
 import { FeedWindow } from './feed-window.ts'
 import type { ChangeNotices, EventLog, FeedEvent, FeedPage } from './ports.ts'
-import { Slots } from './slots.ts'
 
 /** What the feed needs of the rest of the house. */
 export type FeedDeps = {
@@ -38,7 +38,7 @@ export class EventFeed {
   readonly #bell = new Bell()
   readonly #news = new Bell()
   readonly #ended = new AbortController()
-  readonly #catchUps = new Slots(CATCH_UP_READS)
+  readonly #catchUps = new Turns(CATCH_UP_READS)
   readonly #forgetChanges: () => void
   #followers = 0
   #reader: Promise<void> | undefined
@@ -133,7 +133,7 @@ export class EventFeed {
   async #read(query: RecordQuery, signal: AbortSignal): Promise<RecordPage | undefined> {
     while (!signal.aborted) {
       try {
-        return await this.#catchUps.run(() => this.#deps.log.readRecords(query, { signal }), signal)
+        return await this.#catchUps.run(() => this.#deps.log.readRecords(query, { signal }), { signal })
       } catch (error) {
         if (signal.aborted) return undefined
         if (!(error instanceof AppError && error.kind === 'unavailable')) throw error

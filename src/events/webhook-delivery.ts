@@ -4,8 +4,8 @@ import { SYSTEM_ACCOUNT } from '../domain/kinds.ts'
 import { Repository } from '../domain/repository.ts'
 import { Bell } from '../lib/bell.ts'
 import { messageOf } from '../lib/errors.ts'
+import { Turns } from '../lib/turns.ts'
 import type { ChangeNotices } from './ports.ts'
-import { Slots } from './slots.ts'
 import { type DispatcherDeps, WebhookDispatcher } from './webhook-dispatcher.ts'
 
 /** What delivering every subscription needs of the rest of the house. */
@@ -32,7 +32,7 @@ export class WebhookDelivery {
   #stopped: Promise<void> | undefined
 
   constructor({ changes, ...deps }: WebhookDeps) {
-    this.#deps = { ...deps, slots: new Slots(POSTS_AT_ONCE) }
+    this.#deps = { ...deps, slots: new Turns(POSTS_AT_ONCE) }
     this.#repository = new Repository(deps.store)
     this.#forgetChanges = [
       changes.onChange((batch) => this.#take(batch)),

@@ -12,9 +12,9 @@ import { Bell } from '../lib/bell.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { Turns } from '../lib/turns.ts'
 import { CursorKeeper } from './cursor-keeper.ts'
 import type { FeedPage, WebhookObserver } from './ports.ts'
-import type { Slots } from './slots.ts'
 import { type CursorState, WebhookCursor } from './webhook-cursor.ts'
 import { type DeliveryItem, DeliveryLanes } from './webhook-lanes.ts'
 import { DeadLetters } from './webhook-letters.ts'
@@ -32,7 +32,7 @@ export type DispatcherDeps = {
   readonly jitter: () => number
   /** How many posts one subscription may have under way, and all of them together. */
   readonly concurrency: number
-  readonly slots: Slots
+  readonly slots: Turns
 }
 
 const HELD = { maxItems: 1_000, maxLength: 4_194_304 }
@@ -233,12 +233,15 @@ export class WebhookDispatcher {
     const { url, secret } = this.#subscription
     const post = { url, secret, eventId: event.id, eventType: event.type, attempt: attempts + 1, body: text }
     try {
-      return await slots.run(async () => {
-        const startedMs = clock.monotonicMs()
-        const result = await sender.post(post, signal)
-        observer.delivery(result.outcome, (clock.monotonicMs() - startedMs) / 1_000)
-        return result
-      }, signal)
+      return await slots.run(
+        async () => {
+          const startedMs = clock.monotonicMs()
+          const result = await sender.post(post, signal)
+          observer.delivery(result.outcome, (clock.monotonicMs() - startedMs) / 1_000)
+          return result
+        },
+        { signal },
+      )
     } catch (error) {
       if (signal.aborted) return undefined
       // A sender makes results of everything that a receiver can do.

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { isPublicAddress } from '../domain/public-address.ts'
 import { AppError } from '../lib/errors.ts'
-import { Slots } from './slots.ts'
+import { Turns } from '../lib/turns.ts'
 
 /** An address of a host. */
 export type TargetAddress = { readonly address: string; readonly family: 4 | 6 }
@@ -23,7 +23,7 @@ const LOOKUPS_AT_ONCE = 2
 export class WebhookTargets {
   readonly #allowPrivate: boolean
   readonly #resolve: ResolveName
-  readonly #slots = new Slots(LOOKUPS_AT_ONCE)
+  readonly #slots = new Turns(LOOKUPS_AT_ONCE)
   readonly #underWay = new Map<string, Promise<readonly TargetAddress[]>>()
 
   constructor(options: { readonly allowPrivate: boolean; readonly resolve?: ResolveName }) {
@@ -60,7 +60,7 @@ export class WebhookTargets {
   }
 
   #begin(host: string): Promise<readonly TargetAddress[]> {
-    const work = this.#slots.run(() => this.#resolve(host), new AbortController().signal)
+    const work = this.#slots.run(() => this.#resolve(host))
     const shared = work.finally(() => this.#underWay.delete(host))
     this.#underWay.set(host, shared)
     return shared

@@ -177,7 +177,7 @@ export class InputWatch {
   }
 
   #record<T extends EventType>(type: T, data: EventData<T>): void {
-    // The account, id and name of any channel fit an event about channels.
-    this.#ports.events.record(newEvent(type, this.#channel() as never, data, this.#ports.clock.now()) as never)
+    const event: NewEvent<T> = newEvent(type, this.#channel(), data, this.#ports.clock.now())
+    this.#ports.events.record(event as NewEvent)
   }
 }

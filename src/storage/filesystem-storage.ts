@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import type { BlobCall, BlobInfo, BlobRead, BlobStorage } from '../domain/blob-storage.ts'
 import { AppError } from '../lib/errors.ts'
 import type { ByteRange } from '../lib/http-conditions.ts'
+import { Turns } from '../lib/turns.ts'
 import { decodePart, encodeBlobName } from './blob-path.ts'
-import { CallSlots } from './call-slots.ts'
 import { errnoOf, storageError } from './file-errors.ts'
 import { findFolder, makeFolder, removeEmptyFolders, syncFolder } from './folders.ts'
 import { untilAborted } from './until-aborted.ts'
@@ -32,10 +32,10 @@ const RENAME_ATTEMPTS = 4
 export class FilesystemStorage implements BlobStorage {
   readonly #root: string
   readonly #folder: readonly string[]
-  readonly #reads: CallSlots
-  readonly #writes: CallSlots
+  readonly #reads: Turns
+  readonly #writes: Turns
   /** Apart from writes, which may last as long as somebody's upload. */
-  readonly #deletions: CallSlots
+  readonly #deletions: Turns
   readonly #minFreeBytes: number
 
   /** `root` is a real path that exists; `folder` names the folders under it that this storage has for itself. */
@@ -43,26 +43,28 @@ export class FilesystemStorage implements BlobStorage {
     const limits = { ...LIMITS, ...given }
     this.#root = root
     this.#folder = folder.flatMap(encodeBlobName)
-    this.#reads = new CallSlots(limits.maxReads, limits.maxWaiting)
-    this.#writes = new CallSlots(limits.maxWrites, limits.maxWaiting)
-    this.#deletions = new CallSlots(limits.maxWrites, limits.maxWaiting)
+    this.#reads = new Turns(limits.maxReads, { maxWaiting: limits.maxWaiting, refusal: busy })
+    this.#writes = new Turns(limits.maxWrites, { maxWaiting: limits.maxWaiting, refusal: busy })
+    this.#deletions = new Turns(limits.maxWrites, { maxWaiting: limits.maxWaiting, refusal: busy })
     this.#minFreeBytes = limits.minFreeBytes
   }
 
   async put(name: string, source: AsyncIterable<Uint8Array>, { signal }: BlobCall = {}) {
     const parts = encodeBlobName(name)
-    return this.#writes.run(signal, () =>
-      this.#doing(`writing ${name}`, async () => {
-        const aside = join(await makeFolder(this.#root, [...this.#folder, INCOMING]), randomUUID())
-        try {
-          const sizeBytes = await writeFile(aside, untilAborted(source, signal), () => this.#assertRoom())
-          await this.#publish(aside, parts)
-          return { sizeBytes }
-        } catch (error) {
-          await unlink(aside).catch(ignoreMissing)
-          throw error
-        }
-      }),
+    return this.#writes.run(
+      () =>
+        this.#doing(`writing ${name}`, async () => {
+          const aside = join(await makeFolder(this.#root, [...this.#folder, INCOMING]), randomUUID())
+          try {
+            const sizeBytes = await writeFile(aside, untilAborted(source, signal), () => this.#assertRoom())
+            await this.#publish(aside, parts)
+            return { sizeBytes }
+          } catch (error) {
+            await unlink(aside).catch(ignoreMissing)
+            throw error
+          }
+        }),
+      { signal },
     )
   }
 
@@ -79,7 +81,7 @@ export class FilesystemStorage implements BlobStorage {
     { signal }: BlobCall = {},
   ): Promise<BlobRead | undefined> {
     const parts = encodeBlobName(name)
-    const release = await this.#reads.take(signal)
+    const release = await this.#reads.take({ signal })
     try {
       const handle = await this.#doing(`reading ${name}`, () => this.#open(parts))
       if (handle === undefined) {
@@ -105,17 +107,19 @@ export class FilesystemStorage implements BlobStorage {
   async delete(name: string, { signal }: BlobCall = {}): Promise<void> {
     const parts = encodeBlobName(name)
     const folders = [...this.#folder, ...parts.slice(0, -1)]
-    await this.#deletions.run(signal, () =>
-      this.#doing(`deleting ${name}`, async () => {
-        const path = await findFolder(this.#root, folders)
-        if (path === undefined) return
-        await unlink(join(path, parts.at(-1) ?? ''))
-          .then(() => syncFolder(path))
-          .catch(ignoreMissing)
-        // What the storage lies in stays, however empty.
-        const within = await findFolder(this.#root, this.#folder)
-        if (within !== undefined) await removeEmptyFolders(within, parts.slice(0, -1))
-      }),
+    await this.#deletions.run(
+      () =>
+        this.#doing(`deleting ${name}`, async () => {
+          const path = await findFolder(this.#root, folders)
+          if (path === undefined) return
+          await unlink(join(path, parts.at(-1) ?? ''))
+            .then(() => syncFolder(path))
+            .catch(ignoreMissing)
+          // What the storage lies in stays, however empty.
+          const within = await findFolder(this.#root, this.#folder)
+          if (within !== undefined) await removeEmptyFolders(within, parts.slice(0, -1))
+        }),
+      { signal },
     )
   }
 
@@ -246,6 +250,8 @@ async function startReading(
   stream.on('error', () => undefined)
   return { sizeBytes: stat.size, stream }
 }
+
+const busy = () => new AppError('STORAGE_BUSY', 'Too much is being read from and written to storage: try again.')
 
 function ignoreMissing(error: unknown): undefined {
   if (errnoOf(error) !== 'ENOENT') throw error

@@ -1,9 +1,9 @@
 import type { Channel } from '../domain/channel.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
+import type { Turns } from '../lib/turns.ts'
 import { BackOff } from './back-off.ts'
 import type { ChannelRunner, RunningChannel } from './ports.ts'
-import type { Turns } from './turns.ts'
 
 /** Why a channel doesn't run here though it should. */
 export type RunFailure = {

@@ -5,6 +5,7 @@ import type { Operation } from '../domain/operation.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { Turns } from '../lib/turns.ts'
 import { BackOff } from './back-off.ts'
 import { ChannelReset, putResetByStart } from './channel-reset.ts'
 import { ChannelRun } from './channel-run.ts'
@@ -15,7 +16,6 @@ import type { ChannelRunner, RunningChannel, SupervisorObserver } from './ports.
 import { type ProgramCourse, ProgramSteps } from './program-steps.ts'
 import { type Next, Rounds, sooner } from './rounds.ts'
 import { isCalledOff } from './start-watch.ts'
-import type { Turns } from './turns.ts'
 
 /** What the workers of channels share. */
 export type ChannelPorts = {
@@ -230,7 +230,13 @@ export class ChannelWorker {
   async #start(channel: Channel, operation: Operation | undefined, signal: AbortSignal): Promise<void> {
     const unwanted = new AbortController()
     const ended = new AbortController()
-    const watching = isCalledOff(this.#ports.ledger, this.#rounds.bell, channel.id, ended.signal).then(
+    const watching = isCalledOff(
+      this.#ports.ledger,
+      this.#rounds.bell,
+      this.#ports.clock,
+      channel.id,
+      ended.signal,
+    ).then(
       (isOff) => isOff && unwanted.abort(new AppError('STOPPED', 'The channel is not wanted any more.')),
       (error: unknown) => this.#complain('channel', error),
     )

@@ -5,8 +5,8 @@ import type { Committed, EntityQuery, PageOf, Repository } from '../domain/repos
 import type { Clock } from '../lib/clock.ts'
 import { AppError, type ErrorCode } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import { Turns } from '../lib/turns.ts'
 import { Outage } from './outage.ts'
-import { Turns } from './turns.ts'
 
 /** Far fewer than the store lets wait, so that a thousand channels leave room for the API. */
 const CALLS_AT_ONCE = 16

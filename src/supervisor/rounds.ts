@@ -1,5 +1,5 @@
+import { Bell } from '../lib/bell.ts'
 import type { Clock } from '../lib/clock.ts'
-import { Bell } from './bell.ts'
 
 /** When to look again: at once, when woken, or after a time if not woken before. */
 export type Next = 'again' | 'woken' | { readonly afterMs: number }
@@ -26,13 +26,14 @@ export function sooner(a: Next, b: Next): Next {
 /** Goes through a task's rounds, one after the other, whenever it is woken: what wakes it during a round has another one follow. */
 export class Rounds {
   readonly #task: RoundTask
-  readonly #bell: Bell
+  readonly #clock: Clock
+  readonly #bell = new Bell()
   readonly #ended = new AbortController()
   #running: Promise<void> | undefined
 
   constructor(task: RoundTask, clock: Clock) {
     this.#task = task
-    this.#bell = new Bell(clock)
+    this.#clock = clock
   }
 
   get bell(): Bell {
@@ -60,7 +61,7 @@ export class Rounds {
       if (next === 'again' && ++steps < MOST_STEPS) continue
       steps = 0
       const limitMs = next === 'woken' ? undefined : next === 'again' ? REST_MS : next.afterMs
-      await this.#bell.wait(heard, limitMs, signal)
+      await this.#bell.wait(heard, this.#clock, limitMs, signal)
     }
   }
 

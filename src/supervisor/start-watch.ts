@@ -1,4 +1,5 @@
-import type { Bell } from './bell.ts'
+import type { Bell } from '../lib/bell.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { Ledger } from './ledger.ts'
 import { isStoreDown } from './outage.ts'
 
@@ -8,7 +9,13 @@ const REREAD_MS = 10_000
  * Looks, while a channel is being started, whether it is still wanted: gives true as soon as it isn't, false when the signal
  * aborts. Where that can't be read the start goes on. @throws AppError where the channel in the store is damaged
  */
-export async function isCalledOff(ledger: Ledger, bell: Bell, channelId: string, ended: AbortSignal): Promise<boolean> {
+export async function isCalledOff(
+  ledger: Ledger,
+  bell: Bell,
+  clock: Clock,
+  channelId: string,
+  ended: AbortSignal,
+): Promise<boolean> {
   while (!ended.aborted) {
     const heard = bell.rings
     const isUnknown = await ledger.find('channel', channelId).then(
@@ -19,7 +26,7 @@ export async function isCalledOff(ledger: Ledger, bell: Bell, channelId: string,
       },
     )
     if (isUnknown === undefined) return true
-    await bell.wait(heard, isUnknown ? REREAD_MS : undefined, ended)
+    await bell.wait(heard, clock, isUnknown ? REREAD_MS : undefined, ended)
   }
   return false
 }

@@ -6,6 +6,7 @@ import type { StreamingEndpoint } from '../domain/streaming-endpoint.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import { Turns } from '../lib/turns.ts'
 import { BackOff } from './back-off.ts'
 import { type ChannelPorts, ChannelWorker } from './channel-worker.ts'
 import { type EndpointPorts, EndpointWorker } from './endpoint-worker.ts'
@@ -15,7 +16,6 @@ import { OperationSweep } from './operation-sweep.ts'
 import { isStoreDown } from './outage.ts'
 import type { ChangeSource, ChannelIndex, ChannelRunner, EndpointRunner, SupervisorObserver } from './ports.ts'
 import { type Next, Rounds } from './rounds.ts'
-import { Turns } from './turns.ts'
 
 /** What the supervisor is wired to. */
 export type SupervisorPorts = {

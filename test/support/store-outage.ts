@@ -14,6 +14,14 @@ export type Outage = {
 
 type Stay = { readonly dataDir: string; readonly seconds: number }
 
+/** Counters that stay 0 as long as a stream loses nothing. */
+const LOSSES = [
+  'headend_ingest_dropped_frames_total',
+  'headend_segmenter_gaps_total',
+  'headend_segmenter_discontinuities_total',
+  'headend_segmenter_non_independent_cuts_total',
+]
+
 /** Where the media that is listed ends, by the encoder's clock: without a gap, the time of the first segment and all durations. */
 function endOf({ segments }: MediaPlaylist): number {
   const durationMs = segments.reduce((sum, { duration }) => sum + duration * 1_000, 0)
@@ -67,6 +75,12 @@ export async function watchOutage(outage: Outage, { dataDir, seconds }: Stay): P
       (listed) => endOf(listed) > Date.now() - 6_000,
     )
     expect(segments.filter(({ gap }) => gap)).toEqual([])
+    const metrics = await headend.metrics()
+    for (const name of LOSSES) {
+      expect(metrics).toContain(`# HELP ${name} `)
+      const series = metrics.split('\n').filter((line) => line.startsWith(`${name}{`) && line.includes('channel="one"'))
+      expect(series.filter((line) => !line.endsWith(' 0'))).toEqual([])
+    }
     expect(new Set(segments.map(({ discontinuitySequence }) => discontinuitySequence)).size).toBe(1)
     await until(
       'the event of the outage',

@@ -12,7 +12,6 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { CallSlots } from '../../../src/storage/call-slots.ts'
 import { storageError } from '../../../src/storage/file-errors.ts'
 import { FilesystemStorage } from '../../../src/storage/filesystem-storage.ts'
 import { MediaStorage } from '../../../src/storage/media-storage.ts'
@@ -116,27 +115,6 @@ describe('a storage that fails', () => {
 })
 
 describe('what is under way at once', () => {
-  it('is bounded: the rest waits in order, and past that is turned away', async () => {
-    const slots = new CallSlots(1, 2)
-    const order: string[] = []
-    const first = await slots.take(undefined)
-    const abort = new AbortController()
-    const second = slots.take(abort.signal)
-    const third = slots.run(undefined, async () => void order.push('third'))
-    await expect(slots.take(undefined)).rejects.toEqual(refused('STORAGE_BUSY'))
-    abort.abort(new Error('gone'))
-    await expect(second).rejects.toThrow('gone')
-    expect(order).toEqual([])
-    first()
-    first()
-    await third
-    expect(order).toEqual(['third'])
-    const again = await slots.take(undefined)
-    const waiting = slots.take(undefined)
-    again()
-    ;(await waiting)()
-  })
-
   it('leaves the disk the room that others need', async () => {
     const careful = new FilesystemStorage(root(), ['careful'], { minFreeBytes: Number.MAX_SAFE_INTEGER })
     await expect(careful.put('a', bytesOf('x'))).rejects.toEqual(refused('STORAGE_FULL'))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Turns } from '../../../src/supervisor/turns.ts'
+import { Turns } from '../../../src/lib/turns.ts'
 
 function task(log: string[], name: string) {
   const end = Promise.withResolvers<void>()
@@ -47,5 +47,43 @@ describe('turns', () => {
     first.end()
     await Promise.all([running, last])
     expect(log).toEqual(['first', 'last'])
+  })
+
+  it('are refused where so many wait already, and given back once', async () => {
+    const log: string[] = []
+    const turns = new Turns(1, { maxWaiting: 2, refusal: () => new Error('too many') })
+    const first = await turns.take()
+    const leaving = new AbortController()
+    const second = turns.take({ signal: leaving.signal })
+    const third = turns.run(async () => void log.push('third'))
+    await expect(turns.take()).rejects.toThrow('too many')
+    leaving.abort(new Error('gone'))
+    await expect(second).rejects.toThrow('gone')
+    expect(log).toEqual([])
+    first()
+    first()
+    await third
+    expect(log).toEqual(['third'])
+    const again = await turns.take()
+    const waiting = turns.take()
+    again()
+    ;(await waiting)()
+  })
+
+  it('come in the order in which they were asked for, also when one fails', async () => {
+    const turns = new Turns(2)
+    const begun: number[] = []
+    const works = Array.from({ length: 5 }, () => Promise.withResolvers<void>())
+    const runs = works.map((work, index) =>
+      turns.run(() => {
+        begun.push(index)
+        return work.promise
+      }),
+    )
+    works[1]?.reject(new Error('failed'))
+    await expect(runs[1]).rejects.toThrow('failed')
+    for (const work of works) work.resolve()
+    await Promise.allSettled(runs)
+    expect(begun).toEqual([0, 1, 2, 3, 4])
   })
 })
