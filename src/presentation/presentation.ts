@@ -1,27 +1,17 @@
-import { AppError } from '../lib/errors.ts'
 import { DiscontinuityHistory } from './discontinuity-history.ts'
+import { isCounter, isDuration, refuse } from './log-order.ts'
 import { type FragmentRecord, OpenSegment } from './open-segment.ts'
-import {
-  type LogRecord,
-  PRESENTATION_TIMESCALE,
-  type PresentationHeader,
-  type RecordOf,
-  type Track,
-} from './records.ts'
+import { RecentSegments } from './recent-segments.ts'
+import type { LogRecord, PresentationHeader, RecordOf, Track } from './records.ts'
 import { replayRecords } from './replay.ts'
 import { type MediaCell, SegmentIndex } from './segment-index.ts'
+import { type Span, SpanTable } from './span-table.ts'
 import { TrackRegistry } from './track-registry.ts'
 import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from './view.ts'
 
-/** HLS2 §B: parts are listed in the last three target durations of a playlist. */
-const PARTS_KEPT_TARGETS = 3
+const AFTER_END: ReadonlySet<LogRecord['type']> = new Set(['evicted', 'marker', 'span', 'lost', 'archived'])
 
 type RowRecord = RecordOf<'segment-opened'> | RecordOf<'gap'>
-type RecentSegment = {
-  readonly sequence: number
-  readonly endTicks: number
-  readonly fragments: readonly FragmentRecord[]
-}
 
 /**
  * The presentation that a log's records describe: the reducer that the log's writer and every replica run. It holds no
@@ -32,29 +22,45 @@ export class Presentation implements PresentationView {
   readonly #index = new SegmentIndex()
   readonly #tracks = new TrackRegistry()
   readonly #discontinuities = new DiscontinuityHistory()
-  readonly #recent: RecentSegment[] = []
+  readonly #recent: RecentSegments
   /** Start of each rendition's newest closed media. */
   readonly #lastStartSeconds: number[] = []
   #lastRowTicks = Number.NEGATIVE_INFINITY
   #open: OpenSegment | undefined
+  readonly #spans = new SpanTable()
   #ended = false
+  #archived = false
   /** Whether the log has said where its numbers begin. */
   #isNumbered = false
 
   constructor(header: PresentationHeader) {
     this.header = header
+    this.#recent = new RecentSegments(header.targetDurationMs)
   }
 
   /** A function of the state, so that replicas agree on it however they came by the state. */
   get version(): number {
     const { firstSequence, endSequence } = this.#index
     const discontinuitySequence = this.#discontinuities.current ?? 0
-    const changes = this.header.rewindChanges ?? 0
-    return this.#tracks.size + firstSequence + endSequence + discontinuitySequence + changes + (this.#ended ? 1 : 0)
+    const changes = (this.header.rewindChanges ?? 0) + (this.header.losses ?? 0)
+    const moved = this.#tracks.size + firstSequence + endSequence + discontinuitySequence
+    return moved + changes + (this.#ended ? 1 : 0) + (this.#archived ? 1 : 0)
   }
 
   get ended(): boolean {
     return this.#ended
+  }
+
+  get archived(): boolean {
+    return this.#archived
+  }
+
+  get spans(): readonly Span[] {
+    return this.#spans.all
+  }
+
+  span(sequence: number): Span | undefined {
+    return this.#spans.find(sequence)
   }
 
   get renditions(): readonly Rendition[] {
@@ -117,14 +123,13 @@ export class Presentation implements PresentationView {
    */
   parts(renditionIndex: number, sequence: number): readonly FragmentRecord[] | undefined {
     const isOpen = this.#open?.sequence === sequence
-    const fragments = isOpen ? this.#open?.fragments : this.#recentFragments(sequence)
+    const fragments = isOpen ? this.#open?.fragments : this.#recent.fragments(sequence)
     return fragments?.filter(({ track }) => this.#tracks.find(track)?.renditionIndex === renditionIndex)
   }
 
   /** Applies one record; throws `INTERNAL`, leaving the state as it was, if it breaks the log's order (a writer's bug). */
   apply(record: LogRecord): void {
-    const isAllowedAfterEnd = record.type === 'evicted' || record.type === 'marker'
-    if (this.#ended && !isAllowedAfterEnd) refuse(record, 'the presentation has ended')
+    if (this.#ended && !AFTER_END.has(record.type)) refuse(record, 'the presentation has ended')
     switch (record.type) {
       case 'opened':
         this.#applyOpened(record)
@@ -152,6 +157,16 @@ export class Presentation implements PresentationView {
         break
       case 'rewind-changed':
         this.#applyRewindChanged(record)
+        break
+      case 'span':
+        this.#applySpan(record)
+        break
+      case 'lost':
+        this.#applyLost(record)
+        break
+      case 'archived':
+        if (!this.#ended) refuse(record, 'the presentation has not ended')
+        this.#archived = true
         break
       case 'ended':
         if (this.#open) refuse(record, `segment ${this.#open.sequence} is open`)
@@ -203,7 +218,7 @@ export class Presentation implements PresentationView {
     const { sequence, startTicks, discontinuitySequence, wallMs, fragments } = open
     const gap = fragments.length === 0
     this.#open = undefined
-    if (!gap) this.#recent.push({ sequence, endTicks: startTicks + durationTicks, fragments })
+    if (!gap) this.#recent.add({ sequence, endTicks: startTicks + durationTicks, fragments })
     this.#appendRow({ discontinuitySequence, startTicks, durationTicks, wallMs, gap }, open.cells)
   }
 
@@ -233,9 +248,29 @@ export class Presentation implements PresentationView {
     if (!this.#isNumbered) this.#index.startAt(firstSequence)
     this.#isNumbered = true
     this.#index.trim(firstSequence)
+    this.#spans.trim(firstSequence)
     const first = this.#index.row(firstSequence)
     this.#discontinuities.trim(first?.discontinuitySequence ?? Number.POSITIVE_INFINITY)
-    while (this.#recent[0] && this.#recent[0].sequence < firstSequence) this.#recent.shift()
+    this.#recent.forget((sequence) => sequence < firstSequence)
+  }
+
+  #applySpan(record: RecordOf<'span'>): void {
+    const { firstSequence, endSequence } = record
+    const isBehind = firstSequence < Math.max(this.firstSequence, this.#spans.endSequence ?? 0)
+    if (isBehind || !this.#areRows(record)) refuse(record, 'it is not a run of segments behind the last span')
+    this.#spans.add({ firstSequence, endSequence })
+  }
+
+  #applyLost(record: RecordOf<'lost'>): void {
+    if (!this.#areRows(record)) refuse(record, 'it is not a run of segments')
+    const { firstSequence, endSequence } = record
+    for (let sequence = firstSequence; sequence < endSequence; sequence++) this.#index.empty(sequence)
+    this.#recent.forget((sequence) => sequence >= firstSequence && sequence < endSequence)
+    this.header = { ...this.header, losses: (this.header.losses ?? 0) + 1 }
+  }
+
+  #areRows({ firstSequence, endSequence }: Span): boolean {
+    return firstSequence >= this.firstSequence && firstSequence < endSequence && endSequence <= this.endSequence
   }
 
   #applyRewindChanged(record: RecordOf<'rewind-changed'>): void {
@@ -271,13 +306,7 @@ export class Presentation implements PresentationView {
       const timescale = this.#tracks.timescales(index)[cell?.trackOrdinal ?? -1]
       if (cell && timescale !== undefined) this.#lastStartSeconds[index] = cell.startTicks / timescale
     }
-    const keptTicks = (this.header.targetDurationMs / 1_000) * PRESENTATION_TIMESCALE * PARTS_KEPT_TARGETS
-    const keptFromTicks = startTicks + durationTicks - keptTicks
-    while (this.#recent[0] && this.#recent[0].endTicks <= keptFromTicks) this.#recent.shift()
-  }
-
-  #recentFragments(sequence: number): readonly FragmentRecord[] | undefined {
-    return this.#recent.find((segment) => segment.sequence === sequence)?.fragments
+    this.#recent.movedTo(startTicks + durationTicks)
   }
 
   /** Records which bring a fresh presentation with this header to an equal view; read them before the next record. */
@@ -286,23 +315,10 @@ export class Presentation implements PresentationView {
       view: this,
       tracks: this.#tracks.tracks(),
       discontinuities: this.#discontinuities,
+      spans: this.#spans.all,
       open: this.#open,
       isNumbered: this.#isNumbered,
-      recentFragments: (sequence) => this.#recentFragments(sequence),
+      recentFragments: (sequence) => this.#recent.fragments(sequence),
     })
   }
-}
-
-function isDuration(value: number): boolean {
-  return value >= 0 && value < Number.POSITIVE_INFINITY
-}
-
-function isCounter(value: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
-}
-
-function refuse(record: LogRecord, rule: string): never {
-  throw new AppError('INTERNAL', `Record ${record.type} breaks the log's order: ${rule}.`, {
-    details: { record: record.type },
-  })
 }

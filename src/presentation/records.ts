@@ -39,6 +39,8 @@ export type PresentationHeader = {
   readonly rewindWindowMs?: number
   /** How often the rewind window was changed so far; absent = never. */
   readonly rewindChanges?: number
+  /** How often segments were lost so far; absent = never. */
+  readonly losses?: number
   /** How much is kept at all; absent = everything, `evicted` never comes, and a playlist may say that it only grows. */
   readonly archiveWindowMs?: number
 }
@@ -96,8 +98,14 @@ export type LogRecord =
   | { readonly type: 'rewind-changed'; readonly rewindWindowMs: number }
   /** Everything before this sequence number is no longer kept. */
   | { readonly type: 'evicted'; readonly firstSequence: number }
+  /** These segments lie in storage, one file for each track (`src/archive`); `endSequence` is the first one that doesn't. */
+  | { readonly type: 'span'; readonly firstSequence: number; readonly endSequence: number }
+  /** The media of these segments is nowhere any more, because it could not be written: they are gaps. */
+  | { readonly type: 'lost'; readonly firstSequence: number; readonly endSequence: number }
   /** The program stopped: ENDLIST on the same window and timeline. */
   | { readonly type: 'ended' }
+  /** Nobody plays the live window any more: all that is kept is listed, as on-demand. */
+  | { readonly type: 'archived' }
 
 /** The records of one type. */
 export type RecordOf<T extends LogRecord['type']> = Extract<LogRecord, { readonly type: T }>

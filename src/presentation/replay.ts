@@ -1,6 +1,7 @@
 import type { DiscontinuityHistory } from './discontinuity-history.ts'
 import type { FragmentRecord, OpenSegment } from './open-segment.ts'
 import type { LogRecord, Track } from './records.ts'
+import type { Span } from './span-table.ts'
 import type { PresentationView, SegmentRow } from './view.ts'
 
 /** The state of a presentation, as far as a replica has to be told. */
@@ -8,6 +9,7 @@ export type ReplaySource = {
   readonly view: PresentationView
   readonly tracks: Iterable<Track>
   readonly discontinuities: DiscontinuityHistory
+  readonly spans: readonly Span[]
   readonly open: OpenSegment | undefined
   /** Whether the log has said where its numbers begin. */
   readonly isNumbered: boolean
@@ -37,7 +39,9 @@ export function* replayRecords(source: ReplaySource): Iterable<LogRecord> {
     yield { type: 'segment-opened', sequence, discontinuitySequence, startTicks, wallMs }
     yield* fragments
   }
+  for (const span of source.spans) yield { type: 'span', ...span }
   if (view.ended) yield { type: 'ended' }
+  if (view.archived) yield { type: 'archived' }
 }
 
 /** What a replica must know of segments that are gone: where the numbers begin, and the oldest stretch of timeline. */

@@ -132,6 +132,20 @@ export class SegmentIndex {
     this.#origin += whole * BLOCK_ROWS
   }
 
+  /** Nothing is left of the media in a row; it becomes a gap. */
+  empty(sequence: number): void {
+    if (!this.#holds(sequence)) return
+    const at = sequence - this.#origin
+    const blockIndex = at >> BLOCK_SHIFT
+    const slot = at & BLOCK_MASK
+    const block = this.#rows[blockIndex] as RowBlock
+    block.gap[slot] = 1
+    for (const column of this.#media) {
+      const media = column[blockIndex]
+      if (media !== undefined) media.flags[slot] = 0
+    }
+  }
+
   row(sequence: number): SegmentRow | undefined {
     if (!this.#holds(sequence)) return undefined
     const at = sequence - this.#origin

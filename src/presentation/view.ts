@@ -1,4 +1,5 @@
 import type { PresentationHeader, Track } from './records.ts'
+import type { Span } from './span-table.ts'
 
 /** A closed segment (or gap) of the presentation. */
 export type SegmentRow = {
@@ -43,6 +44,8 @@ export type PresentationView = {
   /** Grows with every record that changes what a manifest may say. */
   readonly version: number
   readonly ended: boolean
+  /** It ended a while ago: all that is kept is listed, as on-demand. */
+  readonly archived: boolean
   readonly renditions: readonly Rendition[]
   readonly firstSequence: number
   readonly endSequence: number
@@ -55,6 +58,8 @@ export type PresentationView = {
    * by now; `undefined` when no closed segment of it is there.
    */
   discontinuityStartTicks(discontinuitySequence: number): number | undefined
+  /** The run of segments in storage that this one is part of; `undefined`: it is in memory, or on its way to storage. */
+  span(sequence: number): Span | undefined
   /** The closed segment in which this rendition's media starts at exactly `startTicks` (the track's timescale). */
   findSegment(renditionIndex: number, startTicks: number): RenditionSegment | undefined
 }
