@@ -1,6 +1,7 @@
 import { Scope } from '../src/lib/scope.ts'
 import { formatReport, isWithinBudget, type LoadContext, type LoadReport, reportJson } from './load-report.ts'
 import { describeMachine } from './machine.ts'
+import { runManifests } from './manifests.ts'
 import { type LoadOptions, type LoadTest, parseOptions, USAGE, UsageError } from './options.ts'
 import { runRtmpIngest } from './rtmp-ingest.ts'
 import { runTranscode } from './transcode.ts'
@@ -10,6 +11,7 @@ import { runTranscode } from './transcode.ts'
 const tests: Readonly<Record<LoadTest, (context: LoadContext) => Promise<LoadReport>>> = {
   'rtmp-ingest': runRtmpIngest,
   transcode: runTranscode,
+  manifests: runManifests,
 }
 
 async function run(options: LoadOptions): Promise<number> {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export type LoadTest = 'rtmp-ingest' | 'transcode'
+export type LoadTest = 'rtmp-ingest' | 'transcode' | 'manifests'
 
 /** What was asked for on the command line. */
 export type LoadOptions = {
@@ -22,7 +22,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-export const USAGE = `node load-tests/main.ts rtmp-ingest|transcode [options]
+export const USAGE = `node load-tests/main.ts rtmp-ingest|transcode|manifests [options]
   --quick            a few seconds, one round, no verdict
   --rounds N         rounds of each side (5)
   --seconds N        length of a measurement (60 for rtmp-ingest at 30 streams, else 30)
@@ -44,8 +44,8 @@ function positive(text: string, name: keyof typeof LIMITS): number {
 export function parseOptions(args: readonly string[]): LoadOptions {
   const { values, positionals } = parse(args)
   const test = positionals[0]
-  if ((test !== 'rtmp-ingest' && test !== 'transcode') || positionals.length > 1) {
-    throw new UsageError('name one load test: rtmp-ingest or transcode')
+  if ((test !== 'rtmp-ingest' && test !== 'transcode' && test !== 'manifests') || positionals.length > 1) {
+    throw new UsageError('name one load test: rtmp-ingest, transcode or manifests')
   }
   const isQuick = values.quick ?? false
   const usual = test === 'rtmp-ingest' ? { seconds: '60', streams: '1,10,30' } : { seconds: '30', streams: '1' }

@@ -16,6 +16,7 @@ import { openControlPlane } from './roles/control-plane.ts'
 import { DataDir } from './roles/data-dir.ts'
 import { DEMO_FONT, DemoPublisher } from './roles/demo-publisher.ts'
 import type { House } from './roles/house.ts'
+import { type NodeArchive, openNodeArchive } from './roles/node-archive.ts'
 import { openNodeChannels } from './roles/node-channels.ts'
 import { OriginPool } from './roles/origin-pool.ts'
 import { type Quickstart, quickstartOf, removeQuickstart, writeQuickstart } from './roles/quickstart.ts'
@@ -64,12 +65,14 @@ async function start(config: Config, logger: Logger, options: AppOptions, scope:
   signal?.throwIfAborted()
   const control = await openControlPlane({ config, clock, logger, metrics, dataDir, demo }, scope)
   signal?.throwIfAborted()
-  const origins = await startOrigins(house, scope)
+  const archive = await openNodeArchive(house, control, scope)
   signal?.throwIfAborted()
-  const channels = await openNodeChannels(house, control, origins, scope)
+  const origins = await startOrigins(house, archive, scope)
+  signal?.throwIfAborted()
+  const channels = await openNodeChannels(house, control, archive, origins, scope)
   // Known when the doors are open, which is before anybody can ask.
   let ports: MediaPorts = { streaming: origins.port, rtmp: 0, rtmps: undefined }
-  const listener = buildControlListener(house, control, channels, origins, () => ports, scope)
+  const listener = buildControlListener(house, control, archive, channels, origins, () => ports, scope)
   releaseSpareMemory()
   const doors = scope.own('doors', new Group())
   const rtmp = await openRtmpDoor(house, channels.gate, doors, false)
@@ -105,9 +108,9 @@ async function openHouse(config: Config, logger: Logger, version: string, scope:
   return { config, clock, logger, metrics, memory, pool: new BufferPool(), directory, dataDir, tls, ffmpeg, version }
 }
 
-async function startOrigins(house: House, scope: Scope): Promise<OriginPool> {
+async function startOrigins(house: House, { librarian, media }: NodeArchive, scope: Scope): Promise<OriginPool> {
   const { config, directory, metrics, logger, tls } = house
-  const { origin, listen, logLevel } = config
+  const { archive, origin, listen, logLevel, storage } = config
   const pool = new OriginPool(
     {
       ...listen.streaming,
@@ -116,8 +119,14 @@ async function startOrigins(house: House, scope: Scope): Promise<OriginPool> {
       manifestCacheBytes: origin.manifestCacheSize,
       maxInFlightBytes: origin.maxInFlightBytes,
       logLevel,
+      media: {
+        directory: media.directory,
+        allowPrivateEndpoints: storage.allowPrivateEndpoints,
+        allowServerCredentials: storage.allowServerCredentials,
+        cacheBytes: archive.readCache,
+      },
     },
-    { directory, metrics: metrics.origin, clock, logger, tls: tls && (() => tls.current) },
+    { directory, desk: librarian, metrics: metrics.origin, clock, logger, tls: tls && (() => tls.current) },
   )
   scope.own('origin threads', pool)
   await pool.start()

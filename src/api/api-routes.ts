@@ -14,14 +14,22 @@ import type { LocatorDeps } from './resources/locator-deps.ts'
 import { locatorRoutes } from './resources/locators.ts'
 import { operationRoutes } from './resources/operations.ts'
 import { programRoutes } from './resources/programs.ts'
-import { storageAccountRoutes } from './resources/storage-accounts.ts'
-import type { StorageDeps } from './resources/storage-deps.ts'
+import { type StorageAccountDeps, storageAccountRoutes } from './resources/storage-accounts.ts'
+import type { StorageDeps, StorageKeyDeps } from './resources/storage-deps.ts'
 import { streamingEndpointRoutes } from './resources/streaming-endpoints.ts'
 import type { SubscriptionDeps } from './resources/subscription-view.ts'
+import { type UsageDeps, usageRoutes } from './resources/usage.ts'
 import type { Route } from './rest/route.ts'
 
 /** What the routes need, all together. */
-export type ApiDeps = ChannelDeps & StorageDeps & LocatorDeps & SubscriptionDeps & RecordDeps & { readonly auth: Auth }
+export type ApiDeps = ChannelDeps &
+  StorageAccountDeps &
+  UsageDeps &
+  StorageDeps &
+  StorageKeyDeps &
+  LocatorDeps &
+  SubscriptionDeps &
+  RecordDeps & { readonly auth: Auth }
 
 /** Every route under `/v1`: what the router serves, the OpenAPI document describes, and the authorisation matrix goes through. */
 export function apiRoutes(deps: ApiDeps): Route[] {
@@ -33,6 +41,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...channelRoutes(deps),
     ...programRoutes(deps),
     ...storageAccountRoutes(deps),
+    ...usageRoutes(deps),
     ...assetRoutes(deps),
     ...assetFileRoutes(deps),
     ...locatorRoutes(deps),

@@ -1,4 +1,8 @@
 import type { Clock } from '../lib/clock.ts'
+import type { InputName } from './ports.ts'
+
+/** Whose clock a session's milliseconds are of. */
+export type ClockSource = InputName | 'slate'
 
 /** A session whose shared offset puts it this near to now publishes from the same clock as the others. */
 const SHARED_CLOCK_MS = 3_000
@@ -12,8 +16,8 @@ export class ChannelTimeline {
   readonly #clock: Clock
   #highWaterMs: number
   #filledUntilMs = 0
-  /** From a session's milliseconds to the epoch's. */
-  #offsetMs: number | undefined
+  /** From a session's milliseconds to the epoch's: each input is an encoder with a clock of its own. */
+  readonly #offsetMs = new Map<ClockSource, number>()
   /** From the monotonic clock to the epoch. */
   #epochMs: number
 
@@ -54,19 +58,30 @@ export class ChannelTimeline {
 
   /** No layer is left: the next session anchors anew, on the wall clock. */
   release(): void {
-    this.#offsetMs = undefined
+    this.#offsetMs.clear()
+  }
+
+  /** How far ahead of now a session would have to begin at least, in ms; negative where the media ends before now. */
+  get leadMs(): number {
+    return this.#highWaterMs + ONE_FRAME_MS - this.nowMs()
   }
 
   /**
-   * The offset from a session's milliseconds to the epoch's: the one that the other layers share where that puts the session
-   * near now, else max(now, high-water mark + one frame). `leftOffsetMs`: what the session had before its clock jumped.
+   * The offset from a session's milliseconds to the epoch's: the one that the input's other layers share where that puts the
+   * session near now, else max(when it arrived, high-water mark + one frame). `leftOffsetMs`: what the session had before its
+   * clock jumped.
    */
-  anchor(sessionMs: number, leftOffsetMs: number | undefined): number {
-    const sharedMs = this.#offsetMs === leftOffsetMs ? undefined : this.#offsetMs
+  anchor(
+    sessionMs: number,
+    leftOffsetMs: number | undefined,
+    { input = 'primary', ageMs = 0 }: { readonly input?: ClockSource; readonly ageMs?: number } = {},
+  ): number {
+    const knownMs = this.#offsetMs.get(input)
+    const sharedMs = knownMs === leftOffsetMs ? undefined : knownMs
     if (sharedMs === undefined) this.#epochMs = this.#clock.now() - this.#clock.monotonicMs()
     else if (Math.abs(sessionMs + sharedMs - this.nowMs()) < SHARED_CLOCK_MS) return sharedMs
-    const offsetMs = Math.ceil(Math.max(this.nowMs(), this.#highWaterMs + ONE_FRAME_MS) - sessionMs)
-    if (sharedMs === undefined) this.#offsetMs = offsetMs
+    const offsetMs = Math.ceil(Math.max(this.nowMs() - ageMs, this.#highWaterMs + ONE_FRAME_MS) - sessionMs)
+    if (sharedMs === undefined) this.#offsetMs.set(input, offsetMs)
     return offsetMs
   }
 }

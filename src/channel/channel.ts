@@ -3,13 +3,23 @@ import type { Logger } from '../lib/logger.ts'
 import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import { ChannelTimeline } from './channel-timeline.ts'
 import type { CutRuleOptions } from './cut-rule.ts'
-import { Layer } from './layer.ts'
+import type { Layer } from './layer.ts'
 import { NumberKeeper } from './number-keeper.ts'
 import { PassThrough } from './pass-through.ts'
-import type { Admission, ChannelObserver, NumberStore, Publisher, Transcoder, TranscoderOutput } from './ports.ts'
+import type {
+  Admission,
+  ChannelObserver,
+  NumberStore,
+  Publisher,
+  SlateMaker,
+  Transcoder,
+  TranscoderOutput,
+} from './ports.ts'
 import type { SegmenterNumbers } from './record-writer.ts'
+import { ChannelInputs } from './redundancy/channel-inputs.ts'
 import type { LogEntry } from './segment-assembly.ts'
 import { Segmenter } from './segmenter.ts'
+import { ChannelSlate } from './slate/channel-slate.ts'
 import { Tap } from './tap.ts'
 import { Transcoded } from './transcoded.ts'
 
@@ -25,6 +35,10 @@ export type ChannelOptions = {
   readonly takeover: 'refuse' | 'replace'
   /** How long the presentation is kept moving with gaps while the input is away. */
   readonly reconnectGraceMs: number
+  /** How long the primary input has to be well before it is returned to from the secondary. */
+  readonly returnAfterMs: number
+  /** After so long without input a slate, of a picture of that name, fills the presentation; absent: gaps do. */
+  readonly slate: { readonly afterMs: number; readonly picture: string } | undefined
   readonly maxLayers: number
 }
 
@@ -42,7 +56,12 @@ export type ChannelPorts = {
   readonly emit: (entry: LogEntry) => void
   /** Needed for `encoding: standard`. */
   readonly transcoder?: (output: TranscoderOutput) => Transcoder
+  /** Needed for a slate. */
+  readonly slate?: SlateMaker
 }
+
+/** What may change while it runs. */
+export type ChannelChanges = Pick<ChannelOptions, 'takeover' | 'reconnectGraceMs' | 'returnAfterMs' | 'slate'>
 
 const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
 const TICK_MS = 250
@@ -64,9 +83,10 @@ export class Channel {
   readonly #segmenter: Segmenter
   readonly #numbers: NumberKeeper
   readonly #output: PassThrough | Transcoded
-  readonly #layers = new Map<string, Layer>()
+  readonly #inputs: ChannelInputs
   readonly #taps = new Set<Tap>()
   readonly #tracks = new Map<number, Track>()
+  readonly #slate: ChannelSlate | undefined
   readonly #timer: Timer
   #lastMediaMs: number | undefined
   #isAway = true
@@ -94,12 +114,15 @@ export class Channel {
       this.#numbers.initial,
     )
     this.#output = this.#createOutput()
+    this.#inputs = this.#createInputs()
+    const { clock, observer, slate } = ports
+    this.#slate = slate && new ChannelSlate({ clock, observer, make: slate, inputs: this.#inputs })
     this.#timer = ports.clock.every(TICK_MS, () => this.#tick())
   }
 
   /** Layers that are being published now. */
   get layers(): readonly string[] {
-    return [...this.#layers.keys()]
+    return this.#inputs.published
   }
 
   /** The numbers of what comes next; the object changes. */
@@ -108,8 +131,11 @@ export class Channel {
   }
 
   /** Takes over what may change while it runs. */
-  update(changes: Pick<ChannelOptions, 'takeover' | 'reconnectGraceMs'>): void {
+  update(changes: ChannelChanges): void {
+    const { slate } = this.#options
     this.#options = { ...this.#options, ...changes }
+    if (changes.slate === undefined) this.#slate?.hide()
+    else if (changes.slate.picture !== slate?.picture) this.#slate?.forget()
   }
 
   /** Lets a publisher in, or says why not. With `takeover: replace` the one before is gone when this resolves. */
@@ -118,28 +144,38 @@ export class Channel {
     if (this.#options.encoding === 'standard' && publisher.layer !== 'default') {
       return refuse('invalid-name', 'This channel makes its own ladder: publish one stream, without a layer name.')
     }
-    const busy = this.#layers.get(publisher.layer)
+    const { layer, input } = publisher
+    const busy = this.#inputs.find(layer)?.publisherOf(input)
     if (busy && this.#options.takeover === 'refuse') {
       return refuse('busy', 'Another encoder is publishing to this input.')
     }
     if (busy) {
-      await busy.publisher.end('replaced')
-      busy.end('replaced')
+      await busy.end('replaced')
+      this.#inputs.find(layer)?.leave(busy, 'replaced')
     }
     await this.#output.settled()
     if (this.#stopped) return refuse('not-running', 'The channel is not running.')
     // Two may have waited side by side: the first one back has it.
-    if (this.#layers.has(publisher.layer)) return refuse('busy', 'Another encoder was faster.')
-    if (this.#layers.size >= this.#options.maxLayers)
+    const known = this.#inputs.find(layer)
+    if (known?.publisherOf(input)) return refuse('busy', 'Another encoder was faster.')
+    if (!known && this.#inputs.size >= this.#options.maxLayers)
       return refuse('busy', 'The channel has no room for another layer.')
-    const layer = new Layer(publisher, this.#output, {
-      clock: this.#ports.clock,
-      channelTimeline: this.#timeline,
-      observer: this.#ports.observer,
+    const inputs = known ?? this.#inputs.open(layer, input)
+    return { accepted: true, sink: inputs.join(publisher) }
+  }
+
+  #createInputs(): ChannelInputs {
+    const { clock, observer, done = () => undefined } = this.#ports
+    return new ChannelInputs({
+      clock,
+      observer,
+      done,
+      timeline: this.#timeline,
+      output: this.#output,
+      keyFrameIntervalMs: this.#options.keyFrameIntervalMs,
+      returnAfterMs: () => this.#options.returnAfterMs,
+      lost: (reason) => this.#inputLost(reason),
     })
-    this.#layers.set(publisher.layer, layer)
-    this.#ports.observer.sessionStarted(publisher.layer)
-    return { accepted: true, sink: layer }
   }
 
   /** Tracks that the presentation has announced so far, in order. */
@@ -162,9 +198,8 @@ export class Channel {
 
   async #stop(reason: string): Promise<void> {
     this.#timer.cancel()
-    const layers = [...this.#layers.values()]
-    await Promise.allSettled(layers.map((layer) => layer.publisher.end(reason)))
-    for (const layer of layers) layer.end(reason)
+    this.#slate?.hide()
+    await this.#inputs.end(reason)
     await this.#output.stop()
     this.#segmenter.flush()
     for (const tap of this.#taps) tap.close()
@@ -175,7 +210,7 @@ export class Channel {
     const shared = {
       segmenter: this.#segmenter,
       timeline: this.#timeline,
-      mediaArrived: () => this.#mediaArrived(),
+      mediaArrived: (layer: Layer) => this.#mediaArrived(layer),
       tapped: (unit: Parameters<Tap['offer']>[0]) => {
         for (const tap of this.#taps) tap.offer(unit)
       },
@@ -206,15 +241,17 @@ export class Channel {
   }
 
   #layerEnded(layer: Layer, reason: string): void {
-    if (this.#layers.get(layer.name) === layer) this.#layers.delete(layer.name)
-    this.#ports.observer.sessionEnded(layer.name)
-    if (this.#layers.size === 0) this.#inputLost(reason)
+    const seen = this.#inputs.ended(layer)
+    if (seen) this.#slate?.saw(layer.name, seen)
+    if (this.#inputs.size === 0) this.#inputLost(reason)
   }
 
-  #mediaArrived(): void {
+  #mediaArrived({ source }: Layer): void {
+    if (source === 'slate') return
     this.#lastMediaMs = this.#ports.clock.monotonicMs()
     if (!this.#isAway) return
     this.#isAway = false
+    this.#slate?.returned()
     this.#ports.observer.inputReturned()
   }
 
@@ -223,15 +260,26 @@ export class Channel {
     this.#isAway = true
     this.#ports.observer.inputLost(reason)
     this.#output.inputLost()
-    for (const layer of this.#layers.values()) layer.interrupted()
+    this.#inputs.interrupt()
+    if (this.#options.slate === undefined || this.#stopped) return
+    for (const [name, seen] of this.#inputs.seen) this.#slate?.saw(name, seen)
+    this.#slate?.prepare()
   }
 
   /** Notices an input that fell silent, and keeps the presentation moving with gaps while it is away. */
   #tick(): void {
+    this.#inputs.review()
     if (this.#lastMediaMs === undefined) return
     const awayMs = this.#ports.clock.monotonicMs() - this.#lastMediaMs
     if (!this.#isAway && awayMs > this.#options.segmentDurationMs + AWAY_MARGIN_MS) this.#inputLost('silent')
-    if (!this.#isAway || !this.#segmenter.isIdle || awayMs > this.#options.reconnectGraceMs) return
+    const { reconnectGraceMs, slate } = this.#options
+    this.#slate?.tick(this.#isAway ? awayMs : 0, slate?.afterMs ?? Number.POSITIVE_INFINITY)
+    if (!this.#isAway) return
+    if (awayMs > reconnectGraceMs) {
+      if (this.#slate?.isShown) this.#slate.hide()
+      return
+    }
+    if (!this.#segmenter.isIdle) return
     this.#segmenter.fillGap(this.#timeline.nowMs() * TICKS_PER_MS)
     this.#timeline.fill(this.#segmenter.numbers.endTicks / TICKS_PER_MS)
   }

@@ -1,7 +1,7 @@
 import type { Clock } from '../lib/clock.ts'
 import type { CodecConfig, Contribution } from '../media/media.ts'
-import type { ChannelTimeline } from './channel-timeline.ts'
-import type { ChannelObserver, ContributionSink, Publisher } from './ports.ts'
+import type { ChannelTimeline, ClockSource } from './channel-timeline.ts'
+import type { ChannelObserver, ContributionSink } from './ports.ts'
 import { type PlacedSample, SessionTimeline } from './timeline.ts'
 
 /** Where a layer's access units go: straight into the segmenter, or into the transcoder. */
@@ -11,6 +11,10 @@ export type LayerOutput = {
   write(layer: Layer, kind: 'video' | 'audio', trackId: number, placed: PlacedSample): Promise<void> | undefined
   /** The layer's clock left its course: what it writes from now on is a new stretch of the timeline. */
   jumped(layer: Layer): void
+  /** Another encoder's media is about to take the layer's place: a new stretch of the timeline. */
+  switching(from: Layer): void
+  /** `next` has said what it has; `from` brings nothing any more. */
+  switched(from: Layer, next: Layer): void
   ended(layer: Layer, reason: string): void
 }
 
@@ -21,14 +25,22 @@ const MAX_DRIFT_MS = 1_000
 
 type Frame = Extract<Contribution, { readonly type: 'frame' }>
 
-/** One publisher's media on its way to the timeline. */
+/** What a layer tells of its encoder's media. */
+export type LayerObserver = Pick<
+  ChannelObserver,
+  'frameReceived' | 'frameDropped' | 'gopEnded' | 'drift' | 'clockJumped' | 'audioVideoOffset'
+>
+
+/** One encoder's media on its way to the timeline. */
 export class Layer implements ContributionSink {
-  readonly publisher: Publisher
+  readonly name: string
+  /** Whose media it is; the layers of one source share a clock. */
+  readonly source: ClockSource
   readonly #clock: Clock
   readonly #channelTimeline: ChannelTimeline
   readonly #timeline: SessionTimeline
   readonly #output: LayerOutput
-  readonly #observer: ChannelObserver
+  readonly #observer: LayerObserver
   readonly #configured = new Set<string>()
   #lastKeyMs: number | undefined
   #newestVideoMs = 0
@@ -36,23 +48,22 @@ export class Layer implements ContributionSink {
   #ended = false
 
   constructor(
-    publisher: Publisher,
+    name: string,
+    source: ClockSource,
     output: LayerOutput,
-    ports: { readonly clock: Clock; readonly channelTimeline: ChannelTimeline; readonly observer: ChannelObserver },
+    ports: { readonly clock: Clock; readonly channelTimeline: ChannelTimeline; readonly observer: LayerObserver },
   ) {
-    this.publisher = publisher
+    this.name = name
+    this.source = source
     this.#clock = ports.clock
     this.#output = output
     this.#observer = ports.observer
     this.#channelTimeline = ports.channelTimeline
-    this.#timeline = new SessionTimeline(ports.clock, ports.channelTimeline)
+    this.#timeline = new SessionTimeline(ports.clock, ports.channelTimeline, source)
   }
 
-  get name(): string {
-    return this.publisher.layer
-  }
-
-  push(contribution: Contribution): Promise<void> | undefined {
+  /** `ageMs`: how long ago it arrived. */
+  push(contribution: Contribution, ageMs = 0): Promise<void> | undefined {
     if (this.#ended) return undefined
     switch (contribution.type) {
       case 'config':
@@ -62,7 +73,7 @@ export class Layer implements ContributionSink {
         this.#output.configure(this, contribution.trackId, contribution.config)
         return undefined
       case 'frame':
-        return this.#frame(contribution)
+        return this.#frame(contribution, ageMs)
       default:
         return undefined
     }
@@ -73,19 +84,24 @@ export class Layer implements ContributionSink {
     if (Math.abs(this.#timeline.driftMs) > MAX_DRIFT_MS) this.#timeline.reanchor()
   }
 
+  /** Another layer has taken its place. */
+  retire(): void {
+    this.#ended = true
+  }
+
   end(reason: string): void {
     if (this.#ended) return
     this.#ended = true
     this.#output.ended(this, reason)
   }
 
-  #frame(frame: Frame): Promise<void> | undefined {
+  #frame(frame: Frame, ageMs: number): Promise<void> | undefined {
     this.#observer.frameReceived(this.name, frame.kind, frame.data.byteLength)
     if (!this.#configured.has(streamName(frame.kind, frame.trackId))) {
       this.#observer.frameDropped(this.name, 'not-configured')
       return undefined
     }
-    const placement = this.#timeline.place(frame)
+    const placement = this.#timeline.place(frame, ageMs)
     if (placement.kind === 'dropped') {
       this.#observer.frameDropped(this.name, placement.reason)
       return undefined
@@ -117,7 +133,7 @@ export class Layer implements ContributionSink {
   }
 
   #measure(frame: Frame): void {
-    this.#observer.drift(this.name, this.#timeline.driftMs / 1_000)
+    this.#observer.drift(this.name, this.#timeline.encoderDriftMs / 1_000)
     if (frame.kind === 'audio') {
       if (this.#newestVideoMs > 0)
         this.#observer.audioVideoOffset(this.name, (frame.dtsMs - this.#newestVideoMs) / 1_000)

@@ -12,7 +12,7 @@ import type { PlacedSample } from './timeline.ts'
 export type OutputPorts = {
   readonly segmenter: Segmenter
   readonly timeline: ChannelTimeline
-  readonly mediaArrived: () => void
+  readonly mediaArrived: (layer: Layer) => void
   readonly tapped: (unit: TappedUnit) => void
   readonly layerEnded: (layer: Layer, reason: string) => void
 }
@@ -56,7 +56,7 @@ export class PassThrough implements LayerOutput {
   write(layer: Layer, kind: 'video' | 'audio', trackId: number, { sample, durationTicks }: PlacedSample): undefined {
     const name = this.#nameOf(layer, kind, trackId)
     if (this.#feeds.get(name)?.owner !== layer) return
-    this.#ports.mediaArrived()
+    this.#ports.mediaArrived(layer)
     // The segmenter comes last, because what it has written is no longer to be read.
     this.#ports.tapped({ type: 'sample', stream: name, kind, sample })
     this.#ports.segmenter.push(name, sample, durationTicks)
@@ -73,6 +73,31 @@ export class PassThrough implements LayerOutput {
       if (owner !== layer) continue
       this.#ports.segmenter.remove(name)
       this.#announce(name, config)
+    }
+  }
+
+  /** Alone, it is a discontinuity; among others the layer drops out, and in again at the next segment. */
+  switching(from: Layer): void {
+    const feeds = [...this.#feeds.values()]
+    if (feeds.every(({ owner }) => owner === from)) {
+      this.#ports.segmenter.discontinuity('input-switched')
+      return
+    }
+    for (const { name, owner } of feeds) if (owner === from) this.#ports.segmenter.remove(name)
+  }
+
+  switched(from: Layer, next: Layer): void {
+    for (const feed of [...this.#feeds.values()]) {
+      feed.offers.delete(from)
+      if (feed.owner !== from) continue
+      const config = feed.offers.get(next)
+      if (!config) {
+        this.#handOver(feed)
+        continue
+      }
+      feed.owner = next
+      feed.config = config
+      this.#announce(feed.name, config)
     }
   }
 

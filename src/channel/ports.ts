@@ -1,12 +1,51 @@
-import type { CodecConfig, Contribution, Sample } from '../media/media.ts'
+import type { AudioConfig, CodecConfig, Contribution, Sample, VideoConfig } from '../media/media.ts'
 import type { LogRecord } from '../presentation/records.ts'
 import type { SegmenterNumbers } from './record-writer.ts'
 import type { RenditionSpec } from './rendition-track.ts'
+
+/** The two ways into a channel. */
+export type InputName = 'primary' | 'secondary'
+
+/** What is wrong with an input that is connected. */
+export type InputFault = 'silent' | 'no-sound' | 'no-key-frames' | 'late'
+
+/** Why the input on the air was changed: it ended or failed, or the primary is well again. */
+export type SwitchReason = 'ended' | InputFault | 'preferred'
+
+/** That another input feeds a layer now. */
+export type InputSwitched = {
+  readonly layer: string
+  readonly from: InputName
+  readonly to: InputName
+  readonly reason: SwitchReason
+  /** Both carry the same coded frames: the timeline goes on without a discontinuity, and no frame is missing or sent twice. */
+  readonly isSeamless: boolean
+}
+
+/** What a slate is to look and sound like: as what was last seen of a layer. */
+export type SlateWish = {
+  readonly video: VideoConfig | undefined
+  /** Pictures per second. */
+  readonly frameRate: number
+  readonly audio: AudioConfig | undefined
+}
+
+/** A still picture and silence, coded. The frames of `video` are one GOP, which begins with a key frame, without reordering. */
+export type SlateMedia = {
+  readonly video:
+    | { readonly config: VideoConfig; readonly frames: readonly Uint8Array[]; readonly frameMs: number }
+    | undefined
+  readonly audio: { readonly config: AudioConfig; readonly frame: Uint8Array; readonly frameMs: number } | undefined
+}
+
+/** Makes what is shown while the input is away. Rejects where it can't. */
+export type SlateMaker = (wish: SlateWish) => Promise<SlateMedia>
 
 /** A publisher's session as the channel sees it. */
 export type Publisher = {
   readonly id: string
   readonly layer: string
+  readonly input: InputName
   /** Ends the session with a status that the encoder shows; resolves when it is gone. */
   end(reason: string): Promise<void>
 }
@@ -54,7 +93,8 @@ export type DropReason = 'straggler' | 'overlap' | 'not-configured' | 'behind' |
 
 /** What a channel tells of itself; every call is cheap and never throws. */
 export type ChannelObserver = {
-  sessionStarted(layer: string): void
+  /** `isStandby`: the layer has an encoder already. */
+  sessionStarted(layer: string, isStandby: boolean): void
   sessionEnded(layer: string): void
   frameReceived(layer: string, kind: 'video' | 'audio', sizeBytes: number): void
   frameDropped(layer: string, reason: DropReason): void
@@ -70,6 +110,14 @@ export type ChannelObserver = {
   recordWritten(record: LogRecord, rendition: string | undefined, endMs: number | undefined): void
   /** A segment had to start without a random access point. */
   cutForced(startMs: number): void
+  /** Which input feeds the layer, and which is ready to. */
+  inputsChanged(layer: string, active: InputName | undefined, standby: InputName | undefined): void
+  inputSwitched(change: InputSwitched): void
+  /** A picture and silence fill the presentation from now on. */
+  slateShown(): void
+  slateEnded(): void
+  /** There is none to show: gaps go on. Once for each absence. */
+  slateFailed(error: unknown): void
   inputLost(reason: string): void
   inputReturned(): void
 }

@@ -1,4 +1,4 @@
-import type { LogRecord, Track } from '../presentation/records.ts'
+import type { LogRecord, RecordOf, Track } from '../presentation/records.ts'
 import type { LogEntry } from './segment-assembly.ts'
 
 /** Where a program's records go. */
@@ -7,11 +7,17 @@ export type ProgramLog = { append(record: LogRecord, bytes?: Uint8Array): void }
 /** Where a program stands between its start and its end. */
 export type ProgramState = 'running' | 'stopping' | 'stopped'
 
-/** How a program begins. */
-export type ProgramStart = {
-  /** Its log has records already, up to where the channel goes on: the next record follows them, whatever it is. */
-  readonly goesOn: boolean
-}
+/**
+ * How a program's segments are numbered: as the channel's; or with numbers of its own from `nextSequence` on, behind a
+ * discontinuity where something went before: `discontinuitySequence` is that one's.
+ */
+export type ProgramNumbers =
+  | 'channel'
+  | { readonly nextSequence: number; readonly discontinuitySequence: number | undefined }
+
+type RowRecord = RecordOf<'segment-opened'> | RecordOf<'gap'>
+/** What a number of the channel's becomes. */
+type Shift = { readonly sequence: number; readonly discontinuitySequence: number }
 
 /**
  * A stretch of a channel's presentation, cut on segment boundaries: it takes the channel's records from the first segment
@@ -19,15 +25,17 @@ export type ProgramStart = {
  */
 export class Program {
   readonly #log: ProgramLog
+  readonly #numbers: ProgramNumbers
   readonly #onEnded: () => void
   #state: ProgramState = 'running'
   #isInSegment = false
-  #hasBegun: boolean
+  /** Known with the first segment. */
+  #shift: Shift | undefined
 
-  constructor(log: ProgramLog, { goesOn }: ProgramStart, onEnded: () => void) {
+  constructor(log: ProgramLog, numbers: ProgramNumbers, onEnded: () => void) {
     this.#log = log
+    this.#numbers = numbers
     this.#onEnded = onEnded
-    this.#hasBegun = goesOn
   }
 
   get state(): ProgramState {
@@ -37,12 +45,10 @@ export class Program {
   /** Takes a record of the channel. `tracks`: all that the channel has announced so far. */
   take({ record, bytes }: LogEntry, tracks: readonly Track[]): void {
     if (this.#state === 'stopped') return
-    if (!this.#hasBegun) {
-      if (record.type !== 'segment-opened' && record.type !== 'gap') return
-      this.#hasBegun = true
-      for (const track of tracks) this.#log.append({ type: 'track-added', track })
-    }
-    this.#log.append(record, bytes)
+    const shift = this.#shift ?? this.#begin(record, tracks)
+    if (!shift) return
+    this.#shift = shift
+    this.#log.append(shifted(record, shift), bytes)
     if (record.type === 'segment-opened') this.#isInSegment = true
     if (record.type !== 'segment-closed') return
     this.#isInSegment = false
@@ -61,9 +67,49 @@ export class Program {
     this.#state = 'stopped'
   }
 
+  /** Nothing is taken before a segment begins. */
+  #begin(record: LogRecord, tracks: readonly Track[]): Shift | undefined {
+    if (record.type !== 'segment-opened' && record.type !== 'gap') return undefined
+    for (const track of tracks) this.#log.append({ type: 'track-added', track })
+    if (this.#numbers === 'channel') return { sequence: 0, discontinuitySequence: 0 }
+    const { nextSequence, discontinuitySequence: before } = this.#numbers
+    // A gap is followed by the channel's own discontinuity: that one will do.
+    if (before === undefined || record.type === 'gap') return shiftOf(record, nextSequence, before ?? 0)
+    const discontinuitySequence = before + 1
+    this.#log.append({ type: 'discontinuity', discontinuitySequence, reason: 'resumed' })
+    return shiftOf(record, nextSequence, discontinuitySequence)
+  }
+
   #end(): void {
     this.#state = 'stopped'
     this.#log.append({ type: 'ended' })
     this.#onEnded()
+  }
+}
+
+function shiftOf(row: RowRecord, sequence: number, discontinuitySequence: number): Shift {
+  return {
+    sequence: sequence - row.sequence,
+    discontinuitySequence: discontinuitySequence - row.discontinuitySequence,
+  }
+}
+
+function shifted(record: LogRecord, shift: Shift): LogRecord {
+  if (shift.sequence === 0 && shift.discontinuitySequence === 0) return record
+  switch (record.type) {
+    case 'segment-opened':
+    case 'gap':
+      return {
+        ...record,
+        sequence: record.sequence + shift.sequence,
+        discontinuitySequence: record.discontinuitySequence + shift.discontinuitySequence,
+      }
+    case 'fragment':
+    case 'segment-closed':
+      return { ...record, sequence: record.sequence + shift.sequence }
+    case 'discontinuity':
+      return { ...record, discontinuitySequence: record.discontinuitySequence + shift.discontinuitySequence }
+    default:
+      return record
   }
 }

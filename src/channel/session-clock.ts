@@ -54,7 +54,7 @@ export class SessionClock {
 }
 
 /** The signed distance from `fromMs` to the 32-bit timestamp `rawMs`, taking the shorter way round. */
-function unroll(rawMs: number, fromMs: number): number {
+export function unroll(rawMs: number, fromMs: number): number {
   const difference = (((rawMs - fromMs) % ROLLOVER_MS) + ROLLOVER_MS) % ROLLOVER_MS
   return difference >= HALF_ROLLOVER_MS ? difference - ROLLOVER_MS : difference
 }

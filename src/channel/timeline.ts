@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts'
 import { frameSamples } from '../media/codecs/frame-samples.ts'
 import { type AudioConfig, type Contribution, type Sample, VIDEO_TIMESCALE } from '../media/media.ts'
 import { AudioCounter } from './audio-counter.ts'
-import type { ChannelTimeline } from './channel-timeline.ts'
+import type { ChannelTimeline, ClockSource } from './channel-timeline.ts'
 import { SessionClock } from './session-clock.ts'
 
 type Frame = Extract<Contribution, { readonly type: 'frame' }>
@@ -27,6 +27,7 @@ const BACK_STEP_MS = 500
 export class SessionTimeline {
   readonly #clock: Clock
   readonly #channel: ChannelTimeline
+  readonly #input: ClockSource
   readonly #sessionClock = new SessionClock()
   readonly #audio = new Map<number, { readonly config: AudioConfig; readonly counter: AudioCounter }>()
   readonly #lastVideoTicks = new Map<number, number>()
@@ -35,10 +36,18 @@ export class SessionTimeline {
   #leftOffsetMs: number | undefined
   #lastEpochMs = 0
   #driftMs = 0
+  /** How far ahead of the wall clock it was anchored. */
+  #leadMs = 0
 
-  constructor(clock: Clock, channel: ChannelTimeline) {
+  constructor(clock: Clock, channel: ChannelTimeline, input: ClockSource = 'primary') {
     this.#clock = clock
     this.#channel = channel
+    this.#input = input
+  }
+
+  /** How far the newest frame stands ahead of where an encoder with an exact clock would have it, in ms. */
+  get encoderDriftMs(): number {
+    return this.#driftMs - this.#leadMs
   }
 
   /** How far the newest frame stands ahead of the wall clock, in ms; its growth is the encoder clock's drift. */
@@ -56,13 +65,13 @@ export class SessionTimeline {
     this.#audio.set(trackId, { config, counter: new AudioCounter(config.sampleRate) })
   }
 
-  /** Throws a `FormatError` for audio that is not what its configuration says. */
-  place(frame: Frame): Placement {
+  /** `ageMs`: how long ago it arrived. Throws a `FormatError` for audio that is not what its configuration says. */
+  place(frame: Frame, ageMs = 0): Placement {
     const step = this.#sessionClock.step(frame.dtsMs, this.#clock.monotonicMs())
     if (step.kind === 'straggler') return { kind: 'dropped', reason: 'straggler' }
     if (step.kind === 'jump' || this.#stepsBack(frame, step.ms)) this.reanchor()
     const isJump = this.#leftOffsetMs !== undefined
-    this.#offsetMs ??= this.#channel.anchor(step.ms, this.#leftOffsetMs)
+    this.#offsetMs ??= this.#anchor(step.ms, ageMs)
     const epochMs = step.ms + this.#offsetMs
     const placed = frame.kind === 'video' ? this.#placeVideo(frame, epochMs) : this.#placeAudio(frame, epochMs)
     if (typeof placed === 'string') return { kind: 'dropped', reason: placed }
@@ -70,6 +79,12 @@ export class SessionTimeline {
     this.#lastEpochMs = Math.max(this.#lastEpochMs, epochMs)
     this.#driftMs = this.#lastEpochMs - this.#clock.now()
     return { kind: isJump ? 'jump' : 'sample', ...placed }
+  }
+
+  #anchor(sessionMs: number, ageMs: number): number {
+    const offsetMs = this.#channel.anchor(sessionMs, this.#leftOffsetMs, { input: this.#input, ageMs })
+    this.#leadMs = Math.max(0, sessionMs + offsetMs - (this.#clock.now() - ageMs))
+    return offsetMs
   }
 
   /** The present course is given up: the next frame anchors anew, and is reported as a jump. */

@@ -28,10 +28,10 @@ export class Transcoded implements LayerOutput, TranscoderOutput {
     this.#ports.tapped({ type: 'config', stream: config.kind, config })
   }
 
-  write(_layer: Layer, kind: 'video' | 'audio', trackId: number, { sample }: PlacedSample): Promise<void> | undefined {
+  write(layer: Layer, kind: 'video' | 'audio', trackId: number, { sample }: PlacedSample): Promise<void> | undefined {
     if (trackId !== 0) return undefined
     this.#isFed = true
-    this.#ports.mediaArrived()
+    this.#ports.mediaArrived(layer)
     this.#ports.tapped({ type: 'sample', stream: kind, kind, sample })
     return this.#transcoder.write(kind, sample)
   }
@@ -39,6 +39,12 @@ export class Transcoded implements LayerOutput, TranscoderOutput {
   jumped(): void {
     this.#inputEnds('clock-jump')
   }
+
+  switching(): void {
+    this.#inputEnds('input-switched')
+  }
+
+  switched(): void {}
 
   ended(layer: Layer, reason: string): void {
     this.#inputEnds('input-returned')

@@ -13,6 +13,14 @@ const encodingOf = (channel: Json): string => {
 
 const healthOf = (channel: Json): string => text((channel['health'] ?? {}) as Json, 'status')
 
+/** An input by which somebody publishes: on the air or standing by, and how it is where that isn't plain from the channel's. */
+function statusOf(input: Json): readonly (readonly [string, string])[] {
+  const health = input['health'] as { status: string; reasons: { detail: string }[] } | undefined
+  if (!health) return []
+  const status = `${input['active'] === true ? 'active' : 'standby'}, ${health.status}`
+  return [[`  ${text(input, 'input')}`, status] as const, ...health.reasons.map(({ detail }) => ['', detail] as const)]
+}
+
 /** Everything about one channel that somebody at a terminal wants to know. */
 function describe(channel: Json, ingest: readonly Json[]): string {
   const health = channel['health'] as { status: string; reasons: { detail: string }[] } | undefined
@@ -25,7 +33,7 @@ function describe(channel: Json, ingest: readonly Json[]): string {
     ['Latency', text(channel, 'latency')],
     ['Preview', text(channel, 'previewUrl') || undefined],
     ['Input', health?.status],
-    ...(health?.reasons ?? []).map(({ detail }) => ['', detail] as const),
+    ...((channel['ingest'] ?? []) as Json[]).flatMap(statusOf),
     ['Last error', lastError && `${lastError.detail} (${lastError.time})`],
     ...ingest.flatMap((input) => [
       [`Server (${text(input, 'input')})`, text(input, 'url')] as const,
@@ -85,7 +93,7 @@ const list: Command = {
 
 const show: Command = {
   usage: 'channel show CHANNEL',
-  help: 'Show one channel, its input and its last error.',
+  help: 'Show one channel, its inputs and its last error.',
   async run(given, api) {
     const channel = await api.get(pathOf(await find(api, given)))
     return { text: describe(channel, []), json: channel }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { masterKeys } from './master-keys.ts'
 import { byteSize, duration, Secret, secret } from './scalars.ts'
 
 const port = z.int().min(0).max(65_535)
@@ -63,6 +64,9 @@ const storage = z.strictObject({
   mediaDir: z.string().min(1).optional(),
   maxUploadSize: room.prefault('100GiB'),
   minFree: byteSize.prefault('1GiB'),
+  allowPrivateEndpoints: z.boolean().default(false),
+  allowServerCredentials: z.boolean().default(false),
+  masterKeys: masterKeys.default([]),
 })
 
 const events = z.strictObject({
@@ -75,8 +79,16 @@ const events = z.strictObject({
 })
 
 const log = z.strictObject({
-  budget: room.prefault('512MiB'),
-  endedBudget: byteSize.prefault('512MiB'),
+  budget: room.prefault('64MiB'),
+})
+
+const archive = z.strictObject({
+  spoolDir: z.string().min(1).optional(),
+  spanDuration: time.prefault('60s'),
+  queueBudget: room.prefault('64MiB'),
+  syncDeadline: time.prefault('500ms'),
+  indexBudget: room.prefault('64MiB'),
+  readCache: byteSize.prefault('64MiB'),
 })
 
 /** Timers hold no more than 24 days; nobody is shut out, or counted, for longer than one. */
@@ -120,6 +132,7 @@ const channel = z
   .strictObject({
     name,
     streamKey: secret(8).optional(),
+    secondaryStreamKey: secret(8).optional(),
     encoding: z.enum(['none', 'standard']).default('none'),
     ladder: name.default('720p'),
     latency: z.enum(['normal', 'low']).default('normal'),
@@ -128,6 +141,8 @@ const channel = z
     keyFrameInterval: time.prefault('2s'),
     takeover: z.enum(['refuse', 'replace']).default('refuse'),
     reconnectGrace: duration.prefault('10m'),
+    returnAfter: duration.prefault('30s'),
+    slateAfter: duration.optional(),
     allowIp: z.array(address).optional(),
   })
   .superRefine((value, context) => {
@@ -198,6 +213,7 @@ export const configSchema = z.strictObject({
   auth: auth.prefault({}),
   storage: storage.prefault({}),
   log: log.prefault({}),
+  archive: archive.prefault({}),
   events: events.prefault({}),
   bootstrap: bootstrap.prefault({}),
 })

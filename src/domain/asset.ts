@@ -38,11 +38,18 @@ const track = z.strictObject({
   height: z.int().min(1).max(32_768).optional(),
 })
 
+/** How what an asset keeps is encrypted where it is stored. */
+export const storageEncryptionSchema = z.enum(['none', 'aes256']).meta({
+  description:
+    '`aes256`: everything of the asset that is stored is encrypted under a key of its own, and can’t be altered unnoticed. Never changes.',
+})
+
 /** What a client states to make an asset. */
 export const assetCreateSchema = z
   .strictObject({
     ...labels,
     storageAccountId: idSchema('storage-account').optional().meta({ description: 'The default one if not given.' }),
+    storageEncryption: storageEncryptionSchema.default('none'),
   })
   .meta({ id: 'AssetCreate', description: 'A new asset, Empty.', example: { name: 'evening-news' } })
 
@@ -60,6 +67,7 @@ export const assetSchema = z
     ...owned,
     ...labels,
     storageAccountId: idSchema('storage-account'),
+    storageEncryption: storageEncryptionSchema.default('none'),
     state: z.enum(assetMachine.states).exclude(['Deleted']),
     tracks: z.array(track).max(64),
     duration: durationSchema(0, Number.MAX_SAFE_INTEGER, 'Of the media.', 5_400_000)

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { fileNameSchema } from './asset-file.ts'
 import { durationMs } from './duration.ts'
 import { type Draft, envelope, labels, lastErrorSchema, operationIdSchema, owned } from './envelope.ts'
 import { inputHealthSchema } from './input-health.ts'
-import { type Id, newGuid, newId, newSecret, type RandomBytes } from './kinds.ts'
+import { type Id, idSchema, newGuid, newId, newSecret, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
 import { addressListSchema, durationSchema, guidSchema, nameSchema } from './scalars.ts'
 import { defineMachine } from './state-machine.ts'
@@ -43,13 +44,19 @@ const input = z
     takeover: z
       .enum(['refuse', 'replace'])
       .default('refuse')
-      .meta({ description: 'What a second encoder on a busy input meets.' }),
+      .meta({ description: 'What a second encoder with the same stream key meets.' }),
     reconnectGrace: durationSchema(
       0,
       86_400_000,
       'How long the presentation is kept moving without an encoder.',
       600_000,
     ).default('PT10M'),
+    returnAfter: durationSchema(
+      1_000,
+      86_400_000,
+      'How long the primary input has to be well before it takes over from the secondary again; longer each time where it failed soon after.',
+      30_000,
+    ).default('PT30S'),
   })
   .meta({ description: 'How contribution comes in.' })
 
@@ -74,6 +81,25 @@ const preview = z
   .strictObject({ allowIp: addressListSchema.default([]).meta({ description: 'Who may watch. Empty: anybody.' }) })
   .meta({ description: 'Watching what comes in, before any program.' })
 
+const slate = z
+  .strictObject({
+    after: durationSchema(0, 86_400_000, 'How long the input is away before the slate is shown.', 10_000).default(
+      'PT10S',
+    ),
+    image: z
+      .strictObject({
+        assetId: idSchema('asset'),
+        file: fileNameSchema.meta({ description: 'A PNG, JPEG or WebP of at most 16 MiB.' }),
+      })
+      .optional()
+      .meta({ description: 'A file of an asset. If not given, a plain picture of our own.' }),
+  })
+  .meta({
+    description:
+      'A still picture and silence, coded like the input, that are shown while it is away, until its reconnectGrace is over. Not set: gaps.',
+    example: { after: 'PT10S' },
+  })
+
 const settings = {
   ...labels,
   input: input.prefault({}),
@@ -81,6 +107,7 @@ const settings = {
   latency: z.enum(['normal', 'low']).default('normal').meta({ description: 'Only changed when Stopped.' }),
   output: output.prefault({}),
   preview: preview.prefault({}),
+  slate: slate.optional(),
   idleStopAfter: durationSchema(60_000, 604_800_000, 'Stops a channel without input.', 3_600_000).optional(),
 }
 
@@ -172,6 +199,11 @@ const ingestView = z.strictObject({
   url: z.string().meta({ description: 'Where the encoder connects.', example: 'rtmp://media.example.com/live' }),
   secureUrl: z.string().optional().meta({ description: 'The same over TLS.' }),
   streamKey: streamKeySchema.optional().meta({ description: 'Only shown to who may read it.' }),
+  active: z
+    .boolean()
+    .optional()
+    .meta({ description: 'While an encoder publishes by it: whether viewers see it. The other one stands by.' }),
+  health: inputHealthSchema.optional().meta({ description: 'Of this input, while an encoder publishes by it.' }),
 })
 
 /** A channel as it is shown. */
@@ -180,7 +212,7 @@ export const channelViewSchema = z
     ...server,
     ingest: z.array(ingestView).max(2),
     previewUrl: z.string().optional().meta({ description: 'Where what comes in is watched, while Running.' }),
-    health: inputHealthSchema.optional().meta({ description: 'Of the input, while Running.' }),
+    health: inputHealthSchema.optional().meta({ description: 'Of all input, while Running.' }),
   })
   .meta({ id: 'Channel', description: 'Takes contribution in and makes a presentation of it.' })
 

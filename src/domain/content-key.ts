@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { envelope, labels, owned } from './envelope.ts'
-import { idSchema } from './kinds.ts'
+import { type Draft, envelope, labels, owned } from './envelope.ts'
+import { type Id, idSchema } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
 
 const { name, ...about } = labels
@@ -42,7 +42,15 @@ export const contentKeyPatchSchema = patchOf(z.strictObject(changeable)).meta({
   example: { description: 'HD tracks' },
 })
 
-const shown = { ...envelope('content-key'), ...owned, ...changeable, ...fixed }
+const shown = {
+  ...envelope('content-key'),
+  ...owned,
+  ...changeable,
+  ...fixed,
+  assetId: idSchema('asset')
+    .optional()
+    .meta({ description: 'Of kind `storage`: the asset, with which it is deleted.' }),
+}
 
 /** A key as it is stored: its id is the KID, its value sealed under the master key that `masterKeyId` names. */
 export const contentKeySchema = z.strictObject({
@@ -58,3 +66,13 @@ export const contentKeyViewSchema = z
 
 /** A content key as it is stored. */
 export type ContentKey = z.output<typeof contentKeySchema>
+
+type StorageKeyFacts = Pick<ContentKey, 'accountId' | 'sealedValue' | 'masterKeyId'> & {
+  readonly id: Id<'content-key'>
+  readonly assetId: Id<'asset'>
+}
+
+/** The key under which an asset's storage is encrypted: made with the asset, in one transaction, and deleted with it. */
+export function newStorageKey(facts: StorageKeyFacts): Draft<ContentKey> {
+  return { ...facts, kind: 'storage', tags: {} }
+}

@@ -81,6 +81,19 @@ const heartbeat = z.strictObject({
 })
 const input = z.enum(['primary', 'secondary'])
 
+const switched = z.strictObject({
+  layer: session.layer,
+  from: input,
+  to: input.meta({ description: 'The one that is active now.' }),
+  reason: z.enum(['ended', 'silent', 'no-sound', 'no-key-frames', 'late', 'preferred']).meta({
+    description:
+      'What was wrong with the one before: its encoder has gone, nothing or no sound arrived, no key frames, everything too late; or that the primary is well again.',
+  }),
+  seamless: z.boolean().meta({
+    description: 'Both carry the same coded frames: no frame is missing or repeated, and there is no discontinuity.',
+  }),
+})
+
 /** Every event, by type: what it is about, and what it says. The one place where one is declared. */
 export const eventCatalog = {
   'asset.created': event('asset', 'An asset was made.', nothing),
@@ -100,8 +113,16 @@ export const eventCatalog = {
   'channel.ingest-heartbeat': event('channel', 'How an input is, every few seconds.', heartbeat),
   'channel.input-lost': event('channel', 'Nothing comes in any more.', z.strictObject({ input, reason: text })),
   'channel.input-returned': event('channel', 'Media comes in again.', z.strictObject({ input, awayForMs: media })),
+  'channel.input-switched': event('channel', 'Viewers see the other input now, of one layer.', switched),
   'channel.key-rotated': event('channel', 'A stream key was made anew.', z.strictObject({ inputs: z.array(input) })),
   'channel.reset': event('channel', 'The live edge was dropped on request.', nothing),
+  'channel.slate-ended': event('channel', 'The slate is shown no more.', z.strictObject({ shownForMs: media })),
+  'channel.slate-failed': event(
+    'channel',
+    'There is no slate to show: gaps go on while the input is away.',
+    z.strictObject({ detail: text }),
+  ),
+  'channel.slate-started': event('channel', 'The input is away, and a slate is shown in its place.', nothing),
   'channel.state-changed': event('channel', 'A channel moved on in its life.', stateChanged(channelMachine)),
   'channel.transcoder-restarted': event(
     'channel',
@@ -118,7 +139,24 @@ export const eventCatalog = {
   'locator.deleted': event('locator', 'A locator was revoked.', z.strictObject({ assetId: idSchema('asset') })),
   'program.created': event('program', 'A program was made.', nothing),
   'program.deleted': event('program', 'A program was deleted; its asset stays.', nothing),
+  'program.recording-degraded': event(
+    'program',
+    'What is recorded does not come to the disk: live goes on from memory, and what does not fit there is lost.',
+    z.strictObject({ problem: text }),
+  ),
+  'program.recording-recovered': event('program', 'What is recorded comes to the disk again.', nothing),
+  'program.segments-lost': event(
+    'program',
+    'Segments could not be recorded: they are gaps.',
+    z.strictObject({ segments: z.int().min(1).meta({ description: 'Since this was last said.' }) }),
+  ),
   'program.state-changed': event('program', 'A program moved on in its life.', stateChanged(programMachine)),
+  'program.storage-failing': event(
+    'program',
+    'Storage does not take what is recorded: it stays on the disk of the node for now.',
+    z.strictObject({ problem: text }),
+  ),
+  'program.storage-recovered': event('program', 'Storage takes what is recorded again.', nothing),
   'program.updated': event('program', 'A program was changed.', fields),
   'streaming-endpoint.state-changed': event(
     'streaming-endpoint',

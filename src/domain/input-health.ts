@@ -161,6 +161,13 @@ export const inputHealthSchema = z
 /** How an input is. */
 export type InputHealth = z.output<typeof inputHealthSchema>
 
+/** One of a channel's inputs while somebody publishes by it; `active`: viewers see what comes by it. */
+export type InputStatus = {
+  readonly input: 'primary' | 'secondary'
+  readonly active: boolean
+  readonly health: InputHealth
+}
+
 type Mark = { readonly raised: boolean; readonly detail: string; readonly turningSinceMs?: number }
 
 /** What has to be remembered from one assessment to the next. */

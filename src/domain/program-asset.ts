@@ -15,11 +15,17 @@ export async function assetForProgram(
   accountId: Id<'account'>,
   programName: string,
   random: RandomBytes,
+  storageEncryption: Asset['storageEncryption'] = 'none',
 ): Promise<Draft<Asset>> {
   const storages = await Array.fromAsync(repository.each('storage-account', { accountId }))
   const storage = storages.find(({ isDefault }) => isDefault)
   if (!storage) throw new AppError('STATE_CONFLICT', 'The account has no default storage account for a new asset.')
   const isTaken = (await repository.findByName('asset', programName, accountId)) !== undefined
-  const fresh = newAsset(assetCreateSchema.parse({ name: programName }), storage.id, accountId, random)
+  const fresh = newAsset(
+    assetCreateSchema.parse({ name: programName, storageEncryption }),
+    storage.id,
+    accountId,
+    random,
+  )
   return { ...fresh, name: programAssetName(programName, fresh.id, isTaken) }
 }

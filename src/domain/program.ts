@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
 import type { Account } from './account.ts'
 import { assertQuota } from './account.ts'
+import { storageEncryptionSchema } from './asset.ts'
 import type { Channel } from './channel.ts'
 import { durationMs } from './duration.ts'
 import { type Draft, envelope, labels, lastErrorSchema, operationIdSchema, owned } from './envelope.ts'
@@ -85,8 +86,16 @@ export const programCreateSchema = z
     manifestName: manifestName.default('manifest'),
     channelId: idSchema('channel'),
     assetId: idSchema('asset').optional().meta({ description: 'An Empty asset; made if not given.' }),
+    storageEncryption: storageEncryptionSchema
+      .optional()
+      .meta({ description: 'Of the asset that is made: `none` if not given. An asset that is given has its own.' }),
   })
   .superRefine(check)
+  .superRefine(({ assetId, storageEncryption }, context) => {
+    if (assetId === undefined || storageEncryption === undefined) return
+    const message = 'is what the asset that is given has: leave it out'
+    context.addIssue({ code: 'custom', path: ['storageEncryption'], message })
+  })
   .meta({
     id: 'ProgramCreate',
     description: 'A new program, Stopped.',
@@ -126,7 +135,7 @@ export type Program = z.output<typeof programSchema>
 
 /** A new program, Stopped; the asset is the one given or the one that was made for it. */
 export function newProgram(
-  given: Omit<z.output<typeof programCreateSchema>, 'assetId'>,
+  { storageEncryption: _ofAsset, ...given }: Omit<z.output<typeof programCreateSchema>, 'assetId'>,
   assetId: Id<'asset'>,
   accountId: Id<'account'>,
   random: RandomBytes,

@@ -38,7 +38,10 @@ const whileWorking = (spec: ReferenceSpec): ReferenceSpec => ({ ...spec, endsIn:
 export const references: { readonly [K in Kind]?: readonly ReferenceSpec[] } = {
   asset: [needs('storage-account', 'storageAccount', 'storageAccountId')],
   'asset-file': [partOf('asset', 'asset', 'assetId')],
-  'content-key': [needs('key-authorization-policy', 'keyAuthorizationPolicy', 'keyAuthorizationPolicyId')],
+  'content-key': [
+    needs('key-authorization-policy', 'keyAuthorizationPolicy', 'keyAuthorizationPolicyId'),
+    partOf('asset', 'asset', 'assetId'),
+  ],
   'dead-letter': [partOf('event-subscription', 'subscription', 'subscriptionId')],
   filter: [partOf('asset', 'asset', 'assetId')],
   locator: [needs('asset', 'asset', 'assetId')],

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Draft, envelope } from './envelope.ts'
-import { idSchema, newId, type RandomBytes } from './kinds.ts'
-import { storageAccountSchema } from './storage-account.ts'
+import { type Id, idSchema, newId, type RandomBytes } from './kinds.ts'
+import { type StoragePlace, storagePlace, storagePlaceShape } from './storage-account.ts'
 
 const blobName = z.string().min(1).max(2_048)
 
@@ -11,8 +11,10 @@ const blobName = z.string().min(1).max(2_048)
  */
 export const storageTaskSchema = z.strictObject({
   ...envelope('storage-task'),
-  /** The storage account may be gone by then: what tells where it was is kept here. */
-  place: storageAccountSchema.pick({ accountId: true, kind: true, location: true }),
+  /** The storage account, if it is still there, knows best how it is reached: its keys may have changed. */
+  storageAccountId: idSchema('storage-account').optional(),
+  /** It may be gone by then: what tells where it was is kept here. */
+  place: z.strictObject(storagePlaceShape),
   work: z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('remove-folder'), folder: blobName }),
     z.strictObject({ kind: z.literal('remove-blob'), blob: blobName }),
@@ -23,14 +25,13 @@ export const storageTaskSchema = z.strictObject({
 /** What is still to be done to blobs. */
 export type StorageTask = z.output<typeof storageTaskSchema>
 
-/** A task that is still to be done. */
+/** A task that is still to be done in a storage account. */
 export function newStorageTask(
-  place: StorageTask['place'],
+  storage: StoragePlace & { readonly id: Id<'storage-account'> },
   work: StorageTask['work'],
   random: RandomBytes,
 ): Draft<StorageTask> {
-  const { accountId, kind, location } = place
-  return { id: newId('storage-task', random), place: { accountId, kind, location }, work }
+  return { id: newId('storage-task', random), storageAccountId: storage.id, place: storagePlace(storage), work }
 }
 
 /** Where everything of an asset lies in its storage account. */

@@ -5,6 +5,7 @@ import { BufferPool } from '../lib/buffer-pool.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import { ReadingTurns } from '../lib/reading-turns.ts'
 import { FlvDemuxer } from '../media/flv/demuxer.ts'
 import { AddressCount } from './address-count.ts'
 import { defaultIngestLimits, type IngestLimits } from './ingest-limits.ts'
@@ -28,6 +29,8 @@ export type RtmpListenerOptions = {
   readonly createDemuxer?: () => MediaDemuxer
   /** Where the memory of messages is taken from; whoever is done with one may give it back. */
   readonly pool?: BufferPool
+  /** Publishers are read together, so often; as their bytes come where it is left out. */
+  readonly turnMs?: number
 }
 
 /** How often refused connections are summed up in the log: a flood of them must not become a flood of lines. */
@@ -52,7 +55,8 @@ export class RtmpListener {
     const createDemuxer = options.createDemuxer ?? (() => new FlvDemuxer())
     this.#options = options
     const pool = options.pool ?? new BufferPool()
-    this.#context = { clock, gate, observer, createDemuxer, limits, pool }
+    const turns = options.turnMs === undefined ? undefined : new ReadingTurns(clock, options.turnMs)
+    this.#context = { clock, gate, observer, createDemuxer, limits, pool, turns }
     this.#count = new AddressCount(limits.maxConnections, limits.maxConnectionsPerAddress)
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket))
   }
@@ -102,6 +106,7 @@ export class RtmpListener {
     const { clock } = this.#options
     const gone = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     const sessions = [...this.#sessions]
+    this.#context.turns?.stop()
     for (const session of sessions) session.stop()
     const deadline = clock.after(this.#context.limits.lingerMs, () => {
       for (const session of sessions) session.destroy()

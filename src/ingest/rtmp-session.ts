@@ -11,6 +11,9 @@ import { Publication } from './publication.ts'
 import { publishLogFields, publishRequest, type SessionPeer } from './publish-request.ts'
 import type { SessionContext } from './session-context.ts'
 
+/** What Node reads of a socket at once: as much as this, and there may be more. */
+const MAX_READ_BYTES = 65_536
+
 /**
  * One encoder's connection: carries bytes between its socket and the protocol, asks the gate, and pushes media into sinks.
  * Timers are the listener's: it calls `sweep` now and then.
@@ -130,6 +133,7 @@ export class RtmpSession {
 
   #onData(bytes: Buffer): void {
     if (this.#lingerUntilMs !== undefined) return
+    const isAll = bytes.byteLength < MAX_READ_BYTES
     try {
       this.#connection.push(bytes)
     } catch (error) {
@@ -140,6 +144,7 @@ export class RtmpSession {
       freeBytes(bytes)
     }
     this.#flush()
+    if (isAll && this.#isPublishing()) this.#context.turns?.rest(this.#socket)
   }
 
   #flush(): void {

@@ -1,5 +1,6 @@
 import type { BufferPool } from '../lib/buffer-pool.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { ReadingTurns } from '../lib/reading-turns.ts'
 import type { IngestLimits } from './ingest-limits.ts'
 import type { IngestObserver, MediaDemuxer, PublishGate } from './ports.ts'
 
@@ -12,4 +13,6 @@ export type SessionContext = {
   readonly createDemuxer: () => MediaDemuxer
   /** Where the memory of messages is taken from. */
   readonly pool: BufferPool
+  /** When publishers are read; without, as their bytes come. */
+  readonly turns: ReadingTurns | undefined
 }

@@ -86,7 +86,12 @@ export class ByteReader {
   }
 
   ascii(count: number): string {
-    return String.fromCharCode(...this.take(count))
+    const { bytes } = this
+    const at = this.#claim(count)
+    let text = ''
+    // Spreading the bytes would make an iterator for each box's four letters.
+    for (let i = at; i < at + count; i++) text += String.fromCharCode(bytes[i] ?? 0)
+    return text
   }
 
   skip(count: number): void {

@@ -1,3 +1,4 @@
+import type { ArchivePlace } from '../domain/archive-place.ts'
 import type { LogRecord, PresentationHeader } from '../presentation/records.ts'
 import type { FragmentPlace } from './fragment-memory.ts'
 
@@ -29,13 +30,21 @@ export type FeedEntry =
   | { readonly kind: 'publish'; readonly publication: Publication }
   | { readonly kind: 'withdraw'; readonly locatorId: string }
   /** A copy of a log begins; until `ready` the replica goes on with what it had of it. */
-  | { readonly kind: 'begin'; readonly presentationId: string; readonly header: PresentationHeader }
+  | {
+      readonly kind: 'begin'
+      readonly presentationId: string
+      readonly header: PresentationHeader
+      /** Where what is not in memory is read from. */
+      readonly place: ArchivePlace | undefined
+    }
   | {
       readonly kind: 'record'
       readonly presentationId: string
       readonly record: LogRecord
       readonly fragments: readonly SentFragment[]
     }
+  /** The bytes of closed segments before this one are no longer in memory. */
+  | { readonly kind: 'cooled'; readonly presentationId: string; readonly firstSequence: number }
   /** The copy is complete. */
   | { readonly kind: 'ready'; readonly presentationId: string }
   | { readonly kind: 'closed'; readonly presentationId: string }

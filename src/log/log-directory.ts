@@ -1,3 +1,4 @@
+import type { ArchivePlace } from '../domain/archive-place.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { PresentationView } from '../presentation/view.ts'
@@ -32,6 +33,7 @@ export type ConnectedFeed = {
 export class LogDirectory {
   readonly #options: LogDirectoryOptions
   readonly #logs = new Map<string, PresentationLog>()
+  readonly #places = new Map<string, ArchivePlace>()
   readonly #publications = new Map<string, Publication>()
   readonly #feeds = new Set<ThreadFeed>()
   readonly #waiters = new VersionWaiters()
@@ -40,15 +42,17 @@ export class LogDirectory {
     this.#options = options
   }
 
-  /** From now on the log is fed and readable, until it stops. */
-  open(log: PresentationLog): void {
+  /** From now on the log is fed and readable, until it stops. `place`: where its recording lies. */
+  open(log: PresentationLog, place?: ArchivePlace): void {
     if (this.#logs.has(log.id)) throw new AppError('INTERNAL', `presentation log ${log.id} is open already`)
     this.#logs.set(log.id, log)
+    if (place) this.#places.set(log.id, place)
     for (const feed of this.#feeds) feed.opened(log)
     log.subscribe({
       appended: () => this.#waiters.moved(log.view),
       stopped: () => {
         this.#logs.delete(log.id)
+        this.#places.delete(log.id)
         this.#waiters.renewed(log.id, undefined)
       },
     })
@@ -76,6 +80,7 @@ export class LogDirectory {
         publications: () => this.#publications.values(),
         logs: () => this.#logs.values(),
         log: (presentationId) => this.#logs.get(presentationId),
+        place: (presentationId) => this.#places.get(presentationId),
       },
       memory,
       clock,

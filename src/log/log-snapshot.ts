@@ -1,3 +1,4 @@
+import type { ArchivePlace } from '../domain/archive-place.ts'
 import type { LogRecord } from '../presentation/records.ts'
 import type { FeedEntry, SentFragment } from './feed-messages.ts'
 import type { PresentationLog } from './presentation-log.ts'
@@ -6,9 +7,13 @@ import type { PresentationLog } from './presentation-log.ts'
  * What makes a copy of a log, as it is now, in a replica. A record may stand for several fragments (parts fold into their
  * segment), so each takes as many of the segment's fragments, in order, as its size says. `send` holds the bytes.
  */
-export function snapshotEntries(log: PresentationLog, send: (bytes: Uint8Array) => SentFragment): FeedEntry[] {
+export function snapshotEntries(
+  log: PresentationLog,
+  place: ArchivePlace | undefined,
+  send: (bytes: Uint8Array) => SentFragment,
+): FeedEntry[] {
   const presentationId = log.id
-  const entries: FeedEntry[] = [{ kind: 'begin', presentationId, header: log.view.header }]
+  const entries: FeedEntry[] = [{ kind: 'begin', presentationId, header: log.view.header, place }]
   const taken = new Map<number, number>()
   for (const record of log.records()) {
     if (record.type === 'segment-opened') taken.clear()

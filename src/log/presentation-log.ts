@@ -29,6 +29,8 @@ export type PresentationLogOptions = {
 /** Hears every record in order, in the turn in which it was appended. It must not throw. */
 export type LogListener = {
   appended(position: number, record: LogRecord, fragment: Uint8Array | undefined): void
+  /** The bytes of closed segments before this one are no longer in memory. */
+  cooled?(firstSequence: number): void
   /** The log is stopped; its bytes may be reused as soon as this returns. */
   stopped(): void
 }
@@ -44,6 +46,7 @@ export class PresentationLog {
   readonly #listeners = new Set<LogListener>()
   readonly #evictions = { window: 0, budget: 0 }
   #position = 0
+  #hotSequence = 0
   #stopped = false
 
   constructor(header: PresentationHeader, options: PresentationLogOptions) {
@@ -74,6 +77,11 @@ export class PresentationLog {
     return this.#bytes.sizeBytes
   }
 
+  /** The oldest closed segment whose bytes may be in memory. */
+  get hotSequence(): number {
+    return Math.max(this.#hotSequence, this.#presentation.firstSequence)
+  }
+
   get indexBytes(): number {
     return this.#presentation.indexBytes
   }
@@ -96,6 +104,31 @@ export class PresentationLog {
     if (record.type === 'segment-closed' || record.type === 'gap') this.#evictPastWindow()
     if (this.#bytes.sizeBytes > this.#options.budgetBytes) this.#evictPastBudget()
     return position
+  }
+
+  /** Takes over what was written earlier, without its bytes. The presentation must be fresh. */
+  restore(records: Iterable<LogRecord>): void {
+    for (const record of records) if (record.type !== 'opened') this.#presentation.apply(record)
+    this.#hotSequence = this.#presentation.endSequence
+  }
+
+  /** Lets go of the bytes of closed segments before this one: whoever wants them reads them where they are kept. */
+  cool(firstSequence: number): void {
+    const first = Math.min(firstSequence, this.#presentation.endSequence)
+    if (first <= this.#hotSequence) return
+    this.#hotSequence = first
+    this.#bytes.dropBefore(first)
+    for (const listener of this.#listeners) listener.cooled?.(first)
+  }
+
+  /** Media bytes in memory of one segment. */
+  segmentBytes(sequence: number): number {
+    return this.#bytes.segmentBytes(sequence)
+  }
+
+  /** As `Presentation.spanRecords`. */
+  spanRecords(firstSequence: number, endSequence: number): Iterable<LogRecord> {
+    return this.#presentation.spanRecords(firstSequence, endSequence)
   }
 
   /** Tells the listener of every record from now on; the result ends that. */

@@ -1,6 +1,7 @@
+import type { ArchivePlace } from '../domain/archive-place.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { Presentation } from '../presentation/presentation.ts'
-import type { LogRecord, PresentationHeader } from '../presentation/records.ts'
+import type { LogRecord } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import type { FeedBatch, FeedEntry, FeedPort, FeedReply, Publication, SentFragment } from './feed-messages.ts'
 import { SegmentBytes } from './segment-bytes.ts'
@@ -9,7 +10,11 @@ import { VersionWaiters } from './version-waiters.ts'
 /** A publication and the presentation under it. Whether it is valid now, and for this viewer, is for the reader to see to. */
 export type PublishedPresentation = Omit<Publication, 'presentationId'> & { readonly view: PresentationView }
 
-type Copy = { readonly presentation: Presentation; readonly bytes: SegmentBytes<SentFragment> }
+type Copy = {
+  readonly presentation: Presentation
+  readonly bytes: SegmentBytes<SentFragment>
+  readonly place: ArchivePlace | undefined
+}
 
 /** A publication as its readers see it. */
 export function publishedAs(publication: Publication, view: PresentationView): PublishedPresentation {
@@ -67,6 +72,12 @@ export class Replica {
     return fragments?.map((fragment) => this.#view(fragment))
   }
 
+  /** What a presentation says of media that is not in memory, and where that is read from. */
+  recorded(presentationId: string): { readonly view: PresentationView; readonly place: ArchivePlace } | undefined {
+    const copy = this.#copies.get(presentationId)
+    return copy?.place && { view: copy.presentation, place: copy.place }
+  }
+
   /**
    * Resolves with the presentation at `version` or later, with `undefined` when it is unknown or goes away; rejects with
    * the signal's reason. A fresh copy may wake a waiter early: it looks again.
@@ -112,7 +123,8 @@ export class Replica {
 
   #apply(entry: FeedEntry): void {
     if (entry.kind === 'record') this.#applyRecord(entry.presentationId, entry.record, entry.fragments)
-    else if (entry.kind === 'begin') this.#begin(entry.presentationId, entry.header)
+    else if (entry.kind === 'begin') this.#begin(entry)
+    else if (entry.kind === 'cooled') this.#cool(entry.presentationId, entry.firstSequence)
     else if (entry.kind === 'ready') this.#complete(entry.presentationId)
     else if (entry.kind === 'closed') this.#close(entry.presentationId)
     else if (entry.kind === 'region') this.#regions.set(entry.region, entry.buffer)
@@ -135,13 +147,13 @@ export class Replica {
     }
   }
 
-  #begin(presentationId: string, header: PresentationHeader): void {
+  #begin({ presentationId, header, place }: FeedEntry & { readonly kind: 'begin' }): void {
     this.#growing.get(presentationId)?.bytes.clear()
     const bytes = new SegmentBytes<SentFragment>(
       (fragment) => fragment.sizeBytes,
       (fragments) => this.#giveBack(fragments),
     )
-    this.#growing.set(presentationId, { presentation: new Presentation(header), bytes })
+    this.#growing.set(presentationId, { presentation: new Presentation(header), bytes, place })
   }
 
   #applyRecord(presentationId: string, record: LogRecord, fragments: readonly SentFragment[]): void {
@@ -156,6 +168,11 @@ export class Replica {
     }
     if (record.type === 'evicted') copy.bytes.dropBefore(record.firstSequence)
     if (copy === this.#copies.get(presentationId)) this.#waiters.moved(copy.presentation)
+  }
+
+  #cool(presentationId: string, firstSequence: number): void {
+    const copy = this.#growing.get(presentationId) ?? this.#copies.get(presentationId)
+    copy?.bytes.dropBefore(firstSequence)
   }
 
   #complete(presentationId: string): void {

@@ -1,3 +1,4 @@
+import type { ArchivePlace } from '../domain/archive-place.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { LogRecord } from '../presentation/records.ts'
 import type { FeedEntry, FeedPort, FeedReply, Publication } from './feed-messages.ts'
@@ -12,6 +13,8 @@ export type FeedSource = {
   publications(): Iterable<Publication>
   logs(): Iterable<PresentationLog>
   log(presentationId: string): PresentationLog | undefined
+  /** Where its recording lies. */
+  place(presentationId: string): ArchivePlace | undefined
 }
 
 /** What a feed copies, from which memory, and how much may be under way. */
@@ -90,6 +93,7 @@ export class ThreadFeed {
     this.#subscriptions.get(presentationId)?.()
     const unsubscribe = log.subscribe({
       appended: (_position, record, fragment) => this.#appended(presentationId, record, fragment),
+      cooled: (firstSequence) => this.#cooled(presentationId, firstSequence),
       stopped: () => this.#closed(presentationId),
     })
     this.#subscriptions.set(presentationId, unsubscribe)
@@ -143,6 +147,12 @@ export class ThreadFeed {
     if (this.#state !== 'running' || this.#toCopy.has(presentationId)) return
     const fragments = fragment ? [this.#fragments.send(fragment, this.#pending)] : []
     this.#push({ kind: 'record', presentationId, record, fragments })
+    this.#schedule()
+  }
+
+  #cooled(presentationId: string, firstSequence: number): void {
+    if (this.#state !== 'running' || this.#toCopy.has(presentationId)) return
+    this.#push({ kind: 'cooled', presentationId, firstSequence })
     this.#schedule()
   }
 
@@ -237,7 +247,9 @@ export class ThreadFeed {
       const log = this.#options.source.log(presentationId)
       if (!log) continue
       const regions: FeedEntry[] = []
-      const entries = snapshotEntries(log, (bytes) => this.#fragments.send(bytes, regions))
+      const entries = snapshotEntries(log, this.#options.source.place(presentationId), (bytes) =>
+        this.#fragments.send(bytes, regions),
+      )
       this.#copy = [...regions, ...entries]
       return true
     }

@@ -1,7 +1,8 @@
 import type { PresentationView, SegmentRow } from '../presentation/view.ts'
 import { adaptationSets } from './dash-adaptation-set.ts'
 import { type ListedPeriod, listedPeriods, type MpdOrigin, PERIOD_TIMESCALE, placePeriod } from './dash-period.ts'
-import { listedWindow } from './listed-window.ts'
+import { type ListedWindow, listedWindow, liveWindow } from './listed-window.ts'
+import { ListingSurvey } from './listing-survey.ts'
 import type { ManifestUris } from './manifest-uris.ts'
 import { isoTime, microsAt, xmlDuration } from './time-text.ts'
 import { element, textElement, type Xml } from './xml.ts'
@@ -9,6 +10,8 @@ import { element, textElement, type Xml } from './xml.ts'
 /** How far behind the live edge a player starts, in target durations (as HLS has it). */
 const DELAY_TARGETS = 3
 const MICROS_PER_MS = 1_000
+/** How far back a live MPD reaches where nobody asks for more. */
+const REWIND_LIMIT_MS = 2 * 3_600_000
 
 /** What the request asks of an MPD. */
 export type MpdOptions = {
@@ -19,6 +22,8 @@ export type MpdOptions = {
    * while it was live, for a player that is in the middle of it.
    */
   readonly endedTimeline?: 'zero' | 'epoch'
+  /** `full`: live, the whole of the rewind window. Else two hours of it at most. */
+  readonly rewind?: 'full'
   /** Where a player of the live MPD is to look for the next one (`Location`), so that it can be told from a new player. */
   readonly location?: string
 }
@@ -27,13 +32,18 @@ export type MpdOptions = {
  * The DASH MPD (ISO/IEC 23009-1, live profile): a period per discontinuity that has media, named after its discontinuity
  * sequence. While it is live, MPD time 0 is the Unix epoch. With nothing listed there is one empty period.
  */
-export function buildMpd(view: PresentationView, uris: ManifestUris, options: MpdOptions = {}): string {
-  const window = listedWindow(view)
+export function buildMpd(
+  view: PresentationView,
+  uris: ManifestUris,
+  options: MpdOptions = {},
+  survey = new ListingSurvey(view),
+): string {
+  const window = mpdWindow(view, options)
   const renditions = view.renditions.filter(({ kind }) => kind === 'audio' || !options.audioOnly)
-  const periods = listedPeriods(view, window, renditions)
+  const periods = listedPeriods(view, window, renditions, survey)
   const withMedia = periods.filter(({ representations }) => representations.length > 0)
   const listed = withMedia.length > 0 ? withMedia : periods.slice(-1)
-  const isOnDemand = view.ended && options.endedTimeline !== 'epoch'
+  const isOnDemand = isStatic(view, options)
   const origin = { originTicks: isOnDemand ? (listed[0]?.firstMediaTicks ?? 0) : 0 }
   const children: Xml[] = []
   if (!view.ended && options.location !== undefined) children.push(textElement('Location', options.location))
@@ -43,17 +53,35 @@ export function buildMpd(view: PresentationView, uris: ManifestUris, options: Mp
   const attributes = {
     xmlns: 'urn:mpeg:dash:schema:mpd:2011',
     profiles: 'urn:mpeg:dash:profile:isoff-live:2011',
-    ...(isOnDemand ? { type: 'static' } : liveAttributes(view, view.segment(window.end - 1))),
+    ...(isOnDemand ? { type: 'static' } : liveAttributes(view, view.segment(window.end - 1), rewindMs(view, options))),
     minBufferTime: xmlDuration(view.header.targetDurationMs * MICROS_PER_MS),
     mediaPresentationDuration: view.ended ? durationOf(listed, origin) : undefined,
   }
   return `<?xml version="1.0" encoding="UTF-8"?>\n${element('MPD', attributes, children)}\n`
 }
 
+/** What an MPD lists: the window of playlists where it is on-demand; else that of the players which were there live. */
+export function mpdWindow(view: PresentationView, options: MpdOptions): ListedWindow {
+  return isStatic(view, options) ? listedWindow(view) : liveWindow(view, rewindMs(view, options))
+}
+
+function isStatic({ ended }: PresentationView, { endedTimeline }: MpdOptions): boolean {
+  return ended && endedTimeline !== 'epoch'
+}
+
+/** How far back a live MPD reaches; `undefined`: to the beginning. */
+function rewindMs({ header }: PresentationView, { rewind }: MpdOptions): number | undefined {
+  if (rewind === 'full') return header.rewindWindowMs
+  return Math.min(header.rewindWindowMs ?? REWIND_LIMIT_MS, REWIND_LIMIT_MS)
+}
+
 /** An MPD that has ended is live without an update period: nothing new is coming, and what is there stays available. */
-function liveAttributes(view: PresentationView, newest: SegmentRow | undefined): Record<string, string | undefined> {
-  const { targetDurationMs, rewindWindowMs } = view.header
-  const targetMicros = targetDurationMs * MICROS_PER_MS
+function liveAttributes(
+  view: PresentationView,
+  newest: SegmentRow | undefined,
+  rewindWindowMs: number | undefined,
+): Record<string, string | undefined> {
+  const targetMicros = view.header.targetDurationMs * MICROS_PER_MS
   const isRewindKnown = !view.ended && rewindWindowMs !== undefined
   return {
     type: 'dynamic',

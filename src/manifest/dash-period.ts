@@ -1,7 +1,9 @@
 import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
-import type { PresentationView, Rendition, SegmentRow } from '../presentation/view.ts'
-import { TimelineBuilder } from './dash-timeline.ts'
-import { type ListedWindow, rowsOf } from './listed-window.ts'
+import type { PresentationView, Rendition } from '../presentation/view.ts'
+import type { ListedWindow } from './listed-window.ts'
+import type { ListingSurvey } from './listing-survey.ts'
+import type { MediaStretch, RowStretch } from './surveyed-rows.ts'
+import { TimelineRuns } from './timeline-runs.ts'
 import type { Xml } from './xml.ts'
 
 /** One track of one rendition in one period. */
@@ -31,47 +33,49 @@ export function listedPeriods(
   view: PresentationView,
   window: ListedWindow,
   renditions: readonly Rendition[],
+  survey: ListingSurvey,
 ): readonly ListedPeriod[] {
-  const stretches: SegmentRow[][] = []
-  for (const row of rowsOf(view, window)) {
-    const stretch = stretches.at(-1)
-    if (stretch?.[0]?.discontinuitySequence === row.discontinuitySequence) stretch.push(row)
-    else stretches.push([row])
-  }
-  return stretches.map((rows) => listPeriod(view, rows, renditions))
+  const media = renditions.map((rendition) => ({
+    rendition,
+    stretches: Map.groupBy(survey.stretches(rendition.index, window), (stretch) => stretch.discontinuitySequence),
+  }))
+  return survey.rows(window).map((rows) => {
+    const { discontinuitySequence } = rows
+    return {
+      ...placeRows(view, rows),
+      representations: media.flatMap(({ rendition, stretches }) =>
+        listRepresentations(view, rendition, stretches.get(discontinuitySequence) ?? []),
+      ),
+    }
+  })
 }
 
-function listPeriod(view: PresentationView, rows: SegmentRow[], renditions: readonly Rendition[]): ListedPeriod {
-  const { discontinuitySequence, startTicks } = rows[0] as SegmentRow
-  const withMedia = rows.filter(({ gap }) => !gap)
-  const newest = withMedia.at(-1)
+function placeRows(
+  view: PresentationView,
+  { discontinuitySequence, startTicks, media }: RowStretch,
+): Omit<ListedPeriod, 'representations'> {
   return {
     discontinuitySequence,
     startTicks: view.discontinuityStartTicks(discontinuitySequence) ?? startTicks,
-    firstMediaTicks: withMedia[0]?.startTicks ?? startTicks,
-    endMediaTicks: newest ? newest.startTicks + newest.durationTicks : startTicks,
-    representations: renditions.flatMap((rendition) => listRepresentations(view, rendition, withMedia)),
+    firstMediaTicks: media?.startTicks ?? startTicks,
+    endMediaTicks: media?.endTicks ?? startTicks,
   }
 }
 
 function listRepresentations(
   view: PresentationView,
   rendition: Rendition,
-  rows: readonly SegmentRow[],
+  stretches: readonly MediaStretch[],
 ): readonly PeriodRepresentation[] {
-  const timelines = new Map<number, TimelineBuilder>()
-  for (const { sequence } of rows) {
-    const media = view.renditionSegment(rendition.index, sequence)
-    if (media === undefined) continue
-    const timeline = timelines.get(media.track) ?? new TimelineBuilder()
-    timelines.set(media.track, timeline)
-    timeline.add(media)
-  }
-  return [...timelines].flatMap(([number, timeline]) => {
+  const tracks = Map.groupBy(stretches, ({ track }) => track)
+  return [...tracks].flatMap(([number, pieces]) => {
     const track = view.track(number)
     if (track === undefined) return []
-    const id = timelines.size === 1 ? rendition.name : `${rendition.name}-${number}`
-    return [{ id, rendition, track, timeline: timeline.finish(), independent: timeline.independent }]
+    const id = tracks.size === 1 ? rendition.name : `${rendition.name}-${number}`
+    const timeline = new TimelineRuns()
+    for (const { runs } of pieces) runs.addTo(timeline)
+    const independent = pieces.every((piece) => piece.independent)
+    return [{ id, rendition, track, timeline: timeline.toXml(), independent }]
   })
 }
 

@@ -1,7 +1,8 @@
 import type { AudioConfig, VideoConfig } from '../media/media.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import { quoted, tagWith } from './hls-attributes.ts'
-import { type ListedRendition, listedRendition, listedWindow } from './listed-window.ts'
+import { listedWindow } from './listed-window.ts'
+import { type ListedRendition, ListingSurvey } from './listing-survey.ts'
 import type { ManifestUris } from './manifest-uris.ts'
 
 /** EXT-X-INDEPENDENT-SEGMENTS came with 6; nothing else in a master playlist needs more (RFC 8216 §7). */
@@ -14,9 +15,10 @@ export function buildMasterPlaylist(
   view: PresentationView,
   uris: ManifestUris,
   options: { readonly audioOnly?: boolean } = {},
+  survey = new ListingSurvey(view),
 ): string {
   const window = listedWindow(view)
-  const listed = view.renditions.map((rendition) => listedRendition(view, rendition, window))
+  const listed = view.renditions.map((rendition) => survey.listed(rendition, window))
   const audio = listed.filter(({ rendition }) => rendition.kind === 'audio')
   const video = options.audioOnly ? [] : listed.filter(({ rendition }) => rendition.kind === 'video')
   const lines = ['#EXTM3U', `#EXT-X-VERSION:${VERSION}`]

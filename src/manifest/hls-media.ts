@@ -1,107 +1,204 @@
-import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
-import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from '../presentation/view.ts'
-import { quoted } from './hls-attributes.ts'
-import { currentTrack, type ListedWindow, listedRendition, listedWindow, rowsOf } from './listed-window.ts'
+import type { PresentationView, Rendition } from '../presentation/view.ts'
+import { tagWith } from './hls-attributes.ts'
+import { isGapLine, type LineContext, type LineSource, type PlaylistStyle, segmentLines } from './hls-segment-lines.ts'
+import { type Skipping, type SkipRule, skippingOf, skipRule, targetSeconds } from './hls-skip.ts'
+import { type ListedWindow, listedWindow } from './listed-window.ts'
+import { BLOCK_SEGMENTS, type ListedRendition, ListingSurvey } from './listing-survey.ts'
 import type { ManifestUris } from './manifest-uris.ts'
-import { isoTime, microsAt, rescale, secondsText } from './time-text.ts'
+import type { SurveyedMedia } from './surveyed-rows.ts'
 
 /**
  * EXT-X-MAP in a playlist of whole segments needs 6 (RFC 8216 §7); EXT-X-GAP came with 8, and validators ask for it. It is
- * said always, because a version that changes from one reload to the next helps nobody.
+ * said always, because a version that changes from one reload to the next helps nobody. EXT-X-SKIP needs 9, and only who
+ * asked for it reads it.
  */
 const VERSION = 8
+const SKIP_VERSION = 9
 
-/** What distinguishes a playlist of segments from one of key frames. */
-type Style = {
-  readonly headTags: readonly string[]
-  /** Whether what the rendition has in a segment can be listed; else the segment is a gap. */
-  isListed(media: RenditionSegment): boolean
-  /** The byte range within the segment, as EXT-X-BYTERANGE gives it; `undefined` for the whole. */
-  byteRange(media: RenditionSegment): string | undefined
-}
+const styles = {
+  segments: { headTags: [], isListed: () => true, byteRange: () => undefined },
+  /**
+   * The first key frame of every segment (RFC 8216 §4.3.3.6). A segment without one is listed as a gap, so that sequence
+   * numbers are those of the media playlist.
+   */
+  'key-frames': {
+    headTags: ['#EXT-X-I-FRAMES-ONLY'],
+    isListed: ({ independent, leadingBytes }) => independent && leadingBytes > 0,
+    byteRange: ({ leadingBytes }) => `${leadingBytes}@0`,
+  },
+} as const satisfies Record<string, PlaylistStyle>
 
-const segmentStyle: Style = { headTags: [], isListed: () => true, byteRange: () => undefined }
-
-const iframeStyle: Style = {
-  headTags: ['#EXT-X-I-FRAMES-ONLY'],
-  isListed: ({ independent, leadingBytes }) => independent && leadingBytes > 0,
-  byteRange: ({ leadingBytes }) => `${leadingBytes}@0`,
-}
-
-/** The HLS media playlist of one rendition (RFC 8216 §4.3.3). Every rendition of a view lists the same segments. */
-export function buildMediaPlaylist(view: PresentationView, rendition: Rendition, uris: ManifestUris): string {
-  return buildPlaylist(view, rendition, uris, segmentStyle)
+/** Which playlist of a rendition. */
+export type PlaylistOptions = {
+  readonly lists?: keyof typeof styles
+  /** A delta update, where the playlist allows for one now (RFC 8216bis §6.2.5.1); else it is the whole. */
+  readonly skip?: boolean
+  readonly skipRule?: SkipRule
 }
 
 /**
- * The first key frame of every segment (RFC 8216 §4.3.3.6). A segment without one is listed as a gap, so that sequence
- * numbers are those of the media playlist.
+ * What a block's text is made from, beside what never changes: texts with equal stamps are equal. `media` is compared as an
+ * object.
  */
-export function buildIframePlaylist(view: PresentationView, rendition: Rendition, uris: ManifestUris): string {
-  return buildPlaylist(view, rendition, uris, iframeStyle)
+export type BlockStamp = {
+  readonly media: SurveyedMedia
+  readonly track: number
+  readonly wasGap: boolean
 }
 
-function buildPlaylist(view: PresentationView, rendition: Rendition, uris: ManifestUris, style: Style): string {
-  const window = listedWindow(view)
-  const listed = listedRendition(view, rendition, window)
-  const lines = head(view, window, style, listed.independent)
-  let track: Track = listed.tracks[0]
-  let mapped: Track | undefined
-  let previous: SegmentRow | undefined
-  let wasGap = false
-  for (const row of rowsOf(view, window)) {
-    const media = view.renditionSegment(rendition.index, row.sequence)
-    if (media && media.track !== track.track) track = view.track(media.track) ?? currentTrack(rendition)
-    const isGap = media === undefined || !style.isListed(media)
-    const risen = row.discontinuitySequence - (previous ?? row).discontinuitySequence
-    // A player counts one discontinuity per tag, so a number that rose by two has two.
-    for (let tags = 0; tags < risen; tags++) lines.push('#EXT-X-DISCONTINUITY')
-    if (track !== mapped) lines.push(`#EXT-X-MAP:URI=${quoted(uris.init(track))}`)
-    const isDated = previous === undefined || risen > 0 || (wasGap && !isGap)
-    if (isDated) lines.push(`#EXT-X-PROGRAM-DATE-TIME:${isoTime(wallMsOf(row, media, track))}`)
-    if (isGap) lines.push('#EXT-X-GAP')
-    lines.push(`#EXTINF:${secondsText(durationMicros(row, media, track))},`)
-    const byteRange = isGap ? undefined : style.byteRange(media)
-    if (byteRange !== undefined) lines.push(`#EXT-X-BYTERANGE:${byteRange}`)
-    const startTicks = media?.startTicks ?? rescale(row.startTicks, PRESENTATION_TIMESCALE, track.timescale)
-    lines.push(uris.segment(track, startTicks))
-    mapped = track
-    previous = row
-    wasGap = isGap
+/**
+ * The HLS media playlist of one rendition (RFC 8216 §4.3.3) in pieces. Every rendition of a view lists the same segments. The
+ * text of a block stays the same from one version to the next, as its stamp does; what comes before the blocks and after them
+ * does not. All of it is to be read before the view changes.
+ */
+export class MediaPlaylist {
+  readonly #source: LineSource
+  readonly #window: ListedWindow
+  readonly #survey: ListingSurvey
+  readonly #listed: ListedRendition
+  readonly #skipping: Skipping | undefined
+  /** The first segment that is listed rather than skipped. */
+  readonly #firstKept: number
+
+  constructor(
+    view: PresentationView,
+    rendition: Rendition,
+    uris: ManifestUris,
+    { lists = 'segments', skip = false, skipRule: rule = skipRule }: PlaylistOptions = {},
+    survey: ListingSurvey = new ListingSurvey(view),
+  ) {
+    this.#source = { view, rendition, uris, style: styles[lists] }
+    this.#window = listedWindow(view)
+    this.#survey = survey
+    this.#listed = survey.listed(rendition, this.#window)
+    this.#skipping = skippingOf(view, this.#window, rule)
+    const { first } = this.#window
+    this.#firstKept = (skip ? this.#skipping?.firstKept : undefined) ?? first
   }
-  if (view.ended) lines.push('#EXT-X-ENDLIST')
-  return `${lines.join('\n')}\n`
-}
 
-function head(view: PresentationView, window: ListedWindow, style: Style, isIndependent: boolean): string[] {
-  const discontinuitySequence = view.segment(window.first)?.discontinuitySequence ?? 0
-  const lines = ['#EXTM3U', `#EXT-X-VERSION:${VERSION}`]
-  lines.push(`#EXT-X-TARGETDURATION:${Math.max(1, Math.round(view.header.targetDurationMs / 1_000))}`)
-  lines.push(`#EXT-X-MEDIA-SEQUENCE:${window.first}`)
-  if (discontinuitySequence > 0) lines.push(`#EXT-X-DISCONTINUITY-SEQUENCE:${discontinuitySequence}`)
-  if (onlyGrows(view)) lines.push('#EXT-X-PLAYLIST-TYPE:EVENT')
-  lines.push(...style.headTags)
-  if (isIndependent) lines.push('#EXT-X-INDEPENDENT-SEGMENTS')
-  return lines
+  /** The whole blocks within: `firstBlock` ≤ n < `endBlock`, possibly none. */
+  get firstBlock(): number {
+    return Math.min(Math.floor(this.#firstKept / BLOCK_SEGMENTS) + 1, this.endBlock)
+  }
+
+  get endBlock(): number {
+    return Math.floor(this.#window.end / BLOCK_SEGMENTS)
+  }
+
+  /** The head and the segments before the first block. */
+  front(): string {
+    const { end } = this.#window
+    const isBlocked = this.firstBlock < this.endBlock
+    return this.#head() + this.#lines(this.#firstKept, isBlocked ? this.firstBlock * BLOCK_SEGMENTS : end)
+  }
+
+  stamp(block: number): BlockStamp {
+    const { track, wasGap } = this.#contextAt(block * BLOCK_SEGMENTS)
+    return { media: this.#survey.block(this.#source.rendition.index, block), track: track.track, wasGap }
+  }
+
+  block(block: number): string {
+    return this.#lines(block * BLOCK_SEGMENTS, (block + 1) * BLOCK_SEGMENTS)
+  }
+
+  /** The segments after the last block, and the end. */
+  tail(): string {
+    const isBlocked = this.firstBlock < this.endBlock
+    const lines = isBlocked ? this.#lines(this.endBlock * BLOCK_SEGMENTS, this.#window.end) : ''
+    return this.#source.view.ended ? `${lines}#EXT-X-ENDLIST\n` : lines
+  }
+
+  toString(): string {
+    let text = this.front()
+    for (let block = this.firstBlock; block < this.endBlock; block++) text += this.block(block)
+    return text + this.tail()
+  }
+
+  #lines(first: number, end: number): string {
+    return first < end ? segmentLines(this.#source, first, end, this.#contextAt(first)) : ''
+  }
+
+  #contextAt(sequence: number): LineContext {
+    const { view, rendition } = this.#source
+    const { first } = this.#window
+    const isFirst = sequence === first
+    return {
+      track: this.#survey.trackBefore(rendition, sequence, first) ?? this.#listed.tracks[0],
+      discontinuitySequence: sequenceBefore(view, sequence),
+      wasGap: !isFirst && isGapLine(this.#source, sequence - 1),
+      restates: sequence === this.#firstKept,
+    }
+  }
+
+  #head(): string {
+    const { view, style } = this.#source
+    const { first } = this.#window
+    const skipped = this.#firstKept - first
+    const discontinuitySequence = sequenceBefore(view, first)
+    const lines = ['#EXTM3U', `#EXT-X-VERSION:${skipped > 0 ? SKIP_VERSION : VERSION}`]
+    lines.push(`#EXT-X-TARGETDURATION:${targetSeconds(view.header)}`)
+    if (this.#skipping) lines.push(serverControl(this.#skipping))
+    lines.push(`#EXT-X-MEDIA-SEQUENCE:${first}`)
+    if (discontinuitySequence > 0) lines.push(`#EXT-X-DISCONTINUITY-SEQUENCE:${discontinuitySequence}`)
+    const type = playlistType(view)
+    if (type) lines.push(`#EXT-X-PLAYLIST-TYPE:${type}`)
+    lines.push(...style.headTags)
+    if (this.#listed.independent) lines.push('#EXT-X-INDEPENDENT-SEGMENTS')
+    if (skipped > 0) lines.push(`#EXT-X-SKIP:SKIPPED-SEGMENTS=${skipped}`)
+    return `${lines.join('\n')}\n`
+  }
 }
 
 /**
- * Both windows are unlimited. A log that keeps everything starts at number 0; one that starts later has lost something,
- * and leaving the type out promises nothing.
+ * The discontinuity sequence before a row. A row that begins a new one keeps its EXT-X-DISCONTINUITY when it comes first in the
+ * playlist, also when the row before it is gone: who has it from an older playlist, and the rest from a delta update, has that tag.
  */
-function onlyGrows({ header, firstSequence }: PresentationView): boolean {
-  return header.rewindWindowMs === undefined && header.archiveWindowMs === undefined && firstSequence === 0
+function sequenceBefore(view: PresentationView, sequence: number): number {
+  const row = view.segment(sequence)
+  const before = view.segment(sequence - 1)
+  if (before || !row) return before?.discontinuitySequence ?? 0
+  const { discontinuitySequence, startTicks } = row
+  const begins = view.discontinuityStartTicks(discontinuitySequence) === startTicks
+  return begins && sequence > 0 && discontinuitySequence > 0 ? discontinuitySequence - 1 : discontinuitySequence
 }
 
-function durationMicros(row: SegmentRow, media: RenditionSegment | undefined, track: Track): number {
-  const { startTicks, durationTicks } = media ?? row
-  const timescale = media ? track.timescale : PRESENTATION_TIMESCALE
-  return microsAt(startTicks + durationTicks, timescale) - microsAt(startTicks, timescale)
+/** Whether the playlists of this view are so long that they have whole blocks. */
+export function hasBlocks(view: PresentationView): boolean {
+  const { first, end } = listedWindow(view)
+  return Math.floor(first / BLOCK_SEGMENTS) + 1 < Math.floor(end / BLOCK_SEGMENTS)
 }
 
-/** The wall clock of this rendition's first sample, which need not be the instant at which the segment starts. */
-function wallMsOf(row: SegmentRow, media: RenditionSegment | undefined, track: Track): number {
-  if (media === undefined) return row.wallMs
-  const rowMicros = microsAt(row.startTicks, PRESENTATION_TIMESCALE)
-  return row.wallMs + (microsAt(media.startTicks, track.timescale) - rowMicros) / 1_000
+/** Whether there can be a delta update of this view's playlists now; else who asks for one gets the whole. */
+export function canSkip(view: PresentationView): boolean {
+  const window = listedWindow(view)
+  const { firstKept = window.first } = skippingOf(view, window, skipRule) ?? {}
+  return firstKept > window.first
+}
+
+/** The text of a media playlist. */
+export function buildMediaPlaylist(
+  view: PresentationView,
+  rendition: Rendition,
+  uris: ManifestUris,
+  options: PlaylistOptions = {},
+  survey?: ListingSurvey,
+): string {
+  return new MediaPlaylist(view, rendition, uris, options, survey).toString()
+}
+
+function serverControl({ boundarySeconds, holdBackSeconds }: Skipping): string {
+  return tagWith('EXT-X-SERVER-CONTROL', {
+    'CAN-SKIP-UNTIL': boundarySeconds.toFixed(1),
+    'HOLD-BACK': holdBackSeconds.toFixed(1),
+  })
+}
+
+/**
+ * `EVENT` where both windows are unlimited. A log that keeps everything starts at number 0; one that starts later has lost
+ * something, and leaving the type out promises nothing.
+ */
+function playlistType({ header, firstSequence, archived }: PresentationView): 'VOD' | 'EVENT' | undefined {
+  if (archived) return 'VOD'
+  const onlyGrows = header.rewindWindowMs === undefined && header.archiveWindowMs === undefined && firstSequence === 0
+  return onlyGrows ? 'EVENT' : undefined
 }

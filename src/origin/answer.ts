@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { chooseRange, matchesEtag } from '../lib/http-conditions.ts'
+import { type ByteRange, chooseRange, matchesEtag } from '../lib/http-conditions.ts'
 import { type Problem, problemOf } from './problem.ts'
 import { sliceChunks } from './slice-chunks.ts'
 
@@ -8,13 +8,29 @@ export type Answer = {
   readonly status: number
   readonly headers: readonly string[]
   readonly chunks: readonly Uint8Array[]
+  /** Follows the chunks: what is too large to be held in memory. */
+  readonly stream?: AnswerStream
   /** Of the body, also where `HEAD` leaves it out. */
   readonly sizeBytes: number
 }
 
+/** A body that is read while it is sent. */
+export type AnswerStream = {
+  /** What is in memory of it at most. */
+  readonly windowBytes: number
+  /** Called once, when there is somebody to send to; no chunk is altered after it was given. */
+  readonly open: () => AsyncIterable<Uint8Array>
+}
+
+/** The body of an answer, as an answer has it. */
+export type AnswerBody = Pick<Answer, 'chunks' | 'stream'>
+
 const EVERY_ANSWER: readonly string[] = [
   ...['Access-Control-Allow-Origin', '*'],
-  ...['Access-Control-Expose-Headers', 'Content-Length, Content-Range, Content-Encoding, Date, ETag, Retry-After'],
+  ...[
+    'Access-Control-Expose-Headers',
+    'Content-Disposition, Content-Length, Content-Range, Content-Encoding, Date, ETag, Retry-After',
+  ],
   ...['Cross-Origin-Resource-Policy', 'cross-origin'],
   ...['Timing-Allow-Origin', '*'],
   ...['X-Content-Type-Options', 'nosniff'],
@@ -50,12 +66,27 @@ export function rangeAnswer(
   chunks: readonly Uint8Array[],
 ): Answer {
   const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+  return rangedAnswer(request, etag, headers, sizeBytes, (range) => ({
+    chunks: range.last - range.first + 1 === sizeBytes ? chunks : sliceChunks(chunks, range),
+  }))
+}
+
+/** An entity of `sizeBytes`, or the part of it that is asked for; `bodyOf` gives the bytes of a range that lies within. */
+export function rangedAnswer(
+  request: IncomingMessage,
+  etag: string,
+  headers: readonly string[],
+  sizeBytes: number,
+  bodyOf: (range: ByteRange) => AnswerBody,
+): Answer {
   const validated = [...headers, 'ETag', etag, 'Accept-Ranges', 'bytes']
   // A range of a HEAD request means nothing (RFC 9110 §14.2).
   const asked = request.method === 'GET' ? request.headers.range : undefined
   const ifRange = request.headers['if-range']
   const range = chooseRange(asked, typeof ifRange === 'string' ? ifRange : undefined, etag, sizeBytes)
-  if (range === 'whole') return { status: 200, headers: validated, chunks, sizeBytes }
+  if (range === 'whole') {
+    return { status: 200, headers: validated, ...bodyOf({ first: 0, last: sizeBytes - 1 }), sizeBytes }
+  }
   if (range === 'unsatisfiable') {
     return {
       status: 416,
@@ -67,7 +98,7 @@ export function rangeAnswer(
   return {
     status: 206,
     headers: [...validated, 'Content-Range', `bytes ${range.first}-${range.last}/${sizeBytes}`],
-    chunks: sliceChunks(chunks, range),
+    ...bodyOf(range),
     sizeBytes: range.last - range.first + 1,
   }
 }
@@ -99,25 +130,38 @@ export function failureAnswer(thrown: unknown): Answer {
   return problemAnswer(problemOf(thrown))
 }
 
-/** Hands the answer to the connection without copying it. `close`: the connection ends with this answer. */
-export function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: Answer, close: boolean): void {
+/**
+ * Hands the answer to the connection without copying it. `close`: the connection ends with this answer. Where a stream is
+ * to follow it gives that, and the response is for the caller to end.
+ */
+export function sendAnswer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Answer,
+  close: boolean,
+): AnswerStream | undefined {
   const headers = [...answer.headers, ...EVERY_ANSWER]
   if (answer.status !== 204 && answer.status !== 304) headers.push('Content-Length', String(answer.sizeBytes))
   // HTTP/2 has no such header: there a connection is ended by its session.
   if (close && request.httpVersionMajor === 1) headers.push('Connection', 'close')
   response.writeHead(answer.status, headers)
-  const chunks = request.method === 'HEAD' ? [] : answer.chunks
+  const { chunks, stream }: AnswerBody = request.method === 'HEAD' ? { chunks: [] } : answer
+  if (stream) {
+    for (const chunk of chunks) response.write(chunk)
+    return stream
+  }
   const last = chunks.at(-1)
   if (last === undefined) {
     response.end()
-    return
+    return undefined
   }
   if (chunks.length === 1) {
     response.end(last)
-    return
+    return undefined
   }
   if (request.httpVersionMajor === 1) response.cork()
   for (const chunk of chunks.slice(0, -1)) response.write(chunk)
   response.end(last)
   if (request.httpVersionMajor === 1) response.uncork()
+  return undefined
 }

@@ -40,8 +40,14 @@ export function childUris(place: ManifestPlace, digest: string): ManifestUris {
 }
 
 /** Where a player of a live MPD finds the next one, relative to the MPD at `place`. */
-export function liveMpdUri(place: ManifestPlace, digest: string, audioOnly: boolean): string {
-  return `${childrenOf(place, digest)}${audioOnly ? LIVE_AUDIO_MPD : LIVE_MPD}`
+export function liveMpdUri(
+  place: ManifestPlace,
+  digest: string,
+  audioOnly: boolean,
+  rewind: 'full' | undefined,
+): string {
+  const query = rewind === undefined ? '' : `?rewind=${rewind}`
+  return `${childrenOf(place, digest)}${audioOnly ? LIVE_AUDIO_MPD : LIVE_MPD}${query}`
 }
 
 function childrenOf(place: ManifestPlace, digest: string): string {

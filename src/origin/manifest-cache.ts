@@ -1,25 +1,20 @@
-import { hash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import { Turns } from '../lib/turns.ts'
+import type { MediaPlaylist } from '../manifest/hls-media.ts'
 import type { PresentationView } from '../presentation/view.ts'
-
-/** A body with the strong validator of just these bytes. */
-export type EncodedBody = { readonly body: Uint8Array; readonly etag: string }
-
-/** A manifest of one version, as it is and compressed. */
-export type RenderedManifest = {
-  readonly identity: EncodedBody
-  /** Made at the first call, once for everybody; `undefined` where compressing is not worth it. */
-  gzip(): Promise<EncodedBody> | undefined
-}
+import { BlockedText } from './blocked-text.ts'
+import { digestOf, type EncodedBody, type RenderedManifest } from './rendered.ts'
 
 /** gzip of a whole body. */
 export type Compress = (body: Uint8Array) => Promise<Uint8Array>
 
-type Entry = { readonly version: number; readonly manifest: RenderedManifest; sizeBytes: number }
+type Entry = { sizeBytes: number } & (
+  | { readonly version: number; readonly manifest: RenderedManifest }
+  | { readonly version: 'any'; readonly text: BlockedText }
+)
 
 const SMALLEST_COMPRESSED = 200
-const ETAG_LENGTH = 22
 /** What an entry costs beside its bodies, about. */
 const ENTRY_BYTES = 512
 
@@ -33,6 +28,8 @@ export class ManifestCache {
   readonly #entries = new Map<string, Entry>()
   /** Two copies of a presentation are told apart here, because their versions need not agree. */
   readonly #serials = new WeakMap<PresentationView, number>()
+  /** Two, so that one renders while the other's blocks are compressed. */
+  readonly #turns = new Turns(2)
   #lastSerial = 0
   #sizeBytes = 0
 
@@ -45,13 +42,17 @@ export class ManifestCache {
     return this.#sizeBytes
   }
 
+  /** Whether the manifest called `kind` is there for the presentation as it is now. */
+  has(view: PresentationView, kind: string): boolean {
+    return this.#entries.get(this.#keyOf(view, kind))?.version === view.version
+  }
+
   /** The manifest called `kind` of the presentation as it is now; `build` renders it where it is not there yet. */
   get(view: PresentationView, kind: string, build: () => string): RenderedManifest {
-    const key = `${this.#serialOf(view)} ${kind}`
+    const key = this.#keyOf(view, kind)
     const known = this.#entries.get(key)
     if (known?.version === view.version) {
-      this.#entries.delete(key)
-      this.#entries.set(key, known)
+      this.#renew(key, known)
       return known.manifest
     }
     if (known) this.#remove(key, known)
@@ -66,11 +67,36 @@ export class ManifestCache {
     return entry.manifest
   }
 
+  /** The same of a playlist that is too long to be rendered at once; `open` reads it as it is whenever it is called. */
+  blocked(
+    view: PresentationView,
+    kind: string,
+    open: () => MediaPlaylist,
+  ): RenderedManifest | Promise<RenderedManifest> {
+    const key = this.#keyOf(view, kind)
+    const known = this.#entries.get(key)
+    if (known?.version === 'any') {
+      this.#renew(key, known)
+      return known.text.get(view.version)
+    }
+    const text = new BlockedText({
+      open: () => ({ version: view.version, playlist: open() }),
+      onSize: (changeBytes) => this.#grow(key, entry, changeBytes),
+      turns: this.#turns,
+    })
+    const entry: Entry = { version: 'any', text, sizeBytes: 0 }
+    if (known) this.#remove(key, known)
+    this.#entries.set(key, entry)
+    this.#grow(key, entry, ENTRY_BYTES)
+    return text.get(view.version)
+  }
+
   #render(body: Uint8Array, onCompressed: (sizeBytes: number) => void): RenderedManifest {
-    const digest = hash('sha256', body, 'base64url').slice(0, ETAG_LENGTH)
+    const digest = digestOf(body)
+    const identity = { body, etag: `"${digest}"` }
     let compressed: Promise<EncodedBody> | undefined
     return {
-      identity: { body, etag: `"${digest}"` },
+      identity: () => identity,
       gzip: () => {
         if (body.byteLength < SMALLEST_COMPRESSED) return undefined
         compressed ??= this.#compress(body).then((gzipped) => {
@@ -82,10 +108,15 @@ export class ManifestCache {
     }
   }
 
-  #grow(key: string, entry: Entry, sizeBytes: number): void {
+  #renew(key: string, entry: Entry): void {
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
+  }
+
+  #grow(key: string, entry: Entry, changeBytes: number): void {
     if (this.#entries.get(key) !== entry) return
-    entry.sizeBytes += sizeBytes
-    this.#sizeBytes += sizeBytes
+    entry.sizeBytes += changeBytes
+    this.#sizeBytes += changeBytes
     for (const [oldestKey, oldest] of this.#entries) {
       if (this.#sizeBytes <= this.#budgetBytes) return
       this.#remove(oldestKey, oldest)
@@ -97,10 +128,9 @@ export class ManifestCache {
     this.#sizeBytes -= entry.sizeBytes
   }
 
-  #serialOf(view: PresentationView): number {
-    const known = this.#serials.get(view)
-    if (known !== undefined) return known
-    this.#serials.set(view, ++this.#lastSerial)
-    return this.#lastSerial
+  #keyOf(view: PresentationView, kind: string): string {
+    const serial = this.#serials.get(view) ?? ++this.#lastSerial
+    this.#serials.set(view, serial)
+    return `${serial} ${kind}`
   }
 }

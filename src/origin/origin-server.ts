@@ -4,10 +4,12 @@ import { type Clock, systemClock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { type Logger, silentLogger } from '../lib/logger.ts'
 import { type Connections, trackConnections } from './connections.ts'
+import { DownloadAnswers } from './download-answers.ts'
+import { segmentsOf } from './download-segments.ts'
 import { createListener, type Listener, type TlsCredentials } from './listener.ts'
 import { ManifestAnswers } from './manifest-answers.ts'
 import { type Compress, ManifestCache } from './manifest-cache.ts'
-import type { FragmentReader, OriginObserver, PublicationReader } from './ports.ts'
+import type { FragmentReader, OriginObserver, PublicationReader, SegmentSource } from './ports.ts'
 import { RequestHandler } from './request-handler.ts'
 import { SendBudget } from './send-budget.ts'
 
@@ -17,6 +19,8 @@ export type OriginLimits = {
   /** Bytes of bodies on their way to all clients at once; past it, 503. */
   readonly inFlightBytes: number
   readonly manifestCacheBytes: number
+  /** For the indexes of recordings that are downloaded. */
+  readonly downloadCacheBytes: number
   /** For a request's head, and for the whole request. */
   readonly headersTimeoutMs: number
   readonly requestTimeoutMs: number
@@ -37,6 +41,7 @@ export const defaultOriginLimits: OriginLimits = {
   connections: 10_000,
   inFlightBytes: 256 * 2 ** 20,
   manifestCacheBytes: 32 * 2 ** 20,
+  downloadCacheBytes: 64 * 2 ** 20,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 15_000,
   keepAliveTimeoutMs: 65_000,
@@ -62,6 +67,8 @@ export type OriginOptions = {
 export type OriginPorts = {
   readonly publications: PublicationReader
   readonly fragments: FragmentReader
+  /** For downloads; where it is absent they read whole segments by `fragments`. */
+  readonly segments?: SegmentSource
   readonly observer: OriginObserver
   readonly clock?: Clock
   readonly logger?: Logger
@@ -90,6 +97,10 @@ export class OriginServer {
     this.#handler = new RequestHandler(
       { publications: ports.publications, fragments: ports.fragments, observer: ports.observer, clock, logger },
       {
+        downloads: new DownloadAnswers(
+          { segments: ports.segments ?? segmentsOf(ports.fragments), clock },
+          this.#limits.downloadCacheBytes,
+        ),
         manifests: new ManifestAnswers(cache, this.#limits.endedMaxAgeSeconds),
         budget: new SendBudget(this.#limits.inFlightBytes),
         sendGraceMs: this.#limits.sendGraceMs,

@@ -1,3 +1,4 @@
+import type { ByteRange } from '../lib/http-conditions.ts'
 import type { PresentationView } from '../presentation/view.ts'
 
 /** A presentation as it is published under a locator. */
@@ -17,6 +18,8 @@ export type Published = {
 export type PublicationReader = {
   /** By the locator's id, whose case does not matter. `undefined`: unknown or revoked. */
   find(locatorId: string): Published | undefined
+  /** Looks for a recording that nobody has asked for in a while; resolves when `find` knows as much as there is to know. */
+  wake?(locatorId: string, signal: AbortSignal): Promise<void>
 }
 
 /** What the origin needs of the media bytes. */
@@ -32,6 +35,21 @@ export type FragmentReader = {
     sequence: number,
     signal: AbortSignal,
   ): readonly Uint8Array[] | undefined | Promise<readonly Uint8Array[] | undefined>
+}
+
+/** What a download needs of the media bytes: parts of segments, wherever they lie. */
+export type SegmentSource = {
+  /**
+   * The bytes of one rendition in one closed segment: all of them, or a range, which lies within. What is given stays as it is.
+   * `undefined`: not there any more. Rejects with the signal's reason when that is aborted first.
+   */
+  read(
+    presentationId: string,
+    renditionIndex: number,
+    sequence: number,
+    range: ByteRange | undefined,
+    signal: AbortSignal,
+  ): Promise<Uint8Array | undefined>
 }
 
 /** Counts that an origin thread keeps; the main thread sums them up over threads for `/metrics`. */
@@ -50,5 +68,6 @@ export type RequestKind =
   | 'mpd'
   | 'init'
   | 'segment'
+  | 'download'
   | 'time'
   | 'other'

@@ -4,8 +4,9 @@ import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { PresentationHeader } from '../presentation/records.ts'
 import type { Rendition } from '../presentation/view.ts'
-import { type Answer, failureAnswer, preflightAnswer, problemAnswer, sendAnswer } from './answer.ts'
+import { type Answer, type AnswerStream, failureAnswer, preflightAnswer, problemAnswer, sendAnswer } from './answer.ts'
 import { contentDigest, IFRAMES_SUFFIX, type ManifestPlace } from './child-urls.ts'
+import type { DownloadAnswers } from './download-answers.ts'
 import type { IsmTarget } from './ism-target.ts'
 import type { ManifestAnswers, ManifestRequest } from './manifest-answers.ts'
 import { initAnswer, type MediaRequest, segmentAnswer } from './media-answers.ts'
@@ -13,6 +14,7 @@ import type { FragmentReader, OriginObserver, PublicationReader, Published, Requ
 import { methodNotAllowed } from './problem.ts'
 import { type ResponseWatch, watchResponse } from './response-watch.ts'
 import type { SendBudget } from './send-budget.ts'
+import { sendStream } from './send-stream.ts'
 import { type Child, parseTarget, type Target } from './target.ts'
 import { PublicationTerms, withinTerms } from './terms.ts'
 
@@ -28,6 +30,7 @@ export type HandlerPorts = {
 /** Bounds of one answer. */
 export type HandlerOptions = {
   readonly manifests: ManifestAnswers
+  readonly downloads: DownloadAnswers
   readonly budget: SendBudget
   /** Time for any answer, and the slowest that a client may read beyond it. */
   readonly sendGraceMs: number
@@ -76,14 +79,35 @@ export class RequestHandler {
   #send(request: IncomingMessage, response: ServerResponse, watch: ResponseWatch, answer: Answer): void {
     const { budget, sendGraceMs, minBytesPerSecond } = this.#options
     const bodyBytes = request.method === 'HEAD' ? 0 : answer.sizeBytes
+    // Of what is read while it is sent no more than a window is in memory; each window has its own time.
+    const heldBytes = Math.min(bodyBytes, answer.stream?.windowBytes ?? bodyBytes)
     let sent = answer
-    if (budget.take(bodyBytes)) watch.onClose(() => budget.giveBack(bodyBytes))
+    if (budget.take(heldBytes)) watch.onClose(() => budget.giveBack(heldBytes))
     else sent = failureAnswer(new AppError('ORIGIN_BUSY', 'Too many bytes are on their way to other clients.'))
-    watch.sending(sent.status, bodyBytes, sendGraceMs + (bodyBytes / minBytesPerSecond) * 1_000)
+    watch.sending(sent.status, bodyBytes, sendGraceMs + (heldBytes / minBytesPerSecond) * 1_000)
     try {
-      sendAnswer(request, response, sent, this.#isDraining || hasBody(request))
+      const stream = sendAnswer(request, response, sent, this.#isDraining || hasBody(request))
+      if (stream) void this.#stream(request, response, watch, stream)
     } catch (thrown) {
       this.#noteFailure(request, thrown)
+      watch.cut()
+    }
+  }
+
+  /** Sends what is left of an answer as fast as the client takes it; never rejects. */
+  async #stream(
+    request: IncomingMessage,
+    response: ServerResponse,
+    watch: ResponseWatch,
+    stream: AnswerStream,
+  ): Promise<void> {
+    const { sendGraceMs, minBytesPerSecond } = this.#options
+    try {
+      await sendStream(response, stream.open(), watch.signal, (sizeBytes) =>
+        watch.extend(sendGraceMs + (sizeBytes / minBytesPerSecond) * 1_000),
+      )
+    } catch (thrown) {
+      if (!watch.isClosed) this.#noteFailure(request, thrown)
       watch.cut()
     }
   }
@@ -95,7 +119,7 @@ export class RequestHandler {
     const target = parseTarget(request.url ?? '')
     watch.kind = kindOf(target)
     if (target.kind === 'time') return this.#timeAnswer()
-    const found = this.#find(target.locatorId, request)
+    const found = await this.#find(target.locatorId, exchange)
     const answer = await this.#publishedAnswer(exchange, found, target)
     return withinTerms(answer, found.published, this.#ports.clock.now())
   }
@@ -103,14 +127,23 @@ export class RequestHandler {
   #publishedAnswer(exchange: Exchange, found: Found, target: Exclude<Target, { kind: 'time' }>): Promise<Answer> {
     if (target.kind === 'child') return this.#childAnswer(exchange, found, target.digest, target.child)
     if (target.kind === 'ism') return this.#ismAnswer(exchange, found, target.manifestName, target.target)
+    if (target.kind === 'download') {
+      const { request, watch } = exchange
+      return this.#options.downloads.answer({ request, ...found, name: target.file, signal: watch.signal })
+    }
     const asked = manifestRequest(exchange, found, 'alias')
     const { manifests } = this.#options
     return target.kind === 'master' ? manifests.master(asked, false) : manifests.mpd(asked, false)
   }
 
-  #find(locatorId: string, { socket }: IncomingMessage): Found {
+  async #find(locatorId: string, { request, watch }: Exchange): Promise<Found> {
     const { publications, clock } = this.#ports
-    const published = this.#terms.check(publications.find(locatorId), clock.now(), socket.remoteAddress)
+    let known = publications.find(locatorId)
+    if (!known && publications.wake) {
+      await publications.wake(locatorId, watch.signal)
+      known = publications.find(locatorId)
+    }
+    const published = this.#terms.check(known, clock.now(), request.socket.remoteAddress)
     const { header } = published.view
     const digest = this.#digests.get(header) ?? contentDigest(header)
     this.#digests.set(header, digest)

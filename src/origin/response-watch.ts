@@ -16,6 +16,8 @@ export type ResponseWatch = {
   onClose(run: () => void): void
   /** The answer begins: it has to be over within `limitMs`. */
   sending(status: number, sizeBytes: number, limitMs: number): void
+  /** More of the answer follows: from now on there is `limitMs` for it. */
+  extend(limitMs: number): void
   /** Ends the response where it stands. */
   cut(): void
 }
@@ -62,6 +64,11 @@ class Watch implements ResponseWatch {
     this.#status = status
     this.#sizeBytes = sizeBytes
     this.#limit = this.#clock.after(limitMs, () => this.cut())
+  }
+
+  extend(limitMs: number): void {
+    this.#limit?.cancel()
+    if (!this.isClosed) this.#limit = this.#clock.after(limitMs, () => this.cut())
   }
 
   cut(): void {

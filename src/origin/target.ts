@@ -1,11 +1,14 @@
 import { AppError } from '../lib/errors.ts'
 import { LIVE_AUDIO_MPD, LIVE_MPD } from './child-urls.ts'
+import type { DownloadName } from './download-choice.ts'
 import { type IsmTarget, parseIsmTarget } from './ism-target.ts'
 
 /** What a URL names, before anything is looked up. Names and ids are decoded; their case is as it was sent. */
 export type Target =
   | { readonly kind: 'time' }
   | { readonly kind: 'master' | 'mpd'; readonly locatorId: string }
+  /** A recording as one file. */
+  | { readonly kind: 'download'; readonly locatorId: string; readonly file: DownloadName }
   | { readonly kind: 'child'; readonly locatorId: string; readonly digest: string; readonly child: Child }
   | {
       readonly kind: 'ism'
@@ -27,10 +30,11 @@ const MAX_URL_LENGTH = 2_048
 const ISM = /^(.+)\.isml?$/i
 const PLAYLIST = /^(.+)\.m3u8$/
 const INIT = /^(0|[1-9]\d{0,9})\.init\.mp4$/
+const MP4 = /^(.+)\.mp4$/i
 const SEGMENT = /^(0|[1-9]\d{0,15})\.m4s$/
 
 /**
- * Reads a request target by the URL grammar of the streaming endpoint. The query is ignored. Throws `URL_INVALID` for
+ * Reads a request target by the URL grammar of the streaming endpoint. The query is ignored, but for that of an MP4. Throws `URL_INVALID` for
  * what is malformed, `URL_UNKNOWN` for what the grammar doesn't have.
  */
 export function parseTarget(requestTarget: string): Target {
@@ -44,6 +48,8 @@ export function parseTarget(requestTarget: string): Target {
     throw unknown()
   }
   if (first === '') throw unknown()
+  const mp4 = rest.length === 1 ? MP4.exec(rest[0] ?? '')?.[1] : undefined
+  if (mp4 !== undefined) return { kind: 'download', locatorId: first, file: parseDownload(mp4, requestTarget) }
   return parseUnderLocator(first, rest)
 }
 
@@ -77,6 +83,19 @@ function parseChild([first, second, ...rest]: readonly string[]): Child {
     return { kind: 'segment', rendition: first, startTicks: Number(startTicks) }
   }
   throw unknown()
+}
+
+/** `?video=video-2&audio=audio-1`; what else the query has is ignored. */
+function parseDownload(name: string, requestTarget: string): DownloadName {
+  const query = /\?([^#]*)/.exec(requestTarget)?.[1]
+  if (query === undefined) return { name }
+  const given = new URLSearchParams(query)
+  const one = (key: 'video' | 'audio') => {
+    const values = given.getAll(key)
+    if (values.length > 1) throw new AppError('URL_INVALID', `The URL names ${key} twice.`)
+    return values[0] === undefined ? {} : { [key]: values[0] }
+  }
+  return { name, ...one('video'), ...one('audio') }
 }
 
 /** The path of origin form and, as proxies send it, of absolute form (RFC 9112 §3.2). */

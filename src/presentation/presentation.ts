@@ -1,15 +1,17 @@
 import { DiscontinuityHistory } from './discontinuity-history.ts'
 import { isCounter, isDuration, refuse } from './log-order.ts'
+import { withLoss } from './losses.ts'
 import { type FragmentRecord, OpenSegment } from './open-segment.ts'
 import { RecentSegments } from './recent-segments.ts'
 import type { LogRecord, PresentationHeader, RecordOf, Track } from './records.ts'
-import { replayRecords } from './replay.ts'
+import { type ReplaySource, replayRecords, replaySpan } from './replay.ts'
 import { type MediaCell, SegmentIndex } from './segment-index.ts'
 import { type Span, SpanTable } from './span-table.ts'
+import { resumedHeader } from './terms.ts'
 import { TrackRegistry } from './track-registry.ts'
 import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from './view.ts'
 
-const AFTER_END: ReadonlySet<LogRecord['type']> = new Set(['evicted', 'marker', 'span', 'lost', 'archived'])
+const AFTER_END: ReadonlySet<LogRecord['type']> = new Set(['evicted', 'marker', 'span', 'lost', 'archived', 'resumed'])
 
 type RowRecord = RecordOf<'segment-opened'> | RecordOf<'gap'>
 
@@ -44,7 +46,9 @@ export class Presentation implements PresentationView {
     const discontinuitySequence = this.#discontinuities.current ?? 0
     const changes = (this.header.rewindChanges ?? 0) + (this.header.losses ?? 0)
     const moved = this.#tracks.size + firstSequence + endSequence + discontinuitySequence
-    return moved + changes + (this.#ended ? 1 : 0) + (this.#archived ? 1 : 0)
+    // What goes on is neither ended nor archived any more, and yet newer than when it was.
+    const resumed = 3 * (this.header.resumptions ?? 0)
+    return moved + changes + resumed + (this.#ended ? 1 : 0) + (this.#archived ? 1 : 0)
   }
 
   get ended(): boolean {
@@ -164,6 +168,9 @@ export class Presentation implements PresentationView {
       case 'lost':
         this.#applyLost(record)
         break
+      case 'resumed':
+        this.#applyResumed(record)
+        break
       case 'archived':
         if (!this.#ended) refuse(record, 'the presentation has not ended')
         this.#archived = true
@@ -266,7 +273,9 @@ export class Presentation implements PresentationView {
     const { firstSequence, endSequence } = record
     for (let sequence = firstSequence; sequence < endSequence; sequence++) this.#index.empty(sequence)
     this.#recent.forget((sequence) => sequence >= firstSequence && sequence < endSequence)
-    this.header = { ...this.header, losses: (this.header.losses ?? 0) + 1 }
+    const { losses = 0, recentLosses = [] } = this.header
+    const loss = { firstSequence, endSequence: this.endSequence }
+    this.header = { ...this.header, losses: losses + 1, recentLosses: withLoss(recentLosses, loss) }
   }
 
   #areRows({ firstSequence, endSequence }: Span): boolean {
@@ -277,6 +286,13 @@ export class Presentation implements PresentationView {
     const { rewindWindowMs } = record
     if (!isDuration(rewindWindowMs)) refuse(record, 'its window is no duration')
     this.header = { ...this.header, rewindWindowMs, rewindChanges: (this.header.rewindChanges ?? 0) + 1 }
+  }
+
+  #applyResumed(record: RecordOf<'resumed'>): void {
+    if (this.#open) refuse(record, `segment ${this.#open.sequence} is open`)
+    this.header = resumedHeader(this.header, record.terms)
+    this.#ended = false
+    this.#archived = false
   }
 
   #checkRow(record: RowRecord): void {
@@ -311,7 +327,19 @@ export class Presentation implements PresentationView {
 
   /** Records which bring a fresh presentation with this header to an equal view; read them before the next record. */
   records(): Iterable<LogRecord> {
-    return replayRecords({
+    return replayRecords(this.#replaySource())
+  }
+
+  /**
+   * Records of the rows from `first` to before `end` that stand for themselves: a fresh presentation gets these rows from them, and
+   * so does one that ends at `first` from those behind its `evicted`. The last span says that the presentation has ended.
+   */
+  spanRecords(first: number, end: number): Iterable<LogRecord> {
+    return replaySpan(this.#replaySource(), first, end)
+  }
+
+  #replaySource(): ReplaySource {
+    return {
       view: this,
       tracks: this.#tracks.tracks(),
       discontinuities: this.#discontinuities,
@@ -319,6 +347,6 @@ export class Presentation implements PresentationView {
       open: this.#open,
       isNumbered: this.#isNumbered,
       recentFragments: (sequence) => this.#recent.fragments(sequence),
-    })
+    }
   }
 }

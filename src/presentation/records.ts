@@ -1,4 +1,6 @@
 import type { CodecConfig } from '../media/media.ts'
+import type { Loss } from './losses.ts'
+import type { PresentationTerms } from './terms.ts'
 
 /** Presentation-wide times (segment starts and durations) are in ticks of 90 kHz from the Unix epoch. */
 export const PRESENTATION_TIMESCALE = 90_000
@@ -35,18 +37,31 @@ export type PresentationHeader = {
   readonly targetDurationMs: number
   /** Part target; absent where segments are stored whole. */
   readonly partDurationMs?: number
+  /** The name under which locators publish it, in `/{locatorId}/{manifestName}.ism`. */
+  readonly manifestName?: string
   /** How far back a live manifest reaches; absent = everything kept. A `rewind-changed` record sets another. */
   readonly rewindWindowMs?: number
   /** How often the rewind window was changed so far; absent = never. */
   readonly rewindChanges?: number
+  /** How often it went on after a pause so far; absent = never. */
+  readonly resumptions?: number
   /** How often segments were lost so far; absent = never. */
   readonly losses?: number
+  /** The latest of them, oldest first: what a delta update may not skip. */
+  readonly recentLosses?: readonly Loss[]
   /** How much is kept at all; absent = everything, `evicted` never comes, and a playlist may say that it only grows. */
   readonly archiveWindowMs?: number
 }
 
 /** Why a new stretch of timeline began. */
-export type DiscontinuityReason = 'input-returned' | 'codec-change' | 'clock-jump' | 'transcoder-restart' | 'restart'
+export type DiscontinuityReason =
+  | 'input-returned'
+  | 'input-switched'
+  | 'codec-change'
+  | 'clock-jump'
+  | 'transcoder-restart'
+  | 'restart'
+  | 'resumed'
 
 /**
  * The presentation log (architecture.md, "Records of the log"). Append-only, one writer. Readers never count: sequence
@@ -104,6 +119,8 @@ export type LogRecord =
   | { readonly type: 'lost'; readonly firstSequence: number; readonly endSequence: number }
   /** The program stopped: ENDLIST on the same window and timeline. */
   | { readonly type: 'ended' }
+  /** It goes on after a pause, even if it had ended: who comes now finds it live. */
+  | { readonly type: 'resumed'; readonly terms: PresentationTerms }
   /** Nobody plays the live window any more: all that is kept is listed, as on-demand. */
   | { readonly type: 'archived' }
 

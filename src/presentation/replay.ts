@@ -26,14 +26,12 @@ export function* replayRecords(source: ReplaySource): Iterable<LogRecord> {
   yield { type: 'opened', header: view.header }
   for (const track of source.tracks) yield { type: 'track-added', track }
   yield* recordsBeforeFirst(source)
-  let discontinuity = discontinuities.oldest?.discontinuitySequence
-  for (let sequence = view.firstSequence; sequence < view.endSequence; sequence++) {
-    const row = view.segment(sequence) as SegmentRow
-    yield* discontinuities.records(discontinuity, row.discontinuitySequence)
-    discontinuity = row.discontinuitySequence
-    yield* recordsOf(row, source)
-  }
-  yield* discontinuities.records(discontinuity, discontinuities.current)
+  const listed = discontinuities.oldest?.discontinuitySequence
+  yield* rowRecords(source, listed, view.firstSequence, view.endSequence)
+  yield* discontinuities.records(
+    view.segment(view.endSequence - 1)?.discontinuitySequence ?? listed,
+    discontinuities.current,
+  )
   if (open) {
     const { sequence, discontinuitySequence, startTicks, wallMs, fragments } = open
     yield { type: 'segment-opened', sequence, discontinuitySequence, startTicks, wallMs }
@@ -42,6 +40,47 @@ export function* replayRecords(source: ReplaySource): Iterable<LogRecord> {
   for (const span of source.spans) yield { type: 'span', ...span }
   if (view.ended) yield { type: 'ended' }
   if (view.archived) yield { type: 'archived' }
+}
+
+/**
+ * Records of the rows from `first` to before `end`, with all that must be known of what lies before them: applied to a fresh
+ * presentation, or behind those that end at `first`, they give these rows. Parts are folded.
+ */
+export function* replaySpan(source: ReplaySource, first: number, end: number): Iterable<LogRecord> {
+  const { view, discontinuities } = source
+  yield { type: 'opened', header: view.header }
+  for (const track of source.tracks) yield { type: 'track-added', track }
+  const row = view.segment(first)
+  const stretchTicks = row && view.discontinuityStartTicks(row.discontinuitySequence)
+  const isInStretch = row !== undefined && stretchTicks !== undefined && stretchTicks < row.startTicks && first > 0
+  if (row && isInStretch) {
+    const { discontinuitySequence, wallMs } = row
+    const head = { sequence: first - 1, discontinuitySequence, startTicks: stretchTicks, wallMs }
+    yield { type: 'gap', ...head, durationTicks: 0 }
+  }
+  yield { type: 'evicted', firstSequence: first }
+  // The record that began the first row's stretch is part of it where it begins with the row.
+  const before = row === undefined ? undefined : row.discontinuitySequence - (isInStretch ? 0 : 1)
+  yield* rowRecords({ ...source, recentFragments: () => undefined }, before, first, end)
+  if (end === view.endSequence) {
+    yield* discontinuities.records(view.segment(end - 1)?.discontinuitySequence, discontinuities.current)
+    if (view.ended) yield { type: 'ended' }
+  }
+}
+
+function* rowRecords(
+  source: ReplaySource,
+  discontinuityBefore: number | undefined,
+  first: number,
+  end: number,
+): Iterable<LogRecord> {
+  let discontinuity = discontinuityBefore
+  for (let sequence = first; sequence < end; sequence++) {
+    const row = source.view.segment(sequence) as SegmentRow
+    yield* source.discontinuities.records(discontinuity, row.discontinuitySequence)
+    discontinuity = row.discontinuitySequence
+    yield* recordsOf(row, source)
+  }
 }
 
 /** What a replica must know of segments that are gone: where the numbers begin, and the oldest stretch of timeline. */

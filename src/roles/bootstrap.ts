@@ -81,7 +81,8 @@ function encodingOf(declared: ChannelConfig, isDemo: boolean): Channel['encoding
 }
 
 function draftChannel(declared: ChannelConfig, isDemo: boolean, account: Account, random: RandomBytes): Draft<Channel> {
-  const { name, keyFrameInterval, takeover, reconnectGrace, allowIp, latency, segmentDuration, partDuration } = declared
+  const { name, keyFrameInterval, takeover, reconnectGrace, returnAfter, slateAfter, allowIp } = declared
+  const { latency, segmentDuration, partDuration } = declared
   const create = validate(channelCreateSchema, {
     name,
     latency,
@@ -90,10 +91,12 @@ function draftChannel(declared: ChannelConfig, isDemo: boolean, account: Account
       keyFrameInterval: seconds(keyFrameInterval),
       takeover,
       reconnectGrace: seconds(reconnectGrace),
+      returnAfter: seconds(returnAfter),
       allowIp,
     }),
     output: given({ segmentDuration: seconds(segmentDuration), partDuration: seconds(partDuration) }),
-    streamKeys: given({ primary: declared.streamKey?.reveal() }),
+    ...(slateAfter !== undefined && { slate: { after: seconds(slateAfter) } }),
+    streamKeys: given({ primary: declared.streamKey?.reveal(), secondary: declared.secondaryStreamKey?.reveal() }),
   })
   // The supervisor starts what it finds so.
   return { ...newChannel(create, account.id, random), state: 'Starting', desiredState: 'Running' }

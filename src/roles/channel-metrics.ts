@@ -1,4 +1,4 @@
-import type { ChannelObserver, DropReason } from '../channel/ports.ts'
+import type { ChannelObserver, DropReason, InputName, InputSwitched } from '../channel/ports.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Stoppable } from '../lib/scope.ts'
@@ -23,6 +23,10 @@ export class ChannelMetrics implements ChannelObserver, Stoppable {
   readonly #clock: Clock
   readonly #timer: Timer
   readonly #layers = new Map<string, LayerTally>()
+  readonly #inputs = new Map<
+    string,
+    { readonly active: InputName | undefined; readonly standby: InputName | undefined }
+  >()
   #reportedMs: number
   #hadInput = false
   #sessions = 0
@@ -41,15 +45,17 @@ export class ChannelMetrics implements ChannelObserver, Stoppable {
     const before = this.#channel
     if (before === channel) return
     this.#channel = channel
+    for (const [layer, { active, standby }] of this.#inputs)
+      this.#metrics.ingest.inputs(channel, layer, active, standby)
     for (let session = 0; session < this.#sessions; session++) this.#metrics.ingest.sessionStarted(channel, false)
     this.#metrics.forgetChannel(before).catch((error: unknown) => {
       this.#logger.warn({ err: error, before }, 'the metrics under the name before are left behind')
     })
   }
 
-  sessionStarted(): void {
+  sessionStarted(_layer: string, isStandby: boolean): void {
     this.#sessions++
-    this.#metrics.ingest.sessionStarted(this.#channel, this.#hadInput)
+    this.#metrics.ingest.sessionStarted(this.#channel, this.#hadInput && !isStandby)
   }
 
   sessionEnded(layer: string): void {
@@ -104,6 +110,30 @@ export class ChannelMetrics implements ChannelObserver, Stoppable {
       { at: new Date(startMs).toISOString() },
       'segment cut without a key frame: the encoder sends them too rarely',
     )
+  }
+
+  inputsChanged(layer: string, active: InputName | undefined, standby: InputName | undefined): void {
+    this.#inputs.set(layer, { active, standby })
+    if (!active) this.#inputs.delete(layer)
+    this.#metrics.ingest.inputs(this.#channel, layer, active, standby)
+  }
+
+  inputSwitched({ layer, from, to, reason, isSeamless }: InputSwitched): void {
+    this.#metrics.ingest.inputSwitched(this.#channel, reason, isSeamless)
+    const level = reason === 'preferred' ? 'info' : 'warn'
+    this.#logger[level]({ layer, from, to, reason, seamless: isSeamless }, 'the channel went over to its other input')
+  }
+
+  slateShown(): void {
+    this.#logger.info('the slate is shown')
+  }
+
+  slateEnded(): void {
+    this.#logger.info('the slate is shown no more')
+  }
+
+  slateFailed(error: unknown): void {
+    this.#logger.error({ err: error }, 'there is no slate to show; gaps go on')
   }
 
   inputLost(reason: string): void {

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { NumberStore } from '../channel/ports.ts'
 import type { SegmenterNumbers } from '../channel/record-writer.ts'
-import { newSecret, type RandomBytes } from '../domain/kinds.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -17,13 +16,10 @@ const storedSchema = z.object({
       endTicks: z.number().min(0).max(Number.MAX_SAFE_INTEGER),
     })
     .optional(),
-  /** Of each presentation that has not ended, so that its URLs stay what they were over a restart. */
-  epochs: z.record(z.string(), z.string().min(1)),
 })
 
 type Stored = z.output<typeof storedSchema>
 
-const EPOCH_BYTES = 6
 const NUMBERS_SINCE_MS = Date.UTC(2026, 0, 1)
 /** A channel that cuts as fast as it may makes two segments a second. */
 const SEQUENCES_PER_SECOND = 4
@@ -33,12 +29,12 @@ export type ChannelNumbersPorts = {
   readonly dataDir: DataDir
   readonly clock: Clock
   readonly logger: Logger
-  readonly random: RandomBytes
+  /** Where the media of the channel's recordings ends, 90 kHz. */
+  readonly floorTicks?: () => number
 }
 
 /**
- * What a channel must never give twice, in `channels/{channelId}.json`: segment, discontinuity and track numbers, and the
- * epochs of its presentations. What is asked for was last set here, also while the disk can't be written.
+ * What a channel must never give twice, in `channels/{channelId}.json`: segment, discontinuity and track numbers. What is asked for was last set here, also while the disk can't be written.
  */
 export class ChannelNumbers implements NumberStore {
   readonly #ports: ChannelNumbersPorts
@@ -54,33 +50,16 @@ export class ChannelNumbers implements NumberStore {
   }
 
   load(): SegmenterNumbers | undefined {
-    return this.#stored.numbers
+    const { numbers } = this.#stored
+    const floorTicks = this.#ports.floorTicks?.() ?? 0
+    if (numbers === undefined || numbers.endTicks >= floorTicks) return numbers
+    // They are set down now and then; what was recorded since says where time may go on.
+    return { ...numbers, endTicks: floorTicks }
   }
 
   save(numbers: SegmenterNumbers): Promise<void> {
     this.#stored = { ...this.#stored, numbers: { ...numbers } }
     return this.#write()
-  }
-
-  /** The epoch of a presentation that was begun and has not ended, in this run or an earlier one. */
-  epochOf(presentationId: string): string | undefined {
-    return Object.hasOwn(this.#stored.epochs, presentationId) ? this.#stored.epochs[presentationId] : undefined
-  }
-
-  /** Begins a presentation: gives its epoch when that is on disk. @throws AppError `STATE_UNWRITABLE` */
-  async begin(presentationId: string): Promise<string> {
-    const epoch = newSecret(EPOCH_BYTES, this.#ports.random)
-    this.#stored = { ...this.#stored, epochs: { ...this.#stored.epochs, [presentationId]: epoch } }
-    await this.#write()
-    return epoch
-  }
-
-  /** The presentation is over: one that is begun under its id later has another epoch. @throws AppError `STATE_UNWRITABLE` */
-  async end(presentationId: string): Promise<void> {
-    const { [presentationId]: ended, ...epochs } = this.#stored.epochs
-    if (ended === undefined) return
-    this.#stored = { ...this.#stored, epochs }
-    await this.#write()
   }
 
   /** One after the other, each time as everything stands then. */
@@ -94,7 +73,7 @@ export class ChannelNumbers implements NumberStore {
     const { dataDir, logger } = this.#ports
     let problem: string
     try {
-      const found = storedSchema.safeParse(dataDir.readJson(this.#file) ?? { epochs: {} })
+      const found = storedSchema.safeParse(dataDir.readJson(this.#file) ?? {})
       if (found.success) return found.data
       problem = z.prettifyError(found.error)
     } catch (error) {
@@ -106,7 +85,7 @@ export class ChannelNumbers implements NumberStore {
       { file: this.#file, problem },
       'the numbers of the channel are damaged: it goes on with numbers that it can not have come to yet',
     )
-    return { numbers: this.#unused(), epochs: {} }
+    return { numbers: this.#unused() }
   }
 
   /** Larger than any that could have been given since numbers have been given at all. */

@@ -5,7 +5,7 @@ import type { InputWatch } from './input-watch.ts'
 /** What a channel tells of itself goes to the metrics and, as far as it is about its inputs, to who watches them. */
 export function channelObserver(metrics: ChannelMetrics, watch: InputWatch): ChannelObserver {
   return {
-    sessionStarted: () => metrics.sessionStarted(),
+    sessionStarted: (layer, isStandby) => metrics.sessionStarted(layer, isStandby),
     sessionEnded: (layer) => metrics.sessionEnded(layer),
     frameReceived: (layer, kind, sizeBytes) => metrics.frameReceived(layer, kind, sizeBytes),
     frameDropped(layer, reason) {
@@ -24,6 +24,26 @@ export function channelObserver(metrics: ChannelMetrics, watch: InputWatch): Cha
     audioVideoOffset: (layer, seconds) => metrics.audioVideoOffset(layer, seconds),
     recordWritten: (record, rendition, endMs) => metrics.recordWritten(record, rendition, endMs),
     cutForced: (startMs) => metrics.cutForced(startMs),
+    inputsChanged(layer, active, standby) {
+      metrics.inputsChanged(layer, active, standby)
+      watch.inputsChanged(layer, active)
+    },
+    inputSwitched(change) {
+      metrics.inputSwitched(change)
+      watch.inputSwitched(change)
+    },
+    slateShown() {
+      metrics.slateShown()
+      watch.slateShown()
+    },
+    slateEnded() {
+      metrics.slateEnded()
+      watch.slateEnded()
+    },
+    slateFailed(error) {
+      metrics.slateFailed(error)
+      watch.slateFailed(error)
+    },
     inputLost(reason) {
       metrics.inputLost(reason)
       // Stopped or reset on request, which is an event of its own.

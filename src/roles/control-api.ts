@@ -1,17 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import { apiRoutes } from '../api/api-routes.ts'
 import { docsRoutes } from '../api/docs/docs-routes.ts'
 import { eventsUpgrade } from '../api/events/events-upgrade.ts'
 import type { PublicAddresses } from '../api/resources/ports.ts'
 import { restRouter } from '../api/rest/rest-router.ts'
 import type { ControlDeps } from '../api/routes.ts'
+import { plainSecrets } from '../domain/stored-secret.ts'
 import type { Scope, Stoppable } from '../lib/scope.ts'
-import { MediaStorage } from '../storage/media-storage.ts'
 import { StorageJanitor } from '../storage/storage-janitor.ts'
+import { UsageMeter } from '../storage/usage-meter.ts'
 import { OperationWatch } from '../supervisor/operation-watch.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { House } from './house.ts'
+import type { NodeArchive } from './node-archive.ts'
 import type { NodeChannels } from './node-channels.ts'
 import { openWebhooks } from './webhooks.ts'
 
@@ -22,14 +23,15 @@ import { openWebhooks } from './webhooks.ts'
 export function openControlApi(
   house: House,
   control: ControlPlane,
+  { media, storages }: NodeArchive,
   { channels, publisher }: NodeChannels,
   addresses: PublicAddresses,
   scope: Scope,
 ): { readonly deps: Pick<Required<ControlDeps>, 'routers' | 'upgrade'>; readonly sockets: Stoppable } {
-  const { clock, config, logger, metrics, dataDir, version } = house
-  const { auth, changes, feed, repository, store } = control
-  const blobs = new MediaStorage(config.storage.mediaDir ?? join(dataDir.path, 'media'), config.storage.minFree)
-  const storageTasks = scope.own('storage janitor', new StorageJanitor({ repository, storage: blobs, clock, logger }))
+  const { clock, config, logger, metrics, version } = house
+  const { auth, changes, feed, repository, storageKeys, store } = control
+  const usage = scope.own('usage meter', new UsageMeter({ storage: media, clock }))
+  const storageTasks = scope.own('storage janitor', new StorageJanitor({ repository, storage: media, clock, logger }))
   storageTasks.start()
   const operations = scope.own('operation watch', new OperationWatch({ repository, changes, clock, logger }))
   const routes = apiRoutes({
@@ -40,8 +42,12 @@ export function openControlApi(
     channels,
     addresses,
     publications: publisher,
-    blobs,
+    assetStorages: storages,
+    storageKeys,
     storageTasks,
+    checkStorage: (place, call) => media.check(place, call),
+    secrets: plainSecrets,
+    usage,
     maxUploadBytes: config.storage.maxUploadSize,
     auth,
     records: store,

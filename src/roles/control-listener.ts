@@ -6,6 +6,7 @@ import { nodeAddresses } from './addresses.ts'
 import { openControlApi } from './control-api.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { House } from './house.ts'
+import type { NodeArchive } from './node-archive.ts'
 import type { NodeChannels } from './node-channels.ts'
 import type { OriginPool } from './origin-pool.ts'
 
@@ -18,6 +19,7 @@ const PLAYER_DIR = fileURLToPath(new URL('../../player/dist', import.meta.url))
 export function buildControlListener(
   house: House,
   control: ControlPlane,
+  archive: NodeArchive,
   channels: NodeChannels,
   origins: OriginPool,
   ports: () => MediaPorts,
@@ -36,7 +38,7 @@ export function buildControlListener(
     streamingUrl: (path: string, host: string | undefined) => streamUrl(at(path), host),
   }
   const { first, store } = control
-  const { deps, sockets } = openControlApi(house, control, channels, addresses, scope)
+  const { deps, sockets } = openControlApi(house, control, archive, channels, addresses, scope)
   const server = new ControlServer(
     { ...config.listen.control, playerDir: PLAYER_DIR, ...(tls ? { tls: tls.current } : {}) },
     {

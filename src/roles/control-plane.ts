@@ -7,6 +7,7 @@ import type { Store } from '../domain/entity-store.ts'
 import { Repository } from '../domain/repository.ts'
 import { EventFeed } from '../events/event-feed.ts'
 import { EventRecorder } from '../events/event-recorder.ts'
+import type { StorageKeys } from '../keys/storage-keys.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Scope } from '../lib/scope.ts'
@@ -16,6 +17,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { applyBootstrap, type FirstProgram } from './bootstrap.ts'
 import type { DataDir } from './data-dir.ts'
 import { openNodeAuth } from './node-auth.ts'
+import { openNodeKeys } from './node-keys.ts'
 
 /** What a control plane is opened with. */
 export type ControlPlanePorts = {
@@ -35,6 +37,8 @@ export type ControlPlane = {
   readonly recorder: EventRecorder
   readonly feed: EventFeed
   readonly auth: Auth
+  /** The keys under which assets are encrypted. */
+  readonly storageKeys: StorageKeys
   readonly account: Account
   /** Absent where only somebody else knows it. */
   readonly systemApiKey: string | undefined
@@ -53,6 +57,7 @@ export async function openControlPlane(ports: ControlPlanePorts, scope: Scope): 
   const store = scope.own('store', await openStore({ url, timeoutMs: config.store.timeout }, { clock, logger }))
   const repository = new Repository(store)
   const { auth, account, systemApiKey } = await openNodeAuth(config.auth, { store, clock, logger, dataDir })
+  const storageKeys = openNodeKeys(config.storage, { repository, clock, logger }, scope)
   const bootstrapPorts = { repository, clock, random: randomBytes, logger }
   const first = await applyBootstrap(config.bootstrap, account, bootstrapPorts, ports.demo)
   const changes = scope.own('change feed', new ChangeFeed({ store, clock, logger }))
@@ -61,5 +66,5 @@ export async function openControlPlane(ports: ControlPlanePorts, scope: Scope): 
   const recorder = new EventRecorder({ store, clock, logger, observer, onRecorded: () => feed.ring() })
   scope.own('event recorder', recorder)
   await changes.start()
-  return { store, repository, changes, recorder, feed, auth, account, systemApiKey, first }
+  return { store, repository, changes, recorder, feed, auth, storageKeys, account, systemApiKey, first }
 }

@@ -45,7 +45,7 @@ export class EncoderSessions {
       handle,
       endedFor: undefined,
       // The channel ends its publishers for being replaced, stopped or reset.
-      publisher: { id: sessionId, layer, end: (reason) => this.end(session, reason as DisconnectReason) },
+      publisher: { id: sessionId, layer, input, end: (reason) => this.end(session, reason as DisconnectReason) },
     }
     return session
   }

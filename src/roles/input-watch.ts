@@ -1,9 +1,10 @@
-import type { DropReason } from '../channel/ports.ts'
+import type { DropReason, InputSwitched } from '../channel/ports.ts'
 import type { Channel, IngestInput } from '../domain/channel.ts'
 import { durationMs } from '../domain/duration.ts'
 import { type EventData, type EventType, type NewEvent, newEvent } from '../domain/events.ts'
-import type { InputHealth } from '../domain/input-health.ts'
+import type { InputHealth, InputStatus } from '../domain/input-health.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
+import { messageOf } from '../lib/errors.ts'
 import type { Contribution } from '../media/media.ts'
 import { InputMonitor } from './input-monitor.ts'
 
@@ -44,6 +45,17 @@ const LOOK_MS = 1_000
 /** How often it is said again that nobody publishes. */
 const IDLE_AGAIN_MS = 60_000
 const LONGEST_TEXT = 256
+const LONGEST_DETAIL = 1_024
+
+/** Of everything in the list; `undefined` of an empty one. */
+function healthOf(watched: readonly Watched[]): InputHealth | undefined {
+  if (watched.length === 0) return undefined
+  const reasons = new Map<string, InputHealth['reasons'][number]>()
+  for (const { monitor } of watched) {
+    for (const reason of monitor.health.reasons) if (!reasons.has(reason.code)) reasons.set(reason.code, reason)
+  }
+  return { status: reasons.size === 0 ? 'good' : 'degraded', reasons: [...reasons.values()] }
+}
 
 /** Watches who publishes to a channel and how that goes, and tells of it in events. */
 export class InputWatch {
@@ -53,8 +65,11 @@ export class InputWatch {
   readonly #watched = new Map<InputSession, Watched>()
   /** What was said last of the input's health; what is good needs no saying at first. */
   #toldHealth = ''
+  /** By which input each layer is fed, as long as it is. */
+  readonly #active = new Map<string, IngestInput>()
   #lastInput: IngestInput = 'primary'
   #lostMs: number | undefined
+  #slateMs = 0
   #idleSinceMs: number
 
   /** `channel`: as it is now. */
@@ -67,12 +82,15 @@ export class InputWatch {
 
   /** Of everything that is being published; `undefined` while nothing is. */
   get health(): InputHealth | undefined {
-    if (this.#watched.size === 0) return undefined
-    const reasons = new Map<string, InputHealth['reasons'][number]>()
-    for (const { monitor } of this.#watched.values()) {
-      for (const reason of monitor.health.reasons) if (!reasons.has(reason.code)) reasons.set(reason.code, reason)
-    }
-    return { status: reasons.size === 0 ? 'good' : 'degraded', reasons: [...reasons.values()] }
+    return healthOf([...this.#watched.values()])
+  }
+
+  /** Each input that somebody publishes by: how it is, and whether viewers see it. */
+  get inputs(): readonly InputStatus[] {
+    return (['primary', 'secondary'] as const).flatMap((input) => {
+      const health = healthOf([...this.#watched.values()].filter(({ session }) => session.input === input))
+      return health ? [{ input, active: [...this.#active.values()].includes(input), health }] : []
+    })
   }
 
   /** The result counts what the encoder sends; give it each contribution before the channel has it. */
@@ -81,7 +99,6 @@ export class InputWatch {
     const nowMs = clock.monotonicMs()
     const monitor = new InputMonitor(durationMs(this.#channel().input.keyFrameInterval), clock)
     this.#watched.set(session, { session, monitor, sinceMs: nowMs, beatMs: nowMs })
-    this.#lastInput = session.input
     const encoder = words.encoder.slice(0, LONGEST_TEXT)
     this.#record('channel.encoder-connected', { ...session, ...words, encoder })
     return (contribution) => monitor.take(contribution)
@@ -92,7 +109,6 @@ export class InputWatch {
     if (!watched) return
     const nowMs = this.#ports.clock.monotonicMs()
     this.#watched.delete(session)
-    this.#lastInput = session.input
     if (this.#watched.size === 0) {
       this.#idleSinceMs = nowMs
       this.#toldHealth = ''
@@ -105,7 +121,8 @@ export class InputWatch {
   frameDropped(name: string, reason: DropReason): void {
     // An encoder may begin in the middle of a GOP; too few key frames have a reason of their own.
     if (reason === 'no-key-frame') return
-    const [only, ...others] = this.#watched.values()
+    const onAir = [...this.#watched.values()].filter(({ session }) => this.#active.get(session.layer) === session.input)
+    const [only, ...others] = onAir
     const isDirect = others.length === 0 && this.#channel().encoding.kind === 'none'
     const monitor = this.#monitorOf(name) ?? (isDirect ? only?.monitor : undefined)
     monitor?.dropped()
@@ -117,6 +134,34 @@ export class InputWatch {
 
   clockJumped(layer: string): void {
     this.#monitorOf(layer)?.clockJumped()
+  }
+
+  /** Another input feeds the layer, or one feeds it at all; `undefined`: none does. */
+  inputsChanged(layer: string, active: IngestInput | undefined): void {
+    if (active === undefined) {
+      this.#active.delete(layer)
+      return
+    }
+    this.#active.set(layer, active)
+    this.#lastInput = active
+  }
+
+  inputSwitched({ isSeamless, ...change }: InputSwitched): void {
+    this.#record('channel.input-switched', { ...change, seamless: isSeamless })
+  }
+
+  slateShown(): void {
+    this.#slateMs = this.#ports.clock.monotonicMs()
+    this.#record('channel.slate-started', {})
+  }
+
+  slateEnded(): void {
+    const shownForMs = Math.round(this.#ports.clock.monotonicMs() - this.#slateMs)
+    this.#record('channel.slate-ended', { shownForMs })
+  }
+
+  slateFailed(error: unknown): void {
+    this.#record('channel.slate-failed', { detail: messageOf(error).slice(0, LONGEST_DETAIL) })
   }
 
   inputLost(reason: string): void {
@@ -141,7 +186,10 @@ export class InputWatch {
   }
 
   #monitorOf(layer: string): InputMonitor | undefined {
-    for (const { session, monitor } of this.#watched.values()) if (session.layer === layer) return monitor
+    const active = this.#active.get(layer)
+    for (const { session, monitor } of this.#watched.values()) {
+      if (session.layer === layer && (active === undefined || session.input === active)) return monitor
+    }
     return undefined
   }
 

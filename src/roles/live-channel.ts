@@ -1,10 +1,15 @@
-import { type ChannelOptions, Channel as ChannelPipeline, targetDurationMs } from '../channel/channel.ts'
-import type { Admission, ContributionSink, Transcoder, TranscoderOutput } from '../channel/ports.ts'
+import {
+  type ChannelChanges,
+  type ChannelOptions,
+  Channel as ChannelPipeline,
+  targetDurationMs,
+} from '../channel/channel.ts'
+import type { Admission, ContributionSink, SlateMaker, Transcoder, TranscoderOutput } from '../channel/ports.ts'
 import type { LogEntry } from '../channel/segment-assembly.ts'
 import { ingestAdmission } from '../domain/allow-list.ts'
 import { type Channel, channelDurations, type IngestInput } from '../domain/channel.ts'
 import { durationMs } from '../domain/duration.ts'
-import type { InputHealth } from '../domain/input-health.ts'
+import type { InputHealth, InputStatus } from '../domain/input-health.ts'
 import type { RandomBytes } from '../domain/kinds.ts'
 import type { Program } from '../domain/program.ts'
 import type { PublishRequest, SessionHandle } from '../ingest/ports.ts'
@@ -55,6 +60,8 @@ export type LiveChannelParts = {
   readonly named: (channel: Channel) => void
   /** Needed for a ladder. `restarted` is told of each replaced child. */
   readonly transcoder?: (output: TranscoderOutput, restarted: (reason: string) => void) => Transcoder
+  /** What makes its slates. `channel`: as it is now. */
+  readonly slate?: (channel: () => Channel) => SlateMaker
   /** Nobody has published for the channel's `idleStopAfter`. */
   readonly onIdle: () => void
   /** It is gone. */
@@ -100,7 +107,9 @@ export class LiveChannel implements RunningChannel {
       targetDurationMs: targetDurationMs(this.#options),
       ...(partDurationMs !== undefined && { partDurationMs }),
     }
-    this.#programs = new ChannelPrograms(current, cut, { shelf, numbers: parts.numbers, logger: this.#logger })
+    const { segmentDurationMs } = this.#options
+    const programsPorts = { shelf, random: ports.random, logger: this.#logger }
+    this.#programs = new ChannelPrograms(current, { ...cut, segmentDurationMs }, programsPorts)
     this.#scope.add('programs', () => this.#programs.leave())
     this.#preview = this.#scope.own('preview', new ChannelPreview(channel, cut, ports))
     this.#pipeline = this.#openPipeline()
@@ -110,6 +119,11 @@ export class LiveChannel implements RunningChannel {
   /** How it stands with what is being published; `undefined` while nothing is. */
   get health(): InputHealth | undefined {
     return this.#watch.health
+  }
+
+  /** Each input that is being published by. */
+  get inputs(): readonly InputStatus[] {
+    return this.#watch.inputs
   }
 
   /** Its name in metrics. */
@@ -138,8 +152,8 @@ export class LiveChannel implements RunningChannel {
     this.#channel = channel
     this.#parts.named(channel)
     this.#metrics.rename(this.#parts.label())
-    const { takeover, reconnectGrace, allowIp } = channel.input
-    this.#pipeline.update({ takeover, reconnectGraceMs: durationMs(reconnectGrace) })
+    const { allowIp } = channel.input
+    this.#pipeline.update(inputOptions(channel))
     this.#endUnwanted(channel, ingestAdmission(allowIp))
     this.#preview.publish(channel)
   }
@@ -153,7 +167,7 @@ export class LiveChannel implements RunningChannel {
   async startProgram(program: Program): Promise<void> {
     await this.#reset
     if (this.#stopped) throw new AppError('STOPPED', `The channel ${this.#channel.name} is not running.`)
-    await this.#programs.start(program, this.#pipeline.numbers)
+    await this.#programs.start(program, this.#preview)
     await this.#ports.published(program.assetId)
   }
 
@@ -197,11 +211,10 @@ export class LiveChannel implements RunningChannel {
 
   #openPipeline(): ChannelPipeline {
     const { clock, memory, pool } = this.#ports
-    const { transcoder, numbers } = this.#parts
-    const { takeover, reconnectGrace } = this.#channel.input
+    const { transcoder, numbers, slate } = this.#parts
     const restarted = (reason: string) => this.#watch.transcoderRestarted(reason, ++this.#restarts)
     return new ChannelPipeline(
-      { ...this.#options, takeover, reconnectGraceMs: durationMs(reconnectGrace) },
+      { ...this.#options, ...inputOptions(this.#channel) },
       {
         clock,
         logger: this.#logger,
@@ -210,6 +223,7 @@ export class LiveChannel implements RunningChannel {
         allocate: (sizeBytes) => memory.allocate(sizeBytes),
         done: (data) => pool.giveBack(data),
         emit: (entry) => this.#emit(entry),
+        ...(slate && { slate: slate(() => this.#channel) }),
         ...(transcoder && { transcoder: (output) => transcoder(output, restarted) }),
       },
     )
@@ -234,8 +248,18 @@ function channelOptions(channel: Channel): ChannelOptions {
     encoding: channel.encoding.kind,
     ...channelDurations(channel),
     keyFrameIntervalMs: durationMs(channel.input.keyFrameInterval),
-    takeover: channel.input.takeover,
-    reconnectGraceMs: durationMs(channel.input.reconnectGrace),
+    ...inputOptions(channel),
     maxLayers: MAX_LAYERS,
+  }
+}
+
+/** What may change while it runs. */
+function inputOptions({ input, slate }: Channel): ChannelChanges {
+  const { takeover, reconnectGrace, returnAfter } = input
+  return {
+    takeover,
+    reconnectGraceMs: durationMs(reconnectGrace),
+    returnAfterMs: durationMs(returnAfter),
+    slate: slate && { afterMs: durationMs(slate.after), picture: Object.values(slate.image ?? {}).join('/') },
   }
 }

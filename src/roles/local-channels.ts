@@ -1,7 +1,7 @@
 import type { Transcoder, TranscoderOutput } from '../channel/ports.ts'
 import type { Config } from '../config/schema.ts'
 import { type Channel, channelDurations } from '../domain/channel.ts'
-import type { InputHealth } from '../domain/input-health.ts'
+import type { InputHealth, InputStatus } from '../domain/input-health.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Stoppable } from '../lib/scope.ts'
 import type { PresentationLog } from '../log/presentation-log.ts'
@@ -13,6 +13,7 @@ import type { DataDir } from './data-dir.ts'
 import { LiveChannel, type LiveChannelPorts } from './live-channel.ts'
 import { namedLogger } from './named-logger.ts'
 import { PublishKeys } from './publish-keys.ts'
+import { type SlateImages, slateMaker } from './slates.ts'
 import { channelLadder, transcoderFactory } from './transcoders.ts'
 
 /** What the channels of this node are wired to. */
@@ -23,6 +24,7 @@ export type LocalChannelsPorts = LiveChannelPorts & {
   readonly transcode: Config['transcode']
   /** The ladder that is cut down to what the machine's cores carry. */
   readonly sizedPreset: string | undefined
+  readonly slateImage: SlateImages
 }
 
 type TranscoderMaker = (output: TranscoderOutput, restarted: (reason: string) => void) => Transcoder
@@ -51,6 +53,11 @@ export class LocalChannels implements ChannelRunner, ChannelIndex, Stoppable {
   /** Of what is being published to a channel that runs here; `undefined` where nothing is. */
   health(channelId: string): InputHealth | undefined {
     return this.#running.get(channelId)?.health
+  }
+
+  /** The inputs by which somebody publishes to a channel that runs here. */
+  inputs(channelId: string): readonly InputStatus[] {
+    return this.#running.get(channelId)?.inputs ?? []
   }
 
   /**
@@ -105,7 +112,10 @@ export class LocalChannels implements ChannelRunner, ChannelIndex, Stoppable {
   async #open(channel: Channel, onIdle: () => void, signal: AbortSignal): Promise<LiveChannel> {
     const transcoder = channel.encoding.kind === 'standard' ? await this.#transcoder(channel) : undefined
     signal.throwIfAborted()
-    const numbers = new ChannelNumbers(channel.id, this.#ports)
+    const numbers = new ChannelNumbers(channel.id, {
+      ...this.#ports,
+      floorTicks: () => this.#ports.shelf.endTicks(channel.id),
+    })
     this.#labels.take(channel.id, channel.name)
     return new LiveChannel(
       channel,
@@ -115,6 +125,7 @@ export class LocalChannels implements ChannelRunner, ChannelIndex, Stoppable {
         named: (renamed) => this.#labels.take(renamed.id, renamed.name),
         onIdle,
         onStopped: () => this.#stopped(channel.id),
+        slate: (current) => slateMaker(current, this.#ports),
         ...(transcoder && { transcoder }),
       },
       this.#ports,

@@ -8,10 +8,11 @@ import type { ControlPlane } from './control-plane.ts'
 import type { House } from './house.ts'
 import { KeyGate } from './key-gate.ts'
 import { LocalChannels } from './local-channels.ts'
-import { LocatorPublisher } from './locator-publisher.ts'
+import type { LocatorPublisher } from './locator-publisher.ts'
 import { LogReporter } from './log-reporter.ts'
+import type { NodeArchive } from './node-archive.ts'
 import type { OriginPool } from './origin-pool.ts'
-import { PresentationShelf } from './presentation-shelf.ts'
+import { slateImages } from './slates.ts'
 import { whenUp } from './start-up.ts'
 
 /** The channels of this node, and who may publish to them and watch. */
@@ -27,16 +28,12 @@ const START_UP_LIMIT_MS = 5_000
 export async function openNodeChannels(
   house: House,
   control: ControlPlane,
+  { shelf, publisher, storages }: NodeArchive,
   origins: OriginPool,
   scope: Scope,
 ): Promise<NodeChannels> {
   const { clock, config, directory, logger, memory, metrics, pool, dataDir, ffmpeg } = house
   const { changes, recorder: events, repository } = control
-  const budgets = { logBytes: config.log.budget, endedBytes: config.log.endedBudget }
-  const shelf = scope.own('presentations', new PresentationShelf(budgets, { directory, memory, logger }))
-  const publisher = new LocatorPublisher({ repository, changes, shelf, directory, clock, logger })
-  scope.own('locators', publisher)
-  publisher.begin()
   const channels = new LocalChannels({
     clock,
     logger,
@@ -54,9 +51,10 @@ export async function openNodeChannels(
     ffmpeg: async () => ffmpeg,
     transcode: config.transcode,
     sizedPreset: DEMO_PRESET,
+    slateImage: slateImages({ repository, storages }),
   })
-  const sources = { channels: () => channels.reports, endedBytes: () => shelf.endedBytes }
-  scope.own('log reporter', new LogReporter(sources, origins, metrics.log, clock))
+  const sources = { channels: () => channels.reports, presentations: () => shelf.all }
+  scope.own('log reporter', new LogReporter(sources, origins, metrics, clock))
   const supervisor = new Supervisor({
     repository,
     changes,

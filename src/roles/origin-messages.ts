@@ -17,6 +17,18 @@ export type OriginThreadData = {
   readonly logLevel: LogLevel
   /** The other end of the log's feed. */
   readonly feed: MessagePort
+  /** The other end of what the node is asked through (`HouseCalls`). */
+  readonly house: MessagePort
+  readonly media: OriginMedia
+}
+
+/** From where, and within which bounds, a thread reads what is not in memory. */
+export type OriginMedia = {
+  readonly directory: string
+  readonly allowPrivateEndpoints: boolean
+  readonly allowServerCredentials: boolean
+  /** Of segments that were read. */
+  readonly cacheBytes: number
 }
 
 /** To an origin thread. */

@@ -6,7 +6,8 @@ import type { Logger, LogLevel } from '../lib/logger.ts'
 import type { Stoppable } from '../lib/scope.ts'
 import type { ConnectedFeed, LogDirectory } from '../log/log-directory.ts'
 import type { OriginMetrics } from '../telemetry/origin-metrics.ts'
-import type { OriginCommand, OriginReport, OriginThreadData } from './origin-messages.ts'
+import { answerHouseCalls, type HouseDesk } from './house-calls.ts'
+import type { OriginCommand, OriginMedia, OriginReport, OriginThreadData } from './origin-messages.ts'
 import type { TlsMaterial } from './tls-files.ts'
 
 /** How many threads, where they listen, and what each may use. */
@@ -18,11 +19,14 @@ export type OriginPoolOptions = {
   readonly manifestCacheBytes: number
   readonly maxInFlightBytes: number
   readonly logLevel: LogLevel
+  readonly media: OriginMedia
 }
 
 /** What the threads are fed by and report to. */
 export type OriginPoolPorts = {
   readonly directory: LogDirectory
+  /** What answers the threads' questions. */
+  readonly desk: HouseDesk
   readonly metrics: OriginMetrics
   readonly clock: Clock
   readonly logger: Logger
@@ -92,17 +96,30 @@ export class OriginPool implements Stoppable {
   }
 
   #startThread(index: number): Promise<void> {
-    const { directory, metrics, logger, tls } = this.#ports
+    const { directory, desk, metrics, logger, tls } = this.#ports
     const { port1, port2 } = new MessageChannel()
+    const calls = new MessageChannel()
+    answerHouseCalls(calls.port1, desk)
     const { threads: _threads, ...options } = this.#options
-    const workerData: OriginThreadData = { ...options, thread: index, port: this.#port, tls: tls?.(), feed: port2 }
-    const worker = new Worker(new URL('./origin-thread.ts', import.meta.url), { workerData, transferList: [port2] })
+    const workerData: OriginThreadData = {
+      ...options,
+      thread: index,
+      port: this.#port,
+      tls: tls?.(),
+      feed: port2,
+      house: calls.port2,
+    }
+    const worker = new Worker(new URL('./origin-thread.ts', import.meta.url), {
+      workerData,
+      transferList: [port2, calls.port2],
+    })
     const feed = directory.connect(port1)
     const listening = Promise.withResolvers<void>()
     const exited = new Promise<void>((resolve) => {
       worker.once('exit', (code) => {
         feed.stop()
         port1.close()
+        calls.port1.close()
         metrics.threadGone(index)
         this.#threads.delete(index)
         listening.reject(new AppError('ORIGIN_THREAD_DOWN', `origin thread ${index} ended with code ${code}`))

@@ -8,6 +8,7 @@ import { releaseSpareMemory } from '../lib/spare-memory.ts'
 import { Replica } from '../log/replica.ts'
 import { OriginServer } from '../origin/origin-server.ts'
 import { OriginCounter } from '../telemetry/origin-counts.ts'
+import { openOriginMedia } from './origin-media.ts'
 import type { OriginCommand, OriginReport, OriginThreadData } from './origin-messages.ts'
 
 const COUNTS_PERIOD_MS = 1_000
@@ -47,7 +48,7 @@ async function start(data: OriginThreadData, scope: Scope, report: (message: Ori
       },
       ...(data.tls ? { tls: data.tls } : {}),
     },
-    { publications: replica, fragments: replica, observer: counter, clock: systemClock, logger },
+    { ...openOriginMedia(replica, data, scope), observer: counter, clock: systemClock, logger },
   )
   // A thread that takes another's place must not answer 404 for what it has not heard of yet.
   await replica.ready

@@ -1,31 +1,26 @@
+import type { Recording } from '../archive/recording.ts'
+import type { RecordingOwner } from '../archive/recording-file.ts'
+import type { ArchivePlace } from '../domain/archive-place.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Stoppable } from '../lib/scope.ts'
-import type { FragmentMemory } from '../log/fragment-memory.ts'
 import type { LogDirectory } from '../log/log-directory.ts'
-import { PresentationLog } from '../log/presentation-log.ts'
+import type { PresentationLog } from '../log/presentation-log.ts'
 import type { PresentationHeader } from '../presentation/records.ts'
-
-/** How much is kept. Bytes are of media in memory. */
-export type ShelfBudgets = {
-  /** Of each presentation that grows. */
-  readonly logBytes: number
-  /** Of all that have ended, together. */
-  readonly endedBytes: number
-}
-
-/** Whose presentation it is, and under which name its locators publish it. */
-export type PresentationOwner = {
-  readonly accountId: string
-  readonly channelId: string
-  readonly manifestName: string
-}
+import type { PresentationTerms } from '../presentation/terms.ts'
+import type { Archive, ArchivedLog } from './archive.ts'
 
 /** A presentation on this node. */
-export type ShelvedPresentation = PresentationOwner & {
+export type ShelvedPresentation = RecordingOwner & {
   readonly log: PresentationLog
-  /** `growing`: a running channel writes it. `left`: its channel went away before it ended. */
-  readonly state: 'growing' | 'left' | 'ended'
+  readonly place: ArchivePlace
+  /**
+   * `growing`: a running channel writes it. `left`: its channel went away before it ended. `ended`: not all of it is in
+   * storage, or somebody may still play its live window. `archived`: only its index is here.
+   */
+  readonly state: 'growing' | 'left' | 'ended' | 'archived'
+  /** What records it; an archived one is recorded no more. */
+  readonly recording: Recording | undefined
 }
 
 /** Hears which presentations there are; called in the turn in which it happens, and must not throw. */
@@ -34,30 +29,41 @@ export type ShelfListener = {
   closed(presentationId: string): void
 }
 
-/** Presentations of few bytes are bounded by their number. */
-const MAX_ENDED = 1_000
+/** What a shelf stands on. */
+export type ShelfPorts = {
+  readonly archive: Archive
+  readonly directory: LogDirectory
+  readonly logger: Logger
+  /** Memory for the indexes of archived presentations. */
+  readonly indexBytes: number
+}
+
+/** Presentations of few segments are bounded by their number. */
+const MAX_ARCHIVED = 1_000
+const DEFAULT_MANIFEST_NAME = 'manifest'
 
 /**
- * The presentations of this node, beyond the channels that make them: what has ended stays to be watched until its asset is
- * deleted, or until memory is needed for what ended later.
+ * The presentations of this node, beyond the channels that make them: what is being recorded, what an earlier run left, and of
+ * what is archived that which somebody has asked for.
  */
 export class PresentationShelf implements Stoppable {
-  readonly #budgets: ShelfBudgets
-  readonly #directory: LogDirectory
-  readonly #memory: FragmentMemory
-  readonly #logger: Logger
+  readonly #ports: ShelfPorts
   readonly #listeners = new Set<ShelfListener>()
-  /** In the order in which they began, or ended. */
+  /** In the order in which they were put here. */
   readonly #presentations = new Map<string, ShelvedPresentation>()
+  readonly #loading = new Map<string, Promise<boolean>>()
+  readonly #beginning = new Set<string>()
 
-  constructor(
-    budgets: ShelfBudgets,
-    ports: { readonly directory: LogDirectory; readonly memory: FragmentMemory; readonly logger: Logger },
-  ) {
-    this.#budgets = budgets
-    this.#directory = ports.directory
-    this.#memory = ports.memory
-    this.#logger = ports.logger
+  constructor(ports: ShelfPorts) {
+    this.#ports = ports
+  }
+
+  /** Puts here what an earlier run left. @throws AppError what the store throws */
+  async recover(): Promise<void> {
+    for (const { owner, log, place, recording, hasEnded } of await this.#ports.archive.recover()) {
+      this.#open({ ...owner, log, place, recording, state: hasEnded ? 'ended' : 'left' })
+      if (hasEnded) this.#awaitArchived(owner.assetId, recording)
+    }
   }
 
   /** Tells the listener of everything that is there, and of every change from now on; the result ends that. */
@@ -75,106 +81,200 @@ export class PresentationShelf implements Stoppable {
     return this.#presentations.values()
   }
 
-  /** Media bytes of what no channel writes any more. */
+  /** Media bytes in memory of what no channel writes any more. */
   get endedBytes(): number {
     let sum = 0
     for (const { state, log } of this.#presentations.values()) if (state !== 'growing') sum += log.sizeBytes
     return sum
   }
 
+  /** Where the media of a channel's presentations ends, 90 kHz: what it writes next begins later. */
+  endTicks(channelId: string): number {
+    let end = 0
+    for (const presentation of this.#presentations.values()) {
+      if (presentation.channelId === channelId) end = Math.max(end, presentation.recording?.rowsEnd?.endTicks ?? 0)
+    }
+    return end
+  }
+
   /** @throws AppError `IN_USE` where a channel is writing a presentation of that id already. */
   assertFree(presentationId: string): void {
-    if (this.#presentations.get(presentationId)?.state !== 'growing') return
-    throw new AppError('IN_USE', `Another program is recording into the asset ${presentationId}.`)
+    const isTaken = this.#presentations.get(presentationId)?.state === 'growing' || this.#beginning.has(presentationId)
+    if (isTaken) throw new AppError('IN_USE', `Another program is recording into the asset ${presentationId}.`)
   }
 
-  /** A new presentation, in the place of one of the same id that may have been there. @throws AppError `IN_USE` */
-  open(header: PresentationHeader, owner: PresentationOwner): PresentationLog {
-    this.assertFree(header.id)
-    this.discard(header.id)
-    // How long a segment is kept follows from the rewind window.
-    const log = new PresentationLog(header, { memory: this.#memory, budgetBytes: this.#budgets.logBytes, retainMs: 0 })
-    this.#directory.open(log)
-    this.#put(header.id, { ...owner, log, state: 'growing' })
-    return log
-  }
-
-  /** A presentation that was left goes on. */
-  resume(presentationId: string, owner: PresentationOwner): void {
-    const found = this.#presentations.get(presentationId)
-    if (found) this.#put(presentationId, { ...found, ...owner, state: 'growing' })
+  /**
+   * Begins to record into an asset: a presentation of its own, or, where the asset has one, that one goes on.
+   *
+   * @param fresh what stands over it where it is new, and says on which terms it goes on
+   * @throws AppError `IN_USE`, `STATE_UNWRITABLE`, and what the storage and the store throw
+   */
+  async begin(owner: RecordingOwner, fresh: PresentationHeader, segmentMs: number): Promise<Recording> {
+    const { assetId } = owner
+    this.assertFree(assetId)
+    this.#beginning.add(assetId)
+    try {
+      const known = this.#presentations.get(assetId) ?? (await this.#stored(assetId))
+      const recording = known?.recording ?? (await this.#record(owner, known, fresh))
+      if (known) recording.resume(termsOf(fresh), segmentMs)
+      const { log } = recording
+      if (log !== this.#presentations.get(assetId)?.log) {
+        const place = known?.place ?? (await this.#ports.archive.placeOf(assetId))
+        this.#open({ ...owner, log: log as PresentationLog, place, recording, state: 'growing' })
+      } else this.#move(assetId, { ...owner, recording, state: 'growing' })
+      return recording
+    } finally {
+      this.#beginning.delete(assetId)
+    }
   }
 
   /** Its channel went away; it may come back and go on. */
   leave(presentationId: string): void {
-    this.#move(presentationId, 'left')
+    this.#move(presentationId, { state: 'left' })
   }
 
-  /** It ends, where it has not yet. One that nothing came into is not kept. */
-  end(presentationId: string): void {
-    const log = this.#presentations.get(presentationId)?.log
-    if (!log) return
-    try {
-      if (!log.view.ended) log.append({ type: 'ended' })
-      this.#move(presentationId, 'ended')
-    } catch (error) {
-      this.#logger.error({ presentation: presentationId, error: messageOf(error) }, 'a presentation could not be ended')
+  /** It ends, where it has not yet; resolves when the log shows that. One that nothing came into is not kept. */
+  async end(presentationId: string): Promise<void> {
+    const found = this.#presentations.get(presentationId)
+    const recording = found?.recording
+    if (!found || !recording || found.state === 'ended') return
+    recording.end()
+    await recording.settled()
+    if (recording.rowsEnd === undefined) {
       this.discard(presentationId)
+      return
     }
+    this.#move(presentationId, { state: 'ended' })
+    this.#awaitArchived(presentationId, recording)
   }
 
   /** Ends what a channel has left, because it is meant to be stopped. */
   endLeft(channelId: string): void {
     for (const [id, presentation] of [...this.#presentations]) {
-      if (presentation.channelId === channelId && presentation.state === 'left') this.end(id)
+      if (presentation.channelId === channelId && presentation.state === 'left') void this.#endQuietly(id)
     }
   }
 
-  /** Nothing of it is kept. Ids that are not known are ignored. */
+  /** Puts here what storage has of an asset; `false`: nothing. @throws AppError what the storage and the store throw */
+  load(assetId: string, accountId: RecordingOwner['accountId']): Promise<boolean> {
+    const known = this.#presentations.get(assetId)
+    if (known) return Promise.resolve(true)
+    const under = this.#loading.get(assetId)
+    if (under) return under
+    const loading = this.#load(assetId, accountId).finally(() => this.#loading.delete(assetId))
+    this.#loading.set(assetId, loading)
+    return loading
+  }
+
+  /** Nothing of it is kept on this node: its asset is gone. Ids that are not known are ignored. */
   discard(presentationId: string): void {
+    const recording = this.#close(presentationId)
+    recording?.discard().catch((error: unknown) => {
+      const message = 'the spool of a discarded recording is left behind'
+      this.#ports.logger.warn({ presentation: presentationId, error: messageOf(error) }, message)
+    })
+  }
+
+  /** What is being recorded is on the disk when this resolves, for the next run to go on with. */
+  async stop(): Promise<void> {
+    this.#listeners.clear()
+    const recordings = [...this.#presentations.keys()].map((id) => this.#close(id))
+    const ends = await Promise.allSettled(recordings.map((recording) => recording?.stop()))
+    const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
+    if (failures.length > 0) throw new AggregateError(failures, 'not every recording stopped')
+  }
+
+  async #stored(assetId: string): Promise<(ArchivedLog & { readonly recording: undefined }) | undefined> {
+    const stored = await this.#ports.archive.load(assetId)
+    return stored && { ...asOver(stored), recording: undefined }
+  }
+
+  async #record(owner: RecordingOwner, known: ArchivedLog | undefined, fresh: PresentationHeader): Promise<Recording> {
+    const { archive } = this.#ports
+    if (known) return archive.record(owner, known)
+    return archive.record(owner, { log: archive.newLog(fresh), place: await archive.placeOf(owner.assetId) })
+  }
+
+  async #load(assetId: string, accountId: RecordingOwner['accountId']): Promise<boolean> {
+    const stored = await this.#ports.archive.load(assetId)
+    if (!stored) return false
+    // A program may have begun meanwhile.
+    if (this.#presentations.has(assetId) || this.#beginning.has(assetId)) return true
+    const { log, place } = asOver(stored)
+    const { manifestName = DEFAULT_MANIFEST_NAME } = log.view.header
+    const owner = { accountId, assetId, manifestName, channelId: '', programId: '' }
+    this.#open({ ...owner, log, place, recording: undefined, state: 'archived' })
+    this.#makeRoom(assetId)
+    return true
+  }
+
+  #awaitArchived(presentationId: string, recording: Recording): void {
+    void recording.archived.then(() => {
+      if (this.#presentations.get(presentationId)?.recording !== recording) return
+      this.#move(presentationId, { state: 'archived', recording: undefined })
+      this.#makeRoom(presentationId)
+      return recording.stop()
+    })
+  }
+
+  async #endQuietly(presentationId: string): Promise<void> {
+    try {
+      await this.end(presentationId)
+    } catch (error) {
+      this.#ports.logger.error({ presentation: presentationId, err: error }, 'a presentation could not be ended')
+    }
+  }
+
+  #open(presentation: ShelvedPresentation): void {
+    const { assetId, log, place } = presentation
+    this.#close(assetId)
+    this.#ports.directory.open(log, place)
+    this.#presentations.set(assetId, presentation)
+    for (const listener of this.#listeners) listener.opened(assetId, presentation)
+  }
+
+  #close(presentationId: string): Recording | undefined {
     const found = this.#presentations.get(presentationId)
-    if (!found) return
+    if (!found) return undefined
     this.#presentations.delete(presentationId)
     found.log.stop()
     for (const listener of this.#listeners) listener.closed(presentationId)
+    return found.recording
   }
 
-  async stop(): Promise<void> {
-    this.#listeners.clear()
-    for (const id of [...this.#presentations.keys()]) this.discard(id)
-  }
-
-  #put(presentationId: string, presentation: ShelvedPresentation): void {
-    this.#presentations.set(presentationId, presentation)
-    for (const listener of this.#listeners) listener.opened(presentationId, presentation)
-  }
-
-  #move(presentationId: string, state: 'left' | 'ended'): void {
+  #move(presentationId: string, change: Partial<ShelvedPresentation>): void {
     const found = this.#presentations.get(presentationId)
     if (!found) return
-    if (state === 'ended' && found.log.sizeBytes === 0) {
-      this.discard(presentationId)
-      return
-    }
-    // To the end of the map: the first one there is the one that ended first.
+    const moved = { ...found, ...change }
     this.#presentations.delete(presentationId)
-    this.#presentations.set(presentationId, { ...found, state })
-    this.#makeRoom()
+    this.#presentations.set(presentationId, moved)
+    for (const listener of this.#listeners) listener.opened(presentationId, moved)
   }
 
-  #makeRoom(): void {
-    const idle = [...this.#presentations].filter(([, { state }]) => state !== 'growing')
-    let excessBytes = this.endedBytes - this.#budgets.endedBytes
-    let excessCount = idle.length - MAX_ENDED
-    for (const [presentation, { log, state }] of idle) {
+  /** Whoever wants one that was put away has it loaded again. */
+  #makeRoom(keep: string): void {
+    const archived = [...this.#presentations].filter(([, { state }]) => state === 'archived')
+    let excessBytes = archived.reduce((sum, [, { log }]) => sum + log.indexBytes, 0) - this.#ports.indexBytes
+    let excessCount = archived.length - MAX_ARCHIVED
+    for (const [presentationId, { log }] of archived) {
       if (excessBytes <= 0 && excessCount <= 0) return
-      excessBytes -= log.sizeBytes
+      if (presentationId === keep) continue
+      excessBytes -= log.indexBytes
       excessCount--
-      this.#logger.warn(
-        { presentation, state, bytes: log.sizeBytes, budget: this.#budgets.endedBytes },
-        'an ended presentation can no longer be watched: there is no more room for it (log.endedBudget)',
-      )
-      this.discard(presentation)
+      this.#close(presentationId)
     }
   }
+}
+
+/** What is read from storage has ended, whether or not that was set down. */
+function asOver({ log, place }: ArchivedLog): ArchivedLog {
+  if (!log.view.ended) log.append({ type: 'ended' })
+  if (!log.view.archived) log.append({ type: 'archived' })
+  return { log, place }
+}
+
+function termsOf(header: PresentationHeader): PresentationTerms {
+  const { id: _id, epoch: _epoch, rewindChanges: _rewinds, losses: _losses, recentLosses: _recent, ...rest } = header
+  const { resumptions: _resumptions, ...terms } = rest
+  return terms
 }

@@ -35,11 +35,12 @@ export function programHeader(
   epoch: string,
   cut: Pick<PresentationHeader, 'targetDurationMs' | 'partDurationMs'>,
 ): PresentationHeader {
-  const { assetId, rewindWindow, archiveWindow } = program
+  const { assetId, manifestName, rewindWindow, archiveWindow } = program
   return {
     id: assetId,
     epoch,
     ...cut,
+    manifestName,
     rewindWindowMs: durationMs(rewindWindow),
     ...(archiveWindow !== 'unlimited' && { archiveWindowMs: durationMs(archiveWindow) }),
   }

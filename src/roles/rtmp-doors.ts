@@ -5,6 +5,9 @@ import { FlvDemuxer } from '../media/flv/demuxer.ts'
 import type { House } from './house.ts'
 import { ingestObserver } from './ingest-metrics.ts'
 
+/** A frame's time: to read publishers so often costs half of reading each packet as it comes. */
+const TURN_MS = 40
+
 /** Opens the listener for encoders, over TLS or not. @throws AppError `ADDRESS_IN_USE` */
 export async function openRtmpDoor(
   house: House,
@@ -36,6 +39,7 @@ export async function openRtmpDoor(
     observer: ingestObserver(metrics.ingest, isSecure ? 'rtmps' : 'rtmp'),
     createDemuxer: () => new FlvDemuxer(),
     pool,
+    turnMs: TURN_MS,
   })
   await listener.start()
   doors.own(isSecure ? 'rtmps listener' : 'rtmp listener', listener)

@@ -7,6 +7,12 @@ export function errnoOf(thrown: unknown): string | undefined {
   return thrown instanceof Error && 'code' in thrown && 'syscall' in thrown ? String(thrown.code) : undefined
 }
 
+/** To be caught with: that there is no such file is `undefined`, also where what would be its folder is a file. */
+export function ignoreMissing(thrown: unknown): undefined {
+  const errno = errnoOf(thrown)
+  if (errno !== 'ENOENT' && errno !== 'ENOTDIR') throw thrown
+}
+
 /** What the operating system said, in the catalogue's terms; whatever else was thrown stays what it is. */
 export function storageError(thrown: unknown, doing: string): unknown {
   const errno = errnoOf(thrown)

@@ -1,7 +1,8 @@
+import { realpath } from 'node:fs'
 import { lstat, mkdir, open, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../lib/errors.ts'
-import { errnoOf } from './file-errors.ts'
+import { errnoOf, ignoreMissing } from './file-errors.ts'
 
 /** Writes a folder's entries through to the disk: what was renamed into it is there after a power cut. */
 export async function syncFolder(path: string): Promise<void> {
@@ -25,17 +26,25 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-/** The folder under `root`, or `undefined` where it isn't there. Links are never followed. */
-export async function findFolder(root: string, parts: readonly string[]): Promise<string | undefined> {
-  let path = root
-  for (const part of parts) {
-    path = join(path, part)
-    if (!(await isFolder(path))) return undefined
-  }
-  return path
+/** A path without links in it; asked for all of it at once, which costs as much as one step of it. */
+function realPathOf(path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    realpath.native(path, (error, found) => (error ? reject(error) : resolve(found)))
+  })
 }
 
-/** The same, made where it isn't there. */
+/**
+ * The folder under `root`, which is a real path; `undefined` where it isn't there. There may be a file in its place: nothing
+ * lies under that. @throws AppError `STORAGE_DOWN` where a link leads there
+ */
+export async function findFolder(root: string, parts: readonly string[]): Promise<string | undefined> {
+  const path = join(root, ...parts)
+  const real = await realPathOf(path).catch(ignoreMissing)
+  if (real === undefined || real === path) return real
+  throw new AppError('STORAGE_DOWN', `${path} is no folder of ours: a link leads to ${real}.`)
+}
+
+/** The folder under `root`, made where it isn't there. Links are never followed. @throws AppError `STORAGE_DOWN` */
 export async function makeFolder(root: string, parts: readonly string[]): Promise<string> {
   let path = root
   for (const part of parts) {

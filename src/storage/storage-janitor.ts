@@ -4,11 +4,11 @@ import { ChangeSet } from '../domain/change-set.ts'
 import { type Id, SYSTEM_ACCOUNT } from '../domain/kinds.ts'
 import type { Repository } from '../domain/repository.ts'
 import { transition } from '../domain/state-machine.ts'
+import type { StorageAccount, StoragePlace } from '../domain/storage-account.ts'
 import type { StorageTask } from '../domain/storage-task.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
-import type { StoragePlace } from './media-storage.ts'
 
 /** Where the blobs are that tasks are about. */
 export type JanitorStorage = {
@@ -109,7 +109,7 @@ export class StorageJanitor {
   }
 
   async #carryOut(task: StorageTask): Promise<void> {
-    const storage = this.#deps.storage.of(task.place)
+    const storage = this.#deps.storage.of(await this.#placeOf(task))
     const { work } = task
     const call = { signal: this.#stopping.signal }
     const changes = new ChangeSet()
@@ -120,6 +120,12 @@ export class StorageJanitor {
     if (work.kind === 'upload' && !(await this.#failUpload(changes, work.fileId))) await storage.delete(work.blob, call)
     changes.delete('storage-task', task)
     await this.#deps.repository.commit(changes)
+  }
+
+  /** The storage account as it is now, which may have got another access key; where it is gone, as it was. */
+  async #placeOf({ storageAccountId, place }: StorageTask): Promise<StoragePlace> {
+    const current = storageAccountId && (await this.#deps.repository.findAnywhere('storage-account', storageAccountId))
+    return current || place
   }
 
   /**
@@ -136,13 +142,24 @@ export class StorageJanitor {
   }
 
   async #sweep(): Promise<void> {
-    const { repository, storage, clock, logger } = this.#deps
+    const { repository } = this.#deps
     for await (const { id } of repository.each('account', { accountId: SYSTEM_ACCOUNT })) {
       for await (const place of repository.each('storage-account', { accountId: id })) {
         if (this.#stopping.signal.aborted) return
-        const removed = await storage.sweep(place, clock.now() - UNTOUCHED_MS)
-        if (removed > 0) logger.info({ storageAccountId: place.id, removed }, 'half written files removed')
+        await this.#sweepPlace(place)
       }
+    }
+  }
+
+  /** One that can't be reached keeps no other from being swept. */
+  async #sweepPlace(place: StorageAccount): Promise<void> {
+    const { storage, clock, logger } = this.#deps
+    try {
+      const removed = await storage.sweep(place, clock.now() - UNTOUCHED_MS)
+      if (removed > 0) logger.info({ storageAccountId: place.id, removed }, 'half written files removed')
+    } catch (error) {
+      const about = { err: error, storageAccountId: place.id }
+      logger.warn(about, `storage not swept: ${messageOf(error)}`)
     }
   }
 }

@@ -64,16 +64,18 @@ export class Families {
 
   /** Removes every series of `channel`; families without a channel label are untouched. */
   async forgetChannel(channel: string): Promise<void> {
-    for (const { labelNames, metric } of this.#families) {
-      if (!labelNames.includes(CHANNEL_LABEL)) continue
-      for (const { labels } of (await metric.get()).values) {
-        const series: Record<string, string | number | undefined> = labels
-        if (series[CHANNEL_LABEL] === channel) metric.remove(...labelNames.map((name) => String(series[name])))
-      }
-    }
+    const concerned = this.#families.filter(({ labelNames }) => labelNames.includes(CHANNEL_LABEL))
+    await Promise.all(concerned.map((family) => forgetIn(family, channel)))
   }
 
   #identity(name: string, help: string) {
     return { name: `headend_${name}`, help, registers: [this.registry] }
+  }
+}
+
+async function forgetIn({ labelNames, metric }: Family, channel: string): Promise<void> {
+  for (const { labels } of (await metric.get()).values) {
+    const series: Record<string, string | number | undefined> = labels
+    if (series[CHANNEL_LABEL] === channel) metric.remove(...labelNames.map((name) => String(series[name])))
   }
 }

@@ -46,6 +46,12 @@ export type SessionEndReason =
 /** Why a frame that arrived found no place in the presentation. */
 export type IngestDropReason = 'behind' | 'late' | 'no-key-frame' | 'not-configured' | 'overlap' | 'straggler'
 
+/** Which of a channel's inputs. */
+export type IngestInputName = 'primary' | 'secondary'
+
+/** Why the other input was gone over to. */
+export type InputSwitchReason = 'ended' | 'late' | 'no-key-frames' | 'no-sound' | 'preferred' | 'silent'
+
 /** What a publishing session has seen since its last report; meant to be given about once a second. */
 export type SessionReport = {
   /** Received since the last report. */
@@ -82,6 +88,8 @@ export class IngestMetrics {
   readonly #gopLength
   readonly #drift
   readonly #dropped
+  readonly #active
+  readonly #switches
 
   constructor(families: Families) {
     const perLayer = ['channel', 'layer'] as const
@@ -107,7 +115,7 @@ export class IngestMetrics {
     })
     this.#sessions = families.gauge({
       name: 'ingest_sessions',
-      help: 'Encoders that are publishing to the channel now, one for each layer.',
+      help: 'Encoders that are publishing to the channel now, one for each layer and input.',
       labels: ['channel'],
     })
     this.#sessionsTotal = families.counter({
@@ -164,6 +172,16 @@ export class IngestMetrics {
       name: 'ingest_dropped_frames_total',
       help: 'Frames that arrived and found no place in the presentation, by reason.',
       labels: [...perLayer, 'reason'],
+    })
+    this.#active = families.gauge({
+      name: 'ingest_active_input',
+      help: '1 for the input that viewers see, 0 for one that stands by; an input that nobody publishes by has no series.',
+      labels: [...perLayer, 'input'],
+    })
+    this.#switches = families.counter({
+      name: 'ingest_switches_total',
+      help: 'Changes to the other input, by what was wrong with the one before ("preferred": the primary is well again).',
+      labels: ['channel', 'reason', 'seamless'],
     })
   }
 
@@ -223,6 +241,25 @@ export class IngestMetrics {
 
   framesDropped(channel: string, layer: string, reason: IngestDropReason, count: number): void {
     this.#dropped.inc({ channel, layer: this.#layers.admit(channel, layer), reason }, count)
+  }
+
+  /** Which input feeds the layer, and which is ready to. */
+  inputs(
+    channel: string,
+    layerName: string,
+    active: IngestInputName | undefined,
+    standby: IngestInputName | undefined,
+  ): void {
+    const layer = this.#layers.admit(channel, layerName)
+    for (const input of ['primary', 'secondary'] as const) {
+      if (input === active || input === standby) this.#active.set({ channel, layer, input }, input === active ? 1 : 0)
+      else this.#active.remove(channel, layer, input)
+    }
+  }
+
+  /** `seamless`: without a discontinuity. */
+  inputSwitched(channel: string, reason: InputSwitchReason, seamless: boolean): void {
+    this.#switches.inc({ channel, reason, seamless: String(seamless) })
   }
 
   forgetChannel(channel: string): void {

@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
+import { ArchiveMetrics } from './archive-metrics.ts'
 import { ControlMetrics } from './control-metrics.ts'
 import { EventMetrics } from './event-metrics.ts'
 import { Families } from './families.ts'
@@ -18,6 +19,7 @@ export class Metrics {
   readonly transcoder: TranscoderMetrics
   readonly segmenter: SegmenterMetrics
   readonly log: LogMetrics
+  readonly archive: ArchiveMetrics
   readonly origin: OriginMetrics
   readonly events: EventMetrics
   readonly control: ControlMetrics
@@ -29,6 +31,7 @@ export class Metrics {
     this.transcoder = new TranscoderMetrics(this.#families)
     this.segmenter = new SegmenterMetrics(this.#families, options.clock)
     this.log = new LogMetrics(this.#families)
+    this.archive = new ArchiveMetrics(this.#families)
     this.origin = new OriginMetrics(this.#families)
     this.events = new EventMetrics(this.#families)
     this.control = new ControlMetrics(this.#families)

@@ -6,6 +6,7 @@ export const originRequestKinds = [
   'mpd',
   'init',
   'segment',
+  'download',
   'time',
   'other',
 ] as const

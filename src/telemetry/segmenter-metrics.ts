@@ -3,7 +3,14 @@ import type { Families } from './families.ts'
 import { LabelLimit } from './label-limit.ts'
 
 /** Why the timeline broke; the same list as the log's discontinuity records. */
-export type DiscontinuityReason = 'clock-jump' | 'codec-change' | 'input-returned' | 'restart' | 'transcoder-restart'
+export type DiscontinuityReason =
+  | 'clock-jump'
+  | 'codec-change'
+  | 'input-returned'
+  | 'input-switched'
+  | 'restart'
+  | 'resumed'
+  | 'transcoder-restart'
 
 const RENDITIONS_PER_CHANNEL = 32
 const SEGMENT_SECONDS = [0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20]

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
-import type { Clock } from '../lib/clock.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import { PolledPipes } from './polled-pipes.ts'
 import { type Progress, ProgressReader } from './progress.ts'
 import type { ProcessEnd, SpawnedProcess, SpawnPort } from './spawn-port.ts'
 import { StderrTail } from './stderr-tail.ts'
@@ -31,6 +32,8 @@ export type FfmpegChildListener = {
   drained(): void
 }
 
+/** A turn of input that stays away is not waited for longer than this before the output is looked at again. */
+const LONGEST_POLL_MS = 60
 /** How long the pipes of a process that is gone may take to end. */
 const PIPES_END_MS = 2000
 /** `_SC_CLK_TCK`, which Linux fixes at 100 for what it shows to programs. */
@@ -50,6 +53,10 @@ export class FfmpegChild {
   readonly #clock: Clock
   readonly #process: SpawnedProcess
   readonly #stderr = new StderrTail()
+  readonly #outputs: PolledPipes
+  #isTurnDue = false
+  #isFlowing = false
+  #nextPoll: Timer | undefined
   #asked = false
   #terminated = false
   #stopping: Promise<ExitReport> | undefined
@@ -68,13 +75,12 @@ export class FfmpegChild {
     stderr.on('data', (chunk: Uint8Array) => this.#stderr.push(chunk, deps.clock.monotonicMs()))
     stderr.on('error', () => undefined)
     const reader = new ProgressReader()
-    for (const [index, pipe] of pipes.entries()) {
-      pipe.on('error', () => undefined)
-      pipe.on('data', (chunk: Uint8Array) => {
-        if (index > 0) listener.output(index - 1, chunk)
-        else for (const progress of reader.push(chunk)) listener.progress(progress)
-      })
-    }
+    for (const pipe of pipes) pipe.on('error', () => undefined)
+    pipes[0]?.on('data', (chunk: Uint8Array) => {
+      for (const progress of reader.push(chunk)) listener.progress(progress)
+    })
+    this.#outputs = new PolledPipes(pipes.slice(1), (index, chunk) => listener.output(index, chunk))
+    void this.#process.ended.then(() => this.#flow())
     const pipesEnded = Promise.all([stderr, ...pipes].map(finished))
     this.exited = this.#process.ended.then((end) => this.#report(end, pipesEnded))
   }
@@ -88,10 +94,43 @@ export class FfmpegChild {
     return this.#process.stdin.writableLength
   }
 
-  /** Whole bytes of input; the caller keeps `queuedBytes` within its budget. Nothing happens once the input is closed. */
+  /**
+   * Whole bytes of input; the caller keeps `queuedBytes` within its budget. What is written in one turn of the event loop goes
+   * out together at its end, and what the renditions' pipes hold is read then. Nothing happens once the input is closed.
+   */
   write(bytes: Uint8Array): void {
     const { stdin } = this.#process
-    if (!stdin.writableEnded && !stdin.destroyed) stdin.write(bytes)
+    if (stdin.writableEnded || stdin.destroyed) return
+    if (!this.#isTurnDue) {
+      this.#isTurnDue = true
+      stdin.cork()
+      setImmediate(() => this.#turn())
+    }
+    stdin.write(bytes)
+  }
+
+  /** Reads what the renditions' pipes hold. Done with each write too, and for as long as something comes. */
+  poll(): void {
+    this.#nextPoll?.cancel()
+    this.#nextPoll = undefined
+    if (this.#isFlowing) return
+    const { bytes, wasFull } = this.#outputs.poll()
+    if (this.#isFlowing) return
+    if (wasFull) setImmediate(() => this.poll())
+    else if (bytes > 0) this.#nextPoll = this.#clock.after(LONGEST_POLL_MS, () => this.poll())
+  }
+
+  #turn(): void {
+    this.#isTurnDue = false
+    this.#process.stdin.uncork()
+    this.poll()
+  }
+
+  /** It ends, or has ended: what it still gives is read as it comes. */
+  #flow(): void {
+    this.#isFlowing = true
+    this.#nextPoll?.cancel()
+    this.#outputs.flow()
   }
 
   /** Processor time it has used, in seconds, where the system tells (`/proc`); 0 elsewhere. The last known once it is gone. */
@@ -126,6 +165,7 @@ export class FfmpegChild {
   }
 
   async #stopWithin(graceMs: number): Promise<ExitReport> {
+    this.#flow()
     this.#process.stdin.end()
     const ask = this.#clock.after(graceMs, () => {
       this.#terminated = true

@@ -133,7 +133,9 @@ export class LadderRun {
     return true
   }
 
+  /** Judged by all that it has given so far. */
   verdict(): HealthVerdict {
+    this.#child.poll()
     return this.#health.verdict(this.#clock.monotonicMs())
   }
 

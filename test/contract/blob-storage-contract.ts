@@ -1,10 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { BlobStorage } from '../../src/domain/blob-storage.ts'
+import { type BlobStorage, MAX_READ_BYTES } from '../../src/domain/blob-storage.ts'
 
 /** A storage to be held to the contract; `create` gives an empty one. */
-export type BlobStorageBench = { create(): Promise<BlobStorage>; dispose(): Promise<void> }
+export type BlobStorageBench = {
+  create(): Promise<BlobStorage>
+  dispose(): Promise<void>
+  /** How often what is random is tried; fewer times where each call takes a while. */
+  readonly runs?: number
+}
+
+const RUNS = 60
 
 const MIB = 1_048_576
 
@@ -80,6 +87,18 @@ export function blobStorageContract(open: () => Promise<BlobStorageBench>): void
       expect((await read(storage, 'as_1/files/af_1'))?.bytes.toString()).toBe('short')
     })
 
+    it('is taken as chunks that are at hand, empty ones among them', async () => {
+      const storage = await bench.create()
+      const content = randomBytes(2 * MIB)
+      const chunks: Uint8Array[] = []
+      for (let at = 0; at < content.byteLength; at += 700) chunks.push(content.subarray(at, at + 700))
+      chunks.splice(7, 0, new Uint8Array())
+      expect(await storage.put('joined', chunks)).toEqual({ sizeBytes: content.byteLength })
+      expect((await read(storage, 'joined'))?.bytes.equals(content)).toBe(true)
+      expect(await storage.put('joined', [])).toEqual({ sizeBytes: 0 })
+      expect(await read(storage, 'joined')).toEqual({ sizeBytes: 0, bytes: Buffer.alloc(0) })
+    })
+
     it('may be empty', async () => {
       const storage = await bench.create()
       await storage.put('nothing', bytesOf())
@@ -128,6 +147,66 @@ export function blobStorageContract(open: () => Promise<BlobStorageBench>): void
     })
   })
 
+  describe('what is read at once', () => {
+    it('is the bytes of the range, the caller’s own', async () => {
+      const storage = await bench.create()
+      const content = randomBytes(MIB + 5)
+      await storage.put('a/film', [content])
+      for (const [first, last] of [
+        [0, 0],
+        [0, MIB + 4],
+        [MIB, MIB + 4],
+        [17, 4_242],
+      ] as const) {
+        const bytes = await storage.read('a/film', { first, last })
+        expect(bytes && Buffer.from(bytes).equals(content.subarray(first, last + 1))).toBe(true)
+      }
+      const [one, two] = await Promise.all([0, 0].map(() => storage.read('a/film', { first: 0, last: 9 })))
+      one?.fill(0)
+      expect(two && Buffer.from(two).equals(content.subarray(0, 10))).toBe(true)
+    })
+
+    it('is nothing where there is no blob, and an error where the blob ends before the range', async () => {
+      const storage = await bench.create()
+      await storage.put('a/short', [text('0123456789')])
+      await storage.put('a/empty', [])
+      for (const missing of ['a/none', 'none/none', 'a']) {
+        expect(await storage.read(missing, { first: 0, last: 1 })).toBeUndefined()
+      }
+      const truncated = refused('BLOB_TRUNCATED')
+      for (const [blob, first, last] of [
+        ['a/short', 0, 10],
+        ['a/short', 9, 12],
+        ['a/short', 10, 10],
+        ['a/short', 5_000, 6_000],
+        ['a/empty', 0, 0],
+      ] as const) {
+        await expect(storage.read(blob, { first, last })).rejects.toEqual(truncated)
+        await expect(storage.readRange(blob, { first, last })).rejects.toEqual(truncated)
+      }
+      expect(Buffer.from((await storage.read('a/short', { first: 9, last: 9 })) ?? []).toString()).toBe('9')
+    })
+
+    it.each([
+      { first: -1, last: 4 },
+      { first: 5, last: 4 },
+      { first: 0.5, last: 4 },
+      { first: 0, last: MAX_READ_BYTES },
+    ])('is no range like %j', async (range) => {
+      const storage = await bench.create()
+      await storage.put('a', [text('0123456789')])
+      await expect(storage.read('a', range)).rejects.toEqual(refused('STORE_INPUT_INVALID'))
+    })
+
+    it('is given up when its signal is aborted', async () => {
+      const storage = await bench.create()
+      await storage.put('a', [text('0123456789')])
+      const signal = AbortSignal.abort(new Error('gone'))
+      await expect(storage.read('a', { first: 0, last: 1 }, { signal })).rejects.toThrow('gone')
+      await expect(storage.readRange('a', undefined, { signal })).rejects.toThrow('gone')
+    })
+  })
+
   describe('names', () => {
     it('of any text are kept apart and lead nowhere else', async () => {
       await fc.assert(
@@ -137,7 +216,7 @@ export function blobStorageContract(open: () => Promise<BlobStorageBench>): void
           for (const entry of parts) expect((await read(storage, `x/${entry}`))?.bytes.toString()).toBe(entry)
           expect(new Set(await names(storage, 'x'))).toEqual(new Set(parts.map((entry) => `x/${entry}`)))
         }),
-        { numRuns: 60 },
+        { numRuns: bench.runs ?? RUNS },
       )
     })
 
@@ -146,6 +225,7 @@ export function blobStorageContract(open: () => Promise<BlobStorageBench>): void
       async (bad) => {
         const storage = await bench.create()
         await expect(storage.put(bad, bytesOf())).rejects.toEqual(refused('STORE_INPUT_INVALID'))
+        await expect(storage.read(bad, { first: 0, last: 0 })).rejects.toEqual(refused('STORE_INPUT_INVALID'))
         await expect(storage.readRange(bad, undefined)).rejects.toEqual(refused('STORE_INPUT_INVALID'))
         await expect(storage.delete(bad)).rejects.toEqual(refused('STORE_INPUT_INVALID'))
       },
@@ -166,7 +246,7 @@ export function blobStorageContract(open: () => Promise<BlobStorageBench>): void
         const folder = ordered[0]?.split('/')[0] ?? ''
         expect(await names(storage, folder)).toEqual(ordered.filter((entry) => entry.startsWith(`${folder}/`)))
       }),
-      { numRuns: 60 },
+      { numRuns: bench.runs ?? RUNS },
     )
   })
 
@@ -197,8 +277,16 @@ export function blobStorageContract(open: () => Promise<BlobStorageBench>): void
     const storage = await bench.create()
     await storage.put('from', bytesOf(text('content')))
     expect(await storage.copy('from', 'to/there')).toBe(true)
+    await storage.put('from', bytesOf(text('another')))
+    expect((await read(storage, 'to/there'))?.bytes.toString()).toBe('content')
     await storage.delete('from')
     expect((await read(storage, 'to/there'))?.bytes.toString()).toBe('content')
+    await storage.put('old', bytesOf(text('old')))
+    expect(await storage.copy('to/there', 'old')).toBe(true)
+    expect((await read(storage, 'old'))?.bytes.toString()).toBe('content')
+    expect(await storage.copy('old', 'old')).toBe(true)
+    expect((await read(storage, 'old'))?.bytes.toString()).toBe('content')
+    await storage.delete('old')
     expect(await storage.copy('from', 'again')).toBe(false)
     expect(await names(storage, '')).toEqual(['to/there'])
   })

@@ -26,6 +26,14 @@ describe('load tests', () => {
     expect(report.verdicts).toEqual([])
   })
 
+  it('make manifests of short and of long windows, and print what they cost', async () => {
+    const { code, stdout, stderr } = await loadTest('manifests', '--quick')
+    expect(code, stderr).toBe(0)
+    expect(stdout).toMatch(/^delta, gzip +\d/m)
+    expect(stdout).toMatch(/^MPD of all, gzip +\d/m)
+    expect(stdout).toContain('no budget judged')
+  })
+
   it('say what is wrong with a command line', async () => {
     const { code, stderr } = await loadTest('rtmp-egress')
     expect(code).toBe(2)

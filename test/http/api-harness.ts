@@ -17,10 +17,16 @@ import type { Route } from '../../src/api/rest/route.ts'
 import type { Account } from '../../src/domain/account.ts'
 import type { EntityStore, Store } from '../../src/domain/entity-store.ts'
 import { Repository } from '../../src/domain/repository.ts'
+import { plainSecrets } from '../../src/domain/stored-secret.ts'
+import { MasterKeys } from '../../src/keys/master-keys.ts'
+import type { MasterKeySource } from '../../src/keys/ports.ts'
+import { StorageKeys } from '../../src/keys/storage-keys.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
-import { MediaStorage } from '../../src/storage/media-storage.ts'
+import { AssetStorages } from '../../src/roles/asset-storage.ts'
+import { MediaStorage, type MediaStorageOptions } from '../../src/storage/media-storage.ts'
 import { StorageJanitor } from '../../src/storage/storage-janitor.ts'
+import { UsageMeter } from '../../src/storage/usage-meter.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { OpenApiCheck } from '../support/openapi-check.ts'
 
@@ -74,6 +80,10 @@ export type ApiOverrides = {
   readonly clock?: Clock
   readonly auth?: Partial<AuthOptions>
   readonly deps?: Partial<ApiDeps>
+  /** Buckets are tried before they are taken, as far as these options allow; without them they are taken unseen. */
+  readonly media?: MediaStorageOptions
+  /** None are configured unless given. */
+  readonly masterKeys?: readonly MasterKeySource[]
   /** What the API sees of the store, such as one that fails. */
   readonly seeStore?: (store: EntityStore) => EntityStore
   readonly operationId?: (operationId: string, status: number) => void
@@ -115,13 +125,18 @@ export async function startApi(overrides: ApiOverrides = {}): Promise<TestApi> {
     },
   }
   const shared = { ...ports, random: randomBytes }
-  const media = new MediaStorage(join(folder, 'media'))
+  const media = new MediaStorage(join(folder, 'media'), overrides.media)
+  const usage = new UsageMeter({ storage: media, clock })
   const janitor = new StorageJanitor({ ...ports, repository, storage: media })
   const first = await ensureFirstCredentials({ ...shared, repository: new Repository(opened), keyFile })
   const auth = openAuth({ ...generous, ...overrides.auth }, { ...shared, store, signingKey: randomBytes(32) })
-  const routes = apiRoutes(
-    apiDeps(repository, clock, auth, { blobs: media, storageTasks: janitor, records: store, ...overrides.deps }),
-  )
+  const masterKeys = new MasterKeys(overrides.masterKeys ?? [], { clock, environment: process.env })
+  const storageKeys = new StorageKeys({ repository, masterKeys, random: randomBytes })
+  const assetStorages = new AssetStorages({ repository, media, keys: storageKeys })
+  const checkStorage: ApiDeps['checkStorage'] = async (place, call) =>
+    overrides.media ? media.check(place, call) : undefined
+  const own = { assetStorages, storageKeys, storageTasks: janitor, records: store, checkStorage, usage }
+  const routes = apiRoutes(apiDeps(repository, clock, auth, { ...own, ...overrides.deps }))
   const observer = { served: (id: string, status: number) => overrides.operationId?.(id, status) }
   const router = Router()
   router.use(restRouter(routes, { ...ports, store, callers: auth.callers, observer }), unknownUrl)
@@ -167,6 +182,9 @@ export async function startApi(overrides: ApiOverrides = {}): Promise<TestApi> {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
       await janitor.stop()
+      await usage.stop()
+      await media.stop()
+      await masterKeys.stop()
       await opened.stop()
       rmSync(folder, { recursive: true, force: true })
     },
@@ -180,7 +198,8 @@ function apiDeps(
   repository: Repository,
   clock: Clock,
   auth: Auth,
-  given: Partial<ApiDeps> & Pick<ApiDeps, 'blobs' | 'storageTasks' | 'records'>,
+  given: Partial<ApiDeps> &
+    Pick<ApiDeps, 'assetStorages' | 'storageKeys' | 'storageTasks' | 'records' | 'checkStorage' | 'usage'>,
 ): ApiDeps {
   return {
     repository,
@@ -188,12 +207,13 @@ function apiDeps(
     auth,
     random: randomBytes,
     operations: { wait: async (operation) => operation },
-    channels: { health: () => undefined },
+    channels: { health: () => undefined, inputs: () => [] },
     addresses: {
       rtmpUrl: 'rtmp://localhost:1935/live',
       rtmpsUrl: undefined,
       streamingUrl: (path, host = 'localhost') => `http://${host.split(':')[0]}:8088${path}`,
     },
+    secrets: plainSecrets,
     maxUploadBytes: 64 * 1_048_576,
     allowPrivateTargets: false,
     publications: { withdrawn: async () => undefined },

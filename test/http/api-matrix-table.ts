@@ -10,6 +10,7 @@ export const whoMay: Readonly<Record<string, string>> = {
 
   listAccounts: 'AOVS',
   getAccount: 'AOVS',
+  getAccountUsage: 'AOVS',
   createAccount: 'S',
   updateAccount: 'AS',
   deleteAccount: 'S',
@@ -23,6 +24,7 @@ export const whoMay: Readonly<Record<string, string>> = {
 
   listStorageAccounts: 'AO',
   getStorageAccount: 'AO',
+  getStorageAccountUsage: 'AO',
   createStorageAccount: 'A',
   updateStorageAccount: 'A',
   deleteStorageAccount: 'A',
@@ -49,6 +51,7 @@ export const whoMay: Readonly<Record<string, string>> = {
 
   listAssets: 'AOV',
   getAsset: 'AOV',
+  getAssetUsage: 'AOV',
   createAsset: 'AO',
   updateAsset: 'AO',
   deleteAsset: 'AO',
@@ -91,7 +94,14 @@ export const whoMay: Readonly<Record<string, string>> = {
 }
 
 /** Judged by the credential's own role and account, whatever account it picks. */
-export const judgedByOwn = ['listAccounts', 'getAccount', 'createAccount', 'updateAccount', 'deleteAccount']
+export const judgedByOwn = [
+  'listAccounts',
+  'getAccount',
+  'getAccountUsage',
+  'createAccount',
+  'updateAccount',
+  'deleteAccount',
+]
 
 /** What an answer may tell of which all others must say nothing. */
 export const tellsSecrets: Readonly<Record<string, 'api-key' | 'stream-key' | 'subscription-secret'>> = {

@@ -68,6 +68,7 @@ describe('an upload that does not end', () => {
       put: async () => {
         throw new AppError('STORAGE_FULL', 'There is no room left for writing it.')
       },
+      read: async () => undefined,
       readRange: async () => undefined,
       async *list() {
         // Nothing is kept.
@@ -75,7 +76,7 @@ describe('an upload that does not end', () => {
       delete: async () => undefined,
       copy: async () => false,
     }
-    const it = await bench({ deps: { blobs: { of: () => full } } })
+    const it = await bench({ deps: { assetStorages: { of: async () => full } } })
     const file = await announce(it)
     const refused = await put(it, file, 'x')
     expect(refused).toMatchObject({ status: 503, json: { code: 'STORAGE_FULL' } })

@@ -2,8 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { RecordingOptions } from '../../src/archive/recording.ts'
+import { Spool } from '../../src/archive/spool/spool-folder.ts'
 import { configSchema } from '../../src/config/schema.ts'
 import { accountDefaults } from '../../src/domain/account-defaults.ts'
+import type { Asset } from '../../src/domain/asset.ts'
 import { assetCreateSchema, newAsset } from '../../src/domain/asset.ts'
 import { ChangeSet } from '../../src/domain/change-set.ts'
 import { type Channel, channelCreateSchema, newChannel } from '../../src/domain/channel.ts'
@@ -23,13 +26,18 @@ import { silentLogger } from '../../src/lib/logger.ts'
 import { Scope } from '../../src/lib/scope.ts'
 import { FragmentMemory } from '../../src/log/fragment-memory.ts'
 import { LogDirectory } from '../../src/log/log-directory.ts'
+import { Archive } from '../../src/roles/archive.ts'
+import { AssetStorages } from '../../src/roles/asset-storage.ts'
 import { ChannelNumbers } from '../../src/roles/channel-numbers.ts'
 import { DataDir } from '../../src/roles/data-dir.ts'
 import { KeyGate } from '../../src/roles/key-gate.ts'
+import { Librarian } from '../../src/roles/librarian.ts'
 import { LiveChannel, type LiveChannelParts } from '../../src/roles/live-channel.ts'
 import { LocalChannels, type LocalChannelsPorts } from '../../src/roles/local-channels.ts'
 import { LocatorPublisher } from '../../src/roles/locator-publisher.ts'
 import { PresentationShelf } from '../../src/roles/presentation-shelf.ts'
+import { watchRecording } from '../../src/roles/recording-watch.ts'
+import { MediaStorage } from '../../src/storage/media-storage.ts'
 import { ChangeFeed } from '../../src/store/change-feed.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
@@ -38,7 +46,14 @@ import { type FfmpegBinary, probeFfmpeg } from '../../src/transcode/ffmpeg-probe
 export type LiveNodeOptions = {
   readonly clock: Clock
   readonly heartbeatMs?: number
-  readonly endedBudgetBytes?: number
+  /** How recordings are kept. */
+  readonly recording?: Partial<RecordingOptions>
+  readonly spool?: Spool
+  /** Memory for the indexes of archived presentations. */
+  readonly indexBytes?: number
+  readonly masterKeys?: { of(asset: Asset): Promise<Uint8Array | undefined> }
+  /** The data of a node that went before. */
+  readonly folder?: string
   readonly regionBytes?: number
   readonly ffmpeg?: () => Promise<FfmpegBinary>
 }
@@ -64,10 +79,19 @@ export class LiveNode {
   #storageAccountId!: Id<'storage-account'>
   readonly #scope = new Scope()
   readonly #running = new Map<string, LiveChannel>()
+  readonly archive: Archive
+  readonly media: MediaStorage
+  readonly librarian: Librarian
   readonly #ports: LocalChannelsPorts
+  readonly #recorder = {
+    record: (event: NewEvent) => {
+      eventSchema.parse({ ...event, id: 'ev_0000000000000001' })
+      this.events.push(event)
+    },
+  }
 
   static async start(options: LiveNodeOptions): Promise<LiveNode> {
-    const folder = mkdtempSync(join(tmpdir(), 'headend-live-'))
+    const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'headend-live-'))
     const ports = { clock: options.clock, logger: silentLogger }
     const store = await openStore({ url: `sqlite:${join(folder, 'store.db')}` }, ports)
     const node = new LiveNode(folder, store, options)
@@ -76,7 +100,7 @@ export class LiveNode {
   }
 
   private constructor(folder: string, store: Store, options: LiveNodeOptions) {
-    const { clock, heartbeatMs = 10_000, endedBudgetBytes = 1 << 30, ffmpeg = () => probeFfmpeg('ffmpeg') } = options
+    const { clock, heartbeatMs = 10_000, ffmpeg = () => probeFfmpeg('ffmpeg') } = options
     this.clock = clock
     this.store = store
     const { regionBytes } = options
@@ -90,19 +114,46 @@ export class LiveNode {
     const { memory, repository, changes } = this
     this.directory = new LogDirectory({ memory, clock })
     const logger = silentLogger
-    const budgets = { logBytes: 1 << 30, endedBytes: endedBudgetBytes }
-    this.shelf = this.#scope.own('shelf', new PresentationShelf(budgets, { directory: this.directory, memory, logger }))
+    const media = this.#scope.own('media', new MediaStorage(join(folder, 'media')))
+    const { masterKeys } = options
+    const storages = new AssetStorages({
+      repository,
+      media,
+      keys: masterKeys ?? { of: async () => undefined },
+    })
+    const archive = new Archive(
+      {
+        spanMs: 60_000,
+        spanBytes: 1 << 28,
+        queueBytes: 1 << 26,
+        syncDeadlineMs: 500,
+        hotBytes: 1 << 26,
+        ...options.recording,
+      },
+      {
+        repository,
+        storages,
+        media,
+        spool: options.spool ?? new Spool(join(folder, 'spool'), 0),
+        memory,
+        clock,
+        logger,
+        random: randomBytes,
+        observer: (owner) =>
+          watchRecording(owner, { events: this.#recorder, metrics: this.metrics.archive, clock, logger }),
+      },
+    )
+    const shelfPorts = { archive, directory: this.directory, logger, indexBytes: options.indexBytes ?? 1 << 26 }
+    this.archive = archive
+    this.media = media
+    this.shelf = this.#scope.own('shelf', new PresentationShelf(shelfPorts))
     const { shelf, directory, metrics, pool, dataDir } = this
     this.publisher = this.#scope.own(
       'publisher',
       new LocatorPublisher({ repository, changes, shelf, directory, clock, logger }),
     )
-    const events = {
-      record: (event: NewEvent) => {
-        eventSchema.parse({ ...event, id: 'ev_0000000000000001' })
-        this.events.push(event)
-      },
-    }
+    this.librarian = new Librarian({ repository, changes, shelf, publisher: this.publisher, clock })
+    const events = this.#recorder
     this.#ports = {
       clock,
       logger,
@@ -120,6 +171,7 @@ export class LiveNode {
       logBudgetBytes: 1 << 30,
       transcode: configSchema.parse({}).transcode,
       sizedPreset: undefined,
+      slateImage: async () => undefined,
     }
     this.channels = this.#scope.own('channels', new LocalChannels(this.#ports))
     this.gate = new KeyGate({

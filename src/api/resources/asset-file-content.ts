@@ -44,7 +44,10 @@ export function assetFileContentRoutes(deps: StorageDeps): Route[] {
       answers: { 200: { description: 'The file, Ready.', schema: assetFileSchema } },
       async handle(request) {
         const [file, asset] = await Promise.all([fileOf(deps, request), assetOf(deps, request)])
-        const upload = new AssetFileUpload(deps, request, file, await placeOf(deps, asset))
+        const place = await placeOf(deps, asset)
+        // Before anything is written down: where the key can't be had there is nothing to begin.
+        const storage = await deps.assetStorages.of(asset, place)
+        const upload = new AssetFileUpload(deps, request, file, { place, storage })
         return { status: 200, body: await upload.run() }
       },
     }),
@@ -69,8 +72,9 @@ async function download(deps: StorageDeps, request: RestRequest): Promise<Answer
   const range = chooseRange(request.header('Range'), request.header('If-Range'), etag, sizeBytes)
   if (range === 'unsatisfiable') return unsatisfiable(sizeBytes)
   const part = range === 'whole' ? undefined : range
-  const place = await placeOf(deps, await assetOf(deps, request))
-  const found = await deps.blobs.of(place).readRange(fileBlob(file), part, { signal: request.signal })
+  const asset = await assetOf(deps, request)
+  const storage = await deps.assetStorages.of(asset, await placeOf(deps, asset))
+  const found = await storage.readRange(fileBlob(file), part, { signal: request.signal })
   if (found === undefined || found.sizeBytes !== sizeBytes) {
     found?.stream.destroy()
     throw new AppError('STORAGE_DOWN', 'The content of the file is not in its storage.', {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { assetMachine } from '../../domain/asset.ts'
 import { type AssetFile, assetFileMachine } from '../../domain/asset-file.ts'
+import type { BlobStorage } from '../../domain/blob-storage.ts'
 import { ChangeSet } from '../../domain/change-set.ts'
 import type { Id } from '../../domain/kinds.ts'
 import { announceMove } from '../../domain/lifecycle.ts'
@@ -15,6 +16,9 @@ import { fileSubject, type StorageDeps } from './storage-deps.ts'
 /** How often the end of an upload is written again because something else of the asset was written in between. */
 const MAX_ATTEMPTS = 20
 
+/** Where the bytes go: the storage, in which they are encrypted where the asset is, and how a task names it. */
+type Destination = { readonly place: StorageAccount; readonly storage: BlobStorage }
+
 type Received = { readonly sizeBytes: number; readonly sha256: string }
 
 /**
@@ -26,12 +30,14 @@ export class AssetFileUpload {
   readonly #request: RestRequest
   readonly #file: AssetFile
   readonly #place: StorageAccount
+  readonly #storage: BlobStorage
 
-  constructor(deps: StorageDeps, request: RestRequest, file: AssetFile, place: StorageAccount) {
+  constructor(deps: StorageDeps, request: RestRequest, file: AssetFile, { place, storage }: Destination) {
     this.#deps = deps
     this.#request = request
     this.#file = file
     this.#place = place
+    this.#storage = storage
   }
 
   /** The file, Ready. @throws AppError `STATE_CONFLICT`, `LIMIT_EXCEEDED`, `UPLOAD_INVALID`, and as `BlobStorage.put` does */
@@ -85,7 +91,7 @@ export class AssetFileUpload {
   }
 
   async #transfer(taskId: string, blob: string): Promise<AssetFile> {
-    const storage = this.#deps.blobs.of(this.#place)
+    const storage = this.#storage
     const received: { value?: Received } = {}
     try {
       await storage.put(blob, this.#measured(received), { signal: this.#request.signal })

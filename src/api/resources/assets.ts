@@ -21,14 +21,14 @@ import { type RestRequest, type Route, route } from '../rest/route.ts'
 import { type AssetRemovalDeps, assetRemoval } from './asset-removal.ts'
 import type { ResourceDeps } from './ports.ts'
 import { referred } from './referred.ts'
-import { assetOf, assetPath, assetSubject } from './storage-deps.ts'
+import { assetOf, assetPath, assetSubject, createAsset, type StorageKeyDeps } from './storage-deps.ts'
 
 const path = '/v1/assets'
 const tag = 'assets'
 const entityAnswer = { description: 'The asset.', schema: assetSchema }
 
 /** `/v1/assets`. */
-export function assetRoutes(deps: AssetRemovalDeps): Route[] {
+export function assetRoutes(deps: AssetRemovalDeps & StorageKeyDeps): Route[] {
   return [listing(deps), creation(deps), reading(deps), changing(deps), assetRemoval(deps)]
 }
 
@@ -55,7 +55,7 @@ async function storageFor(deps: ResourceDeps, request: RestRequest, id: string |
   throw new AppError('STATE_CONFLICT', 'The account has no default storage account: name one.')
 }
 
-function creation(deps: ResourceDeps): Route {
+function creation(deps: ResourceDeps & StorageKeyDeps): Route {
   const headers = (id: string) => ({ Location: `${path}/${id}` })
   return route({
     method: 'post',
@@ -76,7 +76,7 @@ function creation(deps: ResourceDeps): Route {
       assertQuota(account, 'assets', used)
       const draft = newAsset(body, storage.id, accountId, deps.random)
       const changes = request.changes('asset.create', assetSubject(draft))
-      const handle = changes.create('asset', draft)
+      const handle = await createAsset(deps, changes, draft)
       announce(changes, 'asset.created', draft, deps.clock.now())
       const done = await request.commit(changes, { status: 201, id: draft.id })
       return { status: 201, body: done.get(handle), headers: headers(draft.id) }

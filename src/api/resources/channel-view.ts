@@ -8,13 +8,15 @@ export const channelKeysSchema = z
   .strictObject({ ingest: channelViewSchema.shape.ingest })
   .meta({ id: 'ChannelKeys', description: 'Where and with which keys encoders publish.' })
 
-function ingestOf(channel: Channel, { addresses }: ChannelDeps, withKeys: boolean): ChannelView['ingest'] {
+function ingestOf(channel: Channel, { addresses, channels }: ChannelDeps, withKeys: boolean): ChannelView['ingest'] {
   const { rtmpUrl, rtmpsUrl } = addresses
+  const published = channel.state === 'Running' ? channels.inputs(channel.id) : []
   return (['primary', 'secondary'] as const).map((input) => ({
     input,
     url: rtmpUrl,
     ...(rtmpsUrl !== undefined && { secureUrl: rtmpsUrl }),
     ...(withKeys && { streamKey: channel.streamKeys[input] }),
+    ...published.find((status) => status.input === input),
   }))
 }
 

@@ -1,4 +1,4 @@
-import type { InputHealth } from '../../domain/input-health.ts'
+import type { InputHealth, InputStatus } from '../../domain/input-health.ts'
 import type { RandomBytes } from '../../domain/kinds.ts'
 import type { Operation } from '../../domain/operation.ts'
 import type { Repository } from '../../domain/repository.ts'
@@ -22,6 +22,8 @@ export type OperationWatch = {
 export type ChannelStatusSource = {
   /** Of the input while the channel runs here. */
   health(channelId: string): InputHealth | undefined
+  /** The inputs by which somebody publishes while the channel runs here. */
+  inputs(channelId: string): readonly InputStatus[]
 }
 
 /** Where encoders and viewers reach this node. */

@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import { assertQuota } from '../../domain/account.ts'
 import type { Asset } from '../../domain/asset.ts'
 import { newEvent } from '../../domain/events.ts'
@@ -20,13 +21,16 @@ import { type RestRequest, type Route, route } from '../rest/route.ts'
 import type { ResourceDeps } from './ports.ts'
 import { programOf, programPath, programSubject } from './program-deps.ts'
 import { programOperations } from './program-operations.ts'
+import { createAsset, type StorageKeyDeps } from './storage-deps.ts'
 
 const path = '/v1/programs'
 const tag = 'programs'
 const entityAnswer = { description: 'The program.', schema: programSchema }
 
+type ProgramCreate = z.output<typeof programCreateSchema>
+
 /** `/v1/programs`. */
-export function programRoutes(deps: ResourceDeps): Route[] {
+export function programRoutes(deps: ResourceDeps & StorageKeyDeps): Route[] {
   return [listing(deps), creation(deps), reading(deps), changing(deps), ...programOperations(deps)]
 }
 
@@ -54,7 +58,7 @@ function listing(deps: ResourceDeps): Route {
   })
 }
 
-function creation(deps: ResourceDeps): Route {
+function creation(deps: ResourceDeps & StorageKeyDeps): Route {
   const headers = (id: string) => ({ Location: `${path}/${id}` })
   return route({
     method: 'post',
@@ -76,7 +80,7 @@ function creation(deps: ResourceDeps): Route {
       const draft = newProgram(body, (given ?? made)?.id as Asset['id'], accountId, deps.random)
       const changes = request.changes('program.create', programSubject(draft))
       if (made) {
-        changes.create('asset', made)
+        await createAsset(deps, changes, made)
         announce(changes, 'asset.created', made, deps.clock.now())
       }
       // Written as it is: of two programs that are given the same asset the second loses this race and is told.
@@ -105,10 +109,10 @@ async function emptyAsset(deps: ResourceDeps, request: RestRequest, assetId: str
 }
 
 /** A new one, as long as the account may have more. */
-async function assetFor(deps: ResourceDeps, { accountId, body }: RestRequest<unknown, { readonly name: string }>) {
+async function assetFor(deps: ResourceDeps, { accountId, body }: RestRequest<unknown, ProgramCreate>) {
   const account = await deps.repository.get('account', accountId, SYSTEM_ACCOUNT)
   assertQuota(account, 'assets', await deps.repository.count('asset', accountId))
-  return assetForProgram(deps.repository, accountId, body.name, deps.random)
+  return assetForProgram(deps.repository, accountId, body.name, deps.random, body.storageEncryption)
 }
 
 function reading(deps: ResourceDeps): Route {

@@ -1,14 +1,18 @@
 import type { ChangeSet } from '../../domain/change-set.ts'
 import { patched } from '../../domain/merge-patch.ts'
 import {
-  assertDirectoryFree,
+  assertPlaceFree,
   assertStorageAccountDeletable,
   newStorageAccount,
   type StorageAccount,
+  type StoragePlace,
+  showStorageAccount,
   storageAccountCreateSchema,
   storageAccountPatchSchema,
   storageAccountSchema,
+  storageAccountViewSchema,
 } from '../../domain/storage-account.ts'
+import type { SecretKeeper } from '../../domain/stored-secret.ts'
 import { AppError } from '../../lib/errors.ts'
 import { changedFields } from '../rest/changed-fields.ts'
 import { assertSeen } from '../rest/etag.ts'
@@ -19,12 +23,19 @@ import type { ResourceDeps } from './ports.ts'
 const path = '/v1/storage-accounts'
 const onePath = `${path}/{storageAccountId}`
 const tag = 'storage-accounts'
-const entityAnswer = { description: 'The storage account.', schema: storageAccountSchema }
+const entityAnswer = { description: 'The storage account.', schema: storageAccountViewSchema }
 const resource = 'storage-account'
 const MAX_STORAGE_ACCOUNTS = 100
 
+/** What storage accounts need beside what every resource does. */
+export type StorageAccountDeps = ResourceDeps & {
+  /** Tries a place. @throws AppError, with `details.problems` where fields of it are at fault */
+  readonly checkStorage: (place: StoragePlace, call: { readonly signal: AbortSignal }) => Promise<void>
+  readonly secrets: Pick<SecretKeeper, 'seal'>
+}
+
 /** `/v1/storage-accounts`. */
-export function storageAccountRoutes(deps: ResourceDeps): Route[] {
+export function storageAccountRoutes(deps: StorageAccountDeps): Route[] {
   return [listing(deps), creation(deps), reading(deps), changing(deps), removal(deps)]
 }
 
@@ -52,8 +63,27 @@ function writeDefault(changes: ChangeSet, all: readonly StorageAccount[], next: 
   if (current) changes.update('storage-account', { ...current, isDefault: !next.isDefault })
 }
 
+/** Whether a secret came with the request: one that is there already is sealed. */
+function isKeyGiven(body: object): boolean {
+  const credentials = 'credentials' in body ? body.credentials : undefined
+  return typeof credentials === 'object' && credentials !== null && 'secretAccessKey' in credentials
+}
+
+async function sealed<T extends Pick<StoragePlace, 'credentials'>>(
+  { secrets }: StorageAccountDeps,
+  storage: T,
+  isGiven: boolean,
+): Promise<T> {
+  const { credentials } = storage
+  if (!credentials || !isGiven) return storage
+  return {
+    ...storage,
+    credentials: { ...credentials, secretAccessKey: await secrets.seal(credentials.secretAccessKey) },
+  }
+}
+
 function listing(deps: ResourceDeps): Route {
-  const schema = pageSchema(storageAccountSchema, 'StorageAccount')
+  const schema = pageSchema(storageAccountViewSchema, 'StorageAccount')
   return route({
     method: 'get',
     path,
@@ -63,11 +93,11 @@ function listing(deps: ResourceDeps): Route {
     access: { action: 'read', resource },
     query: listQuerySchema,
     answers: { 200: { description: 'A page of storage accounts.', schema } },
-    handle: (request) => listAnswer(deps.repository, 'storage-account', request, { show: (storage) => storage }),
+    handle: (request) => listAnswer(deps.repository, 'storage-account', request, { show: showStorageAccount }),
   })
 }
 
-function creation(deps: ResourceDeps): Route {
+function creation(deps: StorageAccountDeps): Route {
   const headers = (id: string) => ({ Location: `${path}/${id}` })
   return route({
     method: 'post',
@@ -84,17 +114,18 @@ function creation(deps: ResourceDeps): Route {
       if (all.length >= MAX_STORAGE_ACCOUNTS) {
         throw new AppError('QUOTA_EXCEEDED', `An account has at most ${MAX_STORAGE_ACCOUNTS} storage accounts.`)
       }
-      const draft = newStorageAccount(body, accountId, deps.random)
-      assertDirectoryFree(draft, all)
+      const draft = await sealed(deps, newStorageAccount(body, accountId, deps.random), isKeyGiven(body))
+      assertPlaceFree(draft, all)
+      await deps.checkStorage(draft, request)
       const changes = request.changes('storage-account.create', subjectOf(draft))
       writeDefault(changes, all, draft)
       const handle = changes.create('storage-account', draft)
       const done = await request.commit(changes, { status: 201, id: draft.id })
-      return { status: 201, body: done.get(handle), headers: headers(draft.id) }
+      return { status: 201, body: showStorageAccount(done.get(handle)), headers: headers(draft.id) }
     },
     async recall(request, { id }) {
       const body = await deps.repository.get('storage-account', id, request.accountId)
-      return { status: 201, body, headers: headers(id) }
+      return { status: 201, body: showStorageAccount(body), headers: headers(id) }
     },
   })
 }
@@ -108,11 +139,11 @@ function reading(deps: ResourceDeps): Route {
     tag,
     access: { action: 'read', resource },
     answers: { 200: entityAnswer },
-    handle: async (request) => ({ status: 200, body: await storageAccountOf(deps, request) }),
+    handle: async (request) => ({ status: 200, body: showStorageAccount(await storageAccountOf(deps, request)) }),
   })
 }
 
-function changing(deps: ResourceDeps): Route {
+function changing(deps: StorageAccountDeps): Route {
   return route({
     method: 'patch',
     path: onePath,
@@ -124,7 +155,8 @@ function changing(deps: ResourceDeps): Route {
     answers: { 200: entityAnswer },
     async handle(request) {
       const current = await storageAccountOf(deps, request)
-      const next = patched(storageAccountSchema, storageAccountPatchSchema, current, request.body)
+      const patchedOne = patched(storageAccountSchema, storageAccountPatchSchema, current, request.body)
+      const next = await sealed(deps, patchedOne, isKeyGiven(request.body))
       if (current.isDefault && !next.isDefault) {
         throw new AppError(
           'ENTITY_PROTECTED',
@@ -132,11 +164,12 @@ function changing(deps: ResourceDeps): Route {
         )
       }
       const fields = changedFields(current, next)
-      if (fields.length === 0) return { status: 200, body: current }
+      if (fields.length === 0) return { status: 200, body: showStorageAccount(current) }
+      if (fields.some((field) => field.startsWith('/credentials'))) await deps.checkStorage(next, request)
       const changes = request.changes('storage-account.update', subjectOf(current), fields)
       if (next.isDefault && !current.isDefault) writeDefault(changes, await allOf(deps, current.accountId), next)
       const handle = changes.update('storage-account', next)
-      return { status: 200, body: (await request.commit(changes)).get(handle) }
+      return { status: 200, body: showStorageAccount((await request.commit(changes)).get(handle)) }
     },
   })
 }

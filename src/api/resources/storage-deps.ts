@@ -1,14 +1,32 @@
 import type { Asset } from '../../domain/asset.ts'
 import type { AssetFile } from '../../domain/asset-file.ts'
 import type { BlobStorage } from '../../domain/blob-storage.ts'
+import type { ChangeSet, Handle } from '../../domain/change-set.ts'
+import type { ContentKey } from '../../domain/content-key.ts'
+import type { Draft } from '../../domain/envelope.ts'
 import type { StorageAccount } from '../../domain/storage-account.ts'
 import { AppError } from '../../lib/errors.ts'
 import { assertSeen } from '../rest/etag.ts'
 import type { RestRequest } from '../rest/route.ts'
 import type { ResourceDeps } from './ports.ts'
 
-/** Where blobs are kept, by storage account. */
-export type BlobStorages = { of(place: Pick<StorageAccount, 'accountId' | 'kind' | 'location'>): BlobStorage }
+/** Where an asset's blobs are kept, sealed where the asset is encrypted. */
+export type AssetStorages = {
+  /** @throws AppError `MASTER_KEY_UNAVAILABLE`, `MASTER_KEY_WRONG`, and as the store does */
+  of(asset: Asset, place: StorageAccount): Promise<BlobStorage>
+}
+
+/** What making an asset needs beside what every resource does. */
+export type StorageKeyDeps = {
+  readonly storageKeys: {
+    /**
+     * A key for an asset that is made, to be created with it.
+     *
+     * @throws AppError `MASTER_KEY_MISSING`, with `details.problems`; `MASTER_KEY_UNAVAILABLE`
+     */
+    create(asset: Pick<Asset, 'id' | 'accountId'>): Promise<Draft<ContentKey>>
+  }
+}
 
 /** Does what storage tasks say; see `domain/storage-task.ts`. */
 export type StorageTasks = {
@@ -22,7 +40,7 @@ export type StorageTasks = {
 
 /** What assets and their files need beside what every resource does. */
 export type StorageDeps = ResourceDeps & {
-  readonly blobs: BlobStorages
+  readonly assetStorages: AssetStorages
   readonly storageTasks: StorageTasks
   readonly maxUploadBytes: number
 }
@@ -60,4 +78,16 @@ export function assetSubject({ id, name }: Pick<Asset, 'id' | 'name'>) {
 /** A file as audit records name it. */
 export function fileSubject({ id, name }: Pick<AssetFile, 'id' | 'name'>) {
   return { kind: 'asset-file', id, name } as const
+}
+
+/** Writes a new asset, and the key of one that is encrypted. @throws AppError as `storageKeys.create` */
+export async function createAsset(
+  deps: StorageKeyDeps,
+  changes: ChangeSet,
+  asset: Draft<Asset>,
+): Promise<Handle<'asset'>> {
+  const key = asset.storageEncryption === 'none' ? undefined : await deps.storageKeys.create(asset)
+  const handle = changes.create('asset', asset)
+  if (key) changes.create('content-key', key)
+  return handle
 }

@@ -82,11 +82,7 @@ export class FragmentedMp4Reader {
       return skipped
     }
     const open = this.#open
-    if (open === undefined) {
-      this.#head[this.#headFilled++] = chunk[at] ?? 0
-      this.#openBox(events)
-      return 1
-    }
+    if (open === undefined) return this.#eatHeader(chunk, at, events)
     const taken = Math.min(open.body.byteLength - open.filled, available)
     open.body.set(chunk.subarray(at, at + taken), open.filled)
     open.filled += taken
@@ -94,13 +90,26 @@ export class FragmentedMp4Reader {
     return taken
   }
 
-  /** Called after each byte of a header: once it is whole, decides what to do with the box. */
-  #openBox(events: FragmentedMp4Event[]): void {
-    if (this.#headFilled < 8) return
+  /** A header in one piece is read where it lies; one that is cut is put together byte by byte. Gives what it took. */
+  #eatHeader(chunk: Uint8Array, at: number, events: FragmentedMp4Event[]): number {
+    if (this.#headFilled === 0 && chunk.byteLength - at >= MAX_BOX_HEADER_BYTES) {
+      const header = readBoxHeader(chunk.subarray(at, at + MAX_BOX_HEADER_BYTES), 'stream', this.#position)
+      if (header !== undefined) {
+        this.#openBox(header, this.#position, events)
+        return header.headerSize
+      }
+    }
+    this.#head[this.#headFilled++] = chunk[at] ?? 0
     const start = this.#position + 1 - this.#headFilled
     const header = readBoxHeader(this.#head.subarray(0, this.#headFilled), 'stream', start)
-    if (header === undefined) return
+    if (header === undefined) return 1
     this.#headFilled = 0
+    this.#openBox(header, start, events)
+    return 1
+  }
+
+  /** Decides what to do with the box whose header is read. */
+  #openBox(header: BoxHeader, start: number, events: FragmentedMp4Event[]): void {
     const { type, headerSize, size } = header
     if (size === 0) throw new FormatError(type, start, 'a box without an end in a stream')
     const isWanted = type === 'moov' || type === 'moof' || (type === 'mdat' && this.#fragment !== undefined)

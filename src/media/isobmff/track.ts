@@ -112,7 +112,8 @@ function readHandler(hdlr: Box): string {
   return reader.ascii(4)
 }
 
-function writeHandler(out: BoxWriter, kind: CodecConfig['kind']): void {
+/** `hdlr` (ISO/IEC 14496-12 §8.4.3). */
+export function writeHandler(out: BoxWriter, kind: CodecConfig['kind']): void {
   out.fullBox('hdlr', 0, 0, () => {
     out.u32(0)
     out.ascii(kind === 'video' ? 'vide' : 'soun')
@@ -129,19 +130,21 @@ function readExtendedLanguage(elng: Box | undefined): string | undefined {
   return tag === '' ? undefined : tag
 }
 
-/** Written only where `mdhd` alone would give back another tag (ISO/IEC 14496-12 §8.4.6). */
-function writeExtendedLanguage(out: BoxWriter, language: string | undefined): void {
+/** `elng`, written only where `mdhd` alone would give back another tag (ISO/IEC 14496-12 §8.4.6). */
+export function writeExtendedLanguage(out: BoxWriter, language: string | undefined): void {
   if (language === undefined || language === languageTagOf(terminologyCodeOf(language))) return
   assertLanguageTag(language)
   out.fullBox('elng', 0, 0, () => out.ascii(`${language}\0`))
 }
 
-function writeMediaInformationHeader(out: BoxWriter, kind: CodecConfig['kind']): void {
+/** `vmhd` or `smhd` (ISO/IEC 14496-12 §12.1.2, §12.2.2). */
+export function writeMediaInformationHeader(out: BoxWriter, kind: CodecConfig['kind']): void {
   if (kind === 'video') out.fullBox('vmhd', 0, 1, () => out.zeros(8))
   else out.fullBox('smhd', 0, 0, () => out.zeros(4))
 }
 
-function writeDataInformation(out: BoxWriter): void {
+/** `dinf` that says: all data is in this file (ISO/IEC 14496-12 §8.7.1). */
+export function writeDataInformation(out: BoxWriter): void {
   out.box('dinf', () =>
     out.fullBox('dref', 0, 0, () => {
       out.u32(1)

@@ -1,5 +1,13 @@
 import { Channel, type ChannelOptions, targetDurationMs } from '../../../src/channel/channel.ts'
-import type { ChannelObserver, ContributionSink, Transcoder, TranscoderOutput } from '../../../src/channel/ports.ts'
+import type {
+  ChannelObserver,
+  ContributionSink,
+  InputName,
+  InputSwitched,
+  SlateMaker,
+  Transcoder,
+  TranscoderOutput,
+} from '../../../src/channel/ports.ts'
 import type { SegmenterNumbers } from '../../../src/channel/record-writer.ts'
 import type { LogEntry } from '../../../src/channel/segment-assembly.ts'
 import { type Clock, VirtualClock } from '../../../src/lib/clock.ts'
@@ -94,6 +102,9 @@ export type BenchOptions = {
   readonly seenClock?: Clock
   readonly numbers?: SegmenterNumbers
   readonly transcoder?: (output: TranscoderOutput) => Transcoder
+  readonly slate?: SlateMaker
+  /** Told of what the channel reads no more. */
+  readonly done?: (data: Uint8Array) => void
 }
 
 /** A channel in memory: what its publishers send, and what came out of its log. */
@@ -106,6 +117,9 @@ export class ChannelBench {
   /** Drops that the channel counted, by reason. */
   readonly dropped = new Map<string, number>()
   readonly events: string[] = []
+  /** Changes from one input to the other. */
+  readonly switches: InputSwitched[] = []
+  inputs: { readonly active: InputName | undefined; readonly standby: InputName | undefined } | undefined
   received = 0
   /** How often an encoder's clock was seen to jump. */
   jumps = 0
@@ -124,6 +138,8 @@ export class ChannelBench {
       keyFrameIntervalMs: 2_000,
       takeover: 'replace',
       reconnectGraceMs: 600_000,
+      returnAfterMs: 30_000,
+      slate: undefined,
       maxLayers: 10,
       ...options.channel,
     }
@@ -142,7 +158,10 @@ export class ChannelBench {
       observer: this.#observer(),
       allocate: (sizeBytes) => new Uint8Array(sizeBytes),
       // Whoever reads a sample that the channel was done with reads this.
-      done: (data) => void data.fill(0xff),
+      done: (data) => {
+        data.fill(0xff)
+        options.done?.(data)
+      },
       emit: (entry) => {
         this.records.push(entry.record)
         try {
@@ -152,6 +171,7 @@ export class ChannelBench {
           this.refused ??= error
         }
       },
+      ...(options.slate ? { slate: options.slate } : {}),
       ...(options.transcoder ? { transcoder: options.transcoder } : {}),
     })
   }
@@ -176,11 +196,12 @@ export class ChannelBench {
     return this.written.filter((sample) => sample.rendition === rendition)
   }
 
-  async publish(layer = 'default'): Promise<ContributionSink> {
+  async publish(layer = 'default', input: InputName = 'primary'): Promise<ContributionSink> {
     const session: { sink?: ContributionSink } = {}
     const admission = await this.channel.admit({
-      id: layer,
+      id: `${layer}/${input}`,
       layer,
+      input,
       end: async (reason) => session.sink?.end(reason),
     })
     if (!admission.accepted) throw new Error(admission.description)
@@ -204,6 +225,13 @@ export class ChannelBench {
       audioVideoOffset: () => undefined,
       recordWritten: () => undefined,
       cutForced: () => void this.events.push('cut-forced'),
+      inputsChanged: (_layer, active, standby) => {
+        this.inputs = { active, standby }
+      },
+      inputSwitched: (change) => void this.switches.push(change),
+      slateShown: () => void this.events.push('slate shown'),
+      slateEnded: () => void this.events.push('slate ended'),
+      slateFailed: () => void this.events.push('slate failed'),
       inputLost: (reason) => void this.events.push(`lost ${reason}`),
       inputReturned: () => void this.events.push('returned'),
     }

@@ -1,4 +1,4 @@
-import type { ContributionSink } from '../../../src/channel/ports.ts'
+import type { ContributionSink, InputName } from '../../../src/channel/ports.ts'
 import type { AudioConfig, Contribution, VideoConfig } from '../../../src/media/media.ts'
 import { audio, type ChannelBench, video } from './channel-bench.ts'
 
@@ -147,8 +147,13 @@ export async function run(
 }
 
 /** Publishes and says what comes. */
-export async function live(bench: ChannelBench, encoder: SyntheticEncoder, layer?: string): Promise<ContributionSink> {
-  const sink = await bench.publish(layer)
+export async function live(
+  bench: ChannelBench,
+  encoder: SyntheticEncoder,
+  layer?: string,
+  input?: InputName,
+): Promise<ContributionSink> {
+  const sink = await bench.publish(layer, input)
   encoder.configure(sink)
   return sink
 }

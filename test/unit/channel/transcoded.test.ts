@@ -4,6 +4,7 @@ import type { RenditionSpec } from '../../../src/channel/rendition-track.ts'
 import type { CodecConfig, Sample } from '../../../src/media/media.ts'
 import { audio, ChannelBench, video } from './channel-bench.ts'
 import { expectAligned, expectOrder } from './channel-invariants.ts'
+import { air, longestHole, Studio } from './redundancy-bench.ts'
 import { SyntheticEncoder } from './synthetic-encoder.ts'
 
 const rates = { bandwidth: 1_000_000, averageBandwidth: 800_000, nominalBitrate: 800_000 }
@@ -139,6 +140,41 @@ async function live(bench: ChannelBench, encoder: SyntheticEncoder): Promise<Sin
 const usual = { fps: 25, gop: 50, video, audio }
 /** Every rung has each picture, so ids repeat once per rung. */
 const pictures = (bench: ChannelBench, name: string) => bench.writtenOf(name).map(({ id }) => id)
+
+describe('Channel with a ladder and two inputs', () => {
+  it('gives the transcoder one stream without a seam where both carry the same frames', async () => {
+    const { bench, transcoder } = open()
+    const studio = new Studio(bench, { fps: 25, gop: 50, video, audio })
+    const primary = await studio.open('primary')
+    await studio.open('secondary', { shiftMs: 4_321 })
+    await air(bench, [studio], 9_300)
+    primary.end()
+    await air(bench, [studio], 6_000)
+    await bench.channel.stop()
+    expect(bench.switches).toMatchObject([{ isSeamless: true }])
+    expect(transcoder.inputs).toHaveLength(1)
+    expect(transcoder.inputs[0]?.samples).toBe(studio.encoder.sent.length)
+    expect(bench.discontinuities).toEqual([])
+    expectOrder(bench)
+  })
+
+  it('ends the transcoder’s input and goes on with a new one, at once, where they differ', async () => {
+    const { bench, transcoder } = open()
+    const one = new Studio(bench, { fps: 25, gop: 50, video, audio })
+    const two = new Studio(bench, { fps: 25, gop: 50, video, audio, firstId: 1_000_000 })
+    const primary = await one.open('primary')
+    await two.open('secondary')
+    await air(bench, [one, two], 9_300)
+    primary.end()
+    await air(bench, [one, two], 6_000)
+    await bench.channel.stop()
+    expect(bench.switches).toMatchObject([{ isSeamless: false }])
+    expect(transcoder.inputs).toMatchObject([{ ended: true }, {}])
+    expect(bench.discontinuities).toEqual(['input-switched'])
+    expect(longestHole(bench)).toBeLessThan(0.3)
+    expectOrder(bench)
+  })
+})
 
 describe('Channel with a ladder', () => {
   it('gives every picture on every rung, cut alike on the epoch grid, sound not waiting to lead', async () => {

@@ -23,11 +23,14 @@ import { newId } from '../../../src/domain/kinds.ts'
 import { patched } from '../../../src/domain/merge-patch.ts'
 import { endOperation, isOperationDone, newOperation, operationSchema } from '../../../src/domain/operation.ts'
 import {
+  assertPlaceFree,
   assertStorageAccountDeletable,
   newStorageAccount,
+  showStorageAccount,
   storageAccountCreateSchema,
   storageAccountPatchSchema,
   storageAccountSchema,
+  storageAccountViewSchema,
 } from '../../../src/domain/storage-account.ts'
 import { streamingEndpointPatchSchema, streamingEndpointSchema } from '../../../src/domain/streaming-endpoint.ts'
 
@@ -113,11 +116,70 @@ describe('a storage account', () => {
     const make = (given: object) =>
       newStorageAccount(storageAccountCreateSchema.parse({ name: 'x', ...given }), account.id, randomBytes)
     const made = make({})
-    expect(made.location.directory).toBe(made.id)
-    expect(make({ location: { directory: 'films' } }).location.directory).toBe('films')
+    expect(made.location).toEqual({ directory: made.id })
+    expect(make({ location: { directory: 'films' } }).location).toEqual({ directory: 'films' })
     for (const directory of ['..', '/etc', 'a/b', '']) expect(() => make({ location: { directory } })).toThrow()
     expect(storageAccountPatchSchema.safeParse({ location: { directory: 'y' } }).success).toBe(false)
     expect(storageAccountPatchSchema.safeParse({ kind: 'filesystem' }).success).toBe(false)
+  })
+
+  it('may be a bucket, with what its host name and paths take, and a secret that is not shown', () => {
+    const credentials = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG' }
+    const make = (location: object, rest: object = {}) =>
+      newStorageAccount(
+        storageAccountCreateSchema.parse({
+          name: 'x',
+          kind: 's3',
+          location: { bucket: 'media', ...location },
+          ...rest,
+        }),
+        account.id,
+        randomBytes,
+      )
+    expect(make({}).location).toEqual({ bucket: 'media', region: 'us-east-1', forcePathStyle: false })
+    const made = make({ endpoint: 'http://localhost:9000', prefix: 'a/b' }, { credentials })
+    expect(made.location).toMatchObject({ prefix: 'a/b', forcePathStyle: true })
+    const stored = storageAccountSchema.parse({ ...made, ...times })
+    expect(stored.credentials).toEqual(credentials)
+    const shown = showStorageAccount(stored)
+    expect(storageAccountViewSchema.parse(shown)).toMatchObject({
+      credentials: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE' },
+    })
+    expect(JSON.stringify(shown)).not.toContain(credentials.secretAccessKey)
+    for (const location of [
+      ...['a', 'A-b', '192.0.2.1', 'a..b', 'a/b', 'arn:aws:s3:::x', '-ab'].map((bucket) => ({ bucket })),
+      ...['/a', 'a/', 'a//b', '../b', 'a/b/c/d/e', '%2e'].map((prefix) => ({ prefix })),
+      ...['evil.example.com/', 'a b', 'x'.repeat(40)].map((region) => ({ region })),
+      ...['ftp://a', 'https://a/b', 'https://u:p@a', 'https://a?x', 'https://a#x', 'nonsense'].map((endpoint) => ({
+        endpoint,
+      })),
+      { directory: 'films' },
+    ]) {
+      expect(() => make(location), JSON.stringify(location)).toThrow()
+    }
+    const files = { ...made, ...times, kind: 'filesystem', location: { directory: 'x' } }
+    expect(storageAccountSchema.safeParse(files).success).toBe(false)
+  })
+
+  it.each([
+    [{ directory: 'films' }, { directory: 'FILMS' }, true],
+    [{ directory: 'films' }, { directory: 'other' }, false],
+    [{ directory: 'films' }, { bucket: 'films', region: 'x' }, false],
+    [{ bucket: 'one', region: 'x' }, { bucket: 'one', region: 'y' }, true],
+    [{ bucket: 'one', region: 'x' }, { bucket: 'two', region: 'x' }, false],
+    [{ bucket: 'one', region: 'x' }, { bucket: 'one', region: 'x', prefix: 'a' }, true],
+    [{ bucket: 'one', region: 'x', prefix: 'a/b' }, { bucket: 'one', region: 'x', prefix: 'a' }, true],
+    [{ bucket: 'one', region: 'x', prefix: 'ab' }, { bucket: 'one', region: 'x', prefix: 'a' }, false],
+    [{ bucket: 'one', region: 'x', endpoint: 'https://A.example' }, { bucket: 'one', region: 'x' }, false],
+    [
+      { bucket: 'one', region: 'x', endpoint: 'https://A.example' },
+      { bucket: 'one', region: 'x', endpoint: 'https://a.example/' },
+      true,
+    ],
+  ])('lies alone: %j beside %j is refused: %s', (location, other, isRefused) => {
+    const check = () => assertPlaceFree({ location }, [{ name: 'first', location: other }])
+    if (isRefused) expect(check).toThrow(refused('NAME_TAKEN'))
+    else expect(check).not.toThrow()
   })
 
   it('that is the default stays', () => {

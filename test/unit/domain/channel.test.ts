@@ -38,7 +38,13 @@ describe('a new channel', () => {
       desiredState: 'Stopped',
       latency: 'normal',
       encoding: { kind: 'none', preset: '720p' },
-      input: { protocol: 'rtmp', keyFrameInterval: 'PT2S', takeover: 'refuse', reconnectGrace: 'PT10M' },
+      input: {
+        protocol: 'rtmp',
+        keyFrameInterval: 'PT2S',
+        takeover: 'refuse',
+        reconnectGrace: 'PT10M',
+        returnAfter: 'PT30S',
+      },
       preview: { allowIp: [] },
       tags: {},
     })

@@ -29,6 +29,10 @@ describe('the catalogue of events', () => {
       'channel.transcoder-restarted',
       'channel.input-lost',
       'channel.input-returned',
+      'channel.input-switched',
+      'channel.slate-started',
+      'channel.slate-ended',
+      'channel.slate-failed',
       'program.state-changed',
       'asset.state-changed',
     ]) {

@@ -84,7 +84,7 @@ const answers = {
   Operation: operationSchema,
   Problem: problemSchema,
   Program: program.programSchema,
-  StorageAccount: storageAccount.storageAccountSchema,
+  StorageAccount: storageAccount.storageAccountViewSchema,
   StreamingEndpoint: endpoint.streamingEndpointSchema,
   Task: taskSchema,
 }

@@ -13,6 +13,7 @@ describe('parseOptions', () => {
       isJson: false,
     })
     expect(parseOptions(['transcode'])).toMatchObject({ rounds: 5, seconds: 30 })
+    expect(parseOptions(['manifests'])).toMatchObject({ test: 'manifests', rounds: 5 })
   })
 
   it('is short when asked to be quick, and takes what is given over that', () => {

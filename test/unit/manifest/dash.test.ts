@@ -1,6 +1,6 @@
 import { parse } from 'mpd-parser'
 import { describe, expect, test } from 'vitest'
-import { buildMpd } from '../../../src/manifest/dash-mpd.ts'
+import { buildMpd, type MpdOptions } from '../../../src/manifest/dash-mpd.ts'
 import { buildMediaPlaylist } from '../../../src/manifest/hls-media.ts'
 import type { PresentationHeader, Track } from '../../../src/presentation/records.ts'
 import { audioTrack, SampleLog, START_TICKS, sampleHeader, videoTrack } from '../presentation/sample-log.ts'
@@ -163,6 +163,56 @@ ${AUDIO_HEAD}
     expect(readMpd(presentationOf(header, startLog().gap().records)).periods).toEqual([
       { id: 'd0', startSeconds: START_SECONDS, representations: [] },
     ])
+  })
+})
+
+describe('rewinding', () => {
+  const day: PresentationHeader = { ...sampleHeader, rewindWindowMs: 25 * 3_600_000, archiveWindowMs: 26 * 3_600_000 }
+  const log = new SampleLog(day).add(videoTrack(1, 'video-1')).add(audioTrack(2, 'audio-1')).segments(4_000)
+  const spans = (options: MpdOptions, header = day, records = log.records) => {
+    const { attributes, periods } = readMpd(presentationOf(header, records), options)
+    return [attributes['timeShiftBufferDepth'], periods[0]?.representations[0]?.segments.length]
+  }
+
+  test('reaches back two hours, or all the way where that is asked for', () => {
+    expect(spans({})).toEqual(['PT7200S', 3_600])
+    expect(spans({ rewind: 'full' })).toEqual(['PT90000S', 4_000])
+    const unlimited = { ...sampleHeader }
+    expect(spans({}, unlimited)).toEqual(['PT7200S', 3_600])
+    expect(spans({ rewind: 'full' }, unlimited)).toEqual([undefined, 4_000])
+    expect(spans({ rewind: 'full' }, { ...day, rewindWindowMs: 60_000 })).toEqual(['PT60S', 30])
+  })
+
+  test('a day is few runs, whether segments are all alike or go in turns', () => {
+    const text = buildMpd(presentationOf(day, log.records), sampleUris, { rewind: 'full' })
+    const timelines = text.split('<SegmentTimeline>').map((timeline) => timeline.match(/<S /g)?.length)
+    expect(timelines).toEqual([undefined, 1, 2_001])
+    const parsed = parse(text, { manifestUri: 'http://h/', NOW: (START_SECONDS + 8_000) * 1_000 })
+    expect(parsed.playlists[0]?.segments).toHaveLength(4_000)
+    expect(parsed.mediaGroups.AUDIO['audio']?.['main']?.playlists[0]?.segments).toHaveLength(4_000)
+  })
+
+  test('archived, it is static over all that is kept; players of the live timeline keep their window', () => {
+    const short: PresentationHeader = { ...day, rewindWindowMs: 60_000 }
+    const ended = log.records.concat({ type: 'ended' })
+    const archived = ended.concat({ type: 'archived' }, { type: 'evicted', firstSequence: 100 })
+    expect(spans({}, short, ended)).toEqual([undefined, 30])
+    expect(spans({}, short, archived)).toEqual([undefined, 3_900])
+    const { attributes, periods } = readMpd(presentationOf(short, archived))
+    expect(attributes).toMatchObject({ type: 'static', mediaPresentationDuration: 'PT7800S' })
+    expect(periods[0]?.startSeconds).toBe(0)
+    const before = readMpd(presentationOf(short, ended), { endedTimeline: 'epoch' })
+    const after = readMpd(presentationOf(short, archived), { endedTimeline: 'epoch' })
+    expect(after).toEqual(before)
+    const parsed = parse(buildMpd(presentationOf(short, archived), sampleUris), { manifestUri: 'http://h/' })
+    expect([parsed.endList, parsed.duration, parsed.playlists[0]?.segments.length]).toEqual([true, 7_800, 3_900])
+  })
+
+  test('what was lost is a hole in the timeline', () => {
+    const records = startLog().segments(5).lose(2).segments(2).records
+    const video = readMpd(presentationOf(header, records)).periods[0]?.representations[0]
+    const starts = video?.segments.map(({ startTicks }) => (startTicks - START_TICKS) / 180_000)
+    expect(starts).toEqual([0, 1, 3, 4, 5, 6])
   })
 })
 

@@ -2,7 +2,7 @@ import hlsParser from 'hls-parser'
 import { Parser } from 'm3u8-parser'
 import { describe, expect, test } from 'vitest'
 import { buildMasterPlaylist } from '../../../src/manifest/hls-master.ts'
-import { buildIframePlaylist, buildMediaPlaylist } from '../../../src/manifest/hls-media.ts'
+import { buildMediaPlaylist } from '../../../src/manifest/hls-media.ts'
 import type { PresentationHeader, Track } from '../../../src/presentation/records.ts'
 import type { PresentationView, Rendition } from '../../../src/presentation/view.ts'
 import { audioTrack, SampleLog, sampleHeader, videoTrack } from '../presentation/sample-log.ts'
@@ -223,6 +223,61 @@ video-1/161571456765000.m4s
     expect(buildMediaPlaylist(after, rendition(after, 0), sampleUris)).toBe(`${text}#EXT-X-ENDLIST\n`)
   })
 
+  test('archived, it is the whole of what is kept, as on-demand, under the numbers it had', () => {
+    const header = { ...archived, rewindWindowMs: 20_000 }
+    const log = startLog(header).segments(30).evict(4).end()
+    const ended = presentationOf(header, log.records)
+    expect(parse(buildMediaPlaylist(ended, rendition(ended, 0), sampleUris)).mediaSequence).toBe(20)
+    const view = presentationOf(header, log.archive().records)
+    for (const index of [0, 1, 2]) {
+      const text = buildMediaPlaylist(view, rendition(view, index), sampleUris)
+      expect(parse(text)).toMatchObject({ mediaSequence: 4, playlistType: 'VOD', endList: true })
+      expect(gapsOf(text)).toEqual(new Array(26).fill(false))
+      expect(text).not.toContain('SERVER-CONTROL')
+    }
+    const later = presentationOf(header, log.evict(10).records)
+    expect(parse(buildMediaPlaylist(later, rendition(later, 0), sampleUris)).mediaSequence).toBe(10)
+  })
+
+  test('what was lost is a gap in every rendition, until it leaves the window', () => {
+    const header = { ...archived, rewindWindowMs: 20_000 }
+    const log = startLog(header).segments(12).lose(5, 7)
+    const view = presentationOf(header, log.records)
+    for (const index of [0, 1, 2]) {
+      const text = buildMediaPlaylist(view, rendition(view, index), sampleUris)
+      expect(gapsOf(text)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((sequence) => sequence === 5 || sequence === 6))
+      const gapUri = parse(text).segments[3]?.uri ?? ''
+      expect(view.findSegment(index, Number(/(\d+)\.m4s/.exec(gapUri)?.[1]))).toBeUndefined()
+      const iframes = buildMediaPlaylist(view, rendition(view, 0), sampleUris, { lists: 'key-frames' })
+      expect(gapsOf(iframes)).toEqual(gapsOf(text))
+    }
+    const sliding = (more: number) => {
+      const slid = presentationOf(header, log.segments(more).records)
+      return gapsOf(buildMediaPlaylist(slid, rendition(slid, 0), sampleUris)).filter(Boolean).length
+    }
+    expect([sliding(3), sliding(1), sliding(1)]).toEqual([2, 1, 0])
+  })
+
+  test('a discontinuity stays with its segment when that comes first, whether or not what was before is kept', () => {
+    const header = { ...archived, rewindWindowMs: 20_000 }
+    const log = startLog(header).segments(30).discontinuity().segments(10)
+    const said = () => {
+      const view = presentationOf(header, log.records)
+      const text = buildMediaPlaylist(view, rendition(view, 0), sampleUris)
+      const { discontinuitySequence, segments } = parse(text)
+      return [
+        discontinuitySequence,
+        segments[0]?.timeline,
+        tags(text, 'EXT-X-DISCONTINUITY').includes('#EXT-X-DISCONTINUITY'),
+      ]
+    }
+    expect(said()).toEqual([0, 1, true])
+    log.evict(30)
+    expect(said()).toEqual([0, 1, true])
+    log.segment()
+    expect(said()).toEqual([1, 1, false])
+  })
+
   test('two discontinuities at once count as two', () => {
     const view = presentationOf(
       archived,
@@ -244,7 +299,7 @@ describe('I-frame playlist', () => {
   test('the first sample of every segment as a byte range; a gap where there is no key frame', () => {
     const log = startLog(archived).segment().segment(180_000, { independent: false }).gap().segment()
     const view = presentationOf(archived, log.records)
-    const text = buildIframePlaylist(view, rendition(view, 1), sampleUris)
+    const text = buildMediaPlaylist(view, rendition(view, 1), sampleUris, { lists: 'key-frames' })
     const { segments, iFramesOnly, mediaSequence } = parse(text)
     expect([iFramesOnly, mediaSequence]).toEqual([true, 0])
     expect(gapsOf(text)).toEqual([false, true, true, false])

@@ -20,6 +20,8 @@ declare module 'm3u8-parser' {
       readonly endList?: boolean
       readonly playlistType?: string
       readonly iFramesOnly?: boolean
+      readonly skip?: { readonly skippedSegments: number }
+      readonly serverControl?: { readonly canSkipUntil?: number; readonly holdBack?: number }
       readonly independentSegments?: boolean
       readonly playlists?: readonly { readonly uri: string; readonly attributes: Readonly<Record<string, unknown>> }[]
       readonly mediaGroups?: { readonly AUDIO: Readonly<Record<string, Readonly<Record<string, unknown>>>> }

@@ -3,78 +3,12 @@ import hlsParser from 'hls-parser'
 import { Parser } from 'm3u8-parser'
 import { describe, expect, test } from 'vitest'
 import { buildMediaPlaylist } from '../../../src/manifest/hls-media.ts'
-import { Presentation } from '../../../src/presentation/presentation.ts'
 import type { LogRecord, PresentationHeader } from '../../../src/presentation/records.ts'
 import type { PresentationView, Rendition } from '../../../src/presentation/view.ts'
-import { audioTrack, SampleLog, sampleHeader, videoTrack } from '../presentation/sample-log.ts'
+import { eachVersion, FRAME_TICKS, headers, logOf, steps } from './random-script.ts'
 import { allManifests, presentationOf, readMpd, sampleUris } from './sample-manifests.ts'
 
 hlsParser.setOptions({ strictMode: true })
-
-type Step =
-  | { readonly type: 'segment'; readonly frames: number; readonly missing: number; readonly independent: boolean }
-  | { readonly type: 'gap'; readonly amount: number }
-  | { readonly type: 'discontinuity'; readonly amount: number }
-  | { readonly type: 'evict'; readonly amount: number }
-  | { readonly type: 'change'; readonly rendition: number }
-
-const RENDITIONS = ['video-1', 'video-2', 'audio-1']
-/** NTSC: no frame but every thousandth is at a whole number of milliseconds. */
-const FRAME_TICKS = 3_003
-
-const steps: fc.Arbitrary<readonly Step[]> = fc.array(
-  fc.oneof(
-    {
-      weight: 8,
-      arbitrary: fc.record({
-        type: fc.constant('segment' as const),
-        frames: fc.integer({ min: 15, max: 74 }),
-        missing: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.integer({ min: 0, max: 7 })),
-        independent: fc.boolean(),
-      }),
-    },
-    { weight: 1, arbitrary: stepOf('gap') },
-    { weight: 1, arbitrary: stepOf('discontinuity') },
-    { weight: 1, arbitrary: stepOf('evict') },
-    { weight: 1, arbitrary: fc.record({ type: fc.constant('change' as const), rendition: fc.nat({ max: 2 }) }) },
-  ),
-  { minLength: 1, maxLength: 40 },
-)
-
-const headers: fc.Arbitrary<PresentationHeader> = fc
-  .option(fc.integer({ min: 1_000, max: 30_000 }), { nil: undefined })
-  .map((rewindWindowMs) => ({ ...sampleHeader, ...(rewindWindowMs === undefined ? {} : { rewindWindowMs }) }))
-
-function stepOf<T extends 'gap' | 'discontinuity' | 'evict'>(type: T) {
-  return fc.record({ type: fc.constant(type), amount: fc.integer({ min: 1, max: 20 }) })
-}
-
-/** The log of these steps, whose media obeys a target duration of 2 s. */
-function logOf(header: PresentationHeader, script: readonly Step[], ends: boolean): readonly LogRecord[] {
-  const log = new SampleLog(header)
-    .add(videoTrack(1, 'video-1'))
-    .add(videoTrack(2, 'video-2'))
-    .add(audioTrack(3, 'audio-1'))
-  let nextTrack = 4
-  let first = 0
-  for (const step of script) {
-    if (step.type === 'segment') {
-      const without = RENDITIONS.filter((_, index) => (step.missing >> index) & 1)
-      log.segment(step.frames * FRAME_TICKS, { without, independent: step.independent })
-    } else if (step.type === 'gap') log.gap(step.amount * 9_000)
-    else if (step.type === 'discontinuity') log.discontinuity(step.amount * 10_007)
-    else if (step.type === 'evict') {
-      first = Math.min(log.nextSequence, first + step.amount)
-      log.evict(first)
-    } else {
-      log.discontinuity()
-      const name = RENDITIONS[step.rendition] ?? ''
-      log.add(name === 'audio-1' ? audioTrack(nextTrack, name, { timescale: 44_100 }) : videoTrack(nextTrack, name))
-      nextTrack++
-    }
-  }
-  return ends ? log.end().records : log.records
-}
 
 type Listing = {
   readonly mediaSequence: number
@@ -97,21 +31,6 @@ function listing(view: PresentationView, rendition: Rendition): Listing {
     timelines: segments.map(({ timeline }) => timeline),
     uris: segments.map(({ uri }) => uri),
     maps: segments.map(({ map }) => map?.uri),
-  }
-}
-
-/** Calls `visit` with the view after every record that changed it. */
-function eachVersion(
-  header: PresentationHeader,
-  records: readonly LogRecord[],
-  visit: (view: Presentation) => void,
-): void {
-  const presentation = new Presentation(header)
-  let version = -1
-  for (const record of records) {
-    presentation.apply(record)
-    if (presentation.version !== version) visit(presentation)
-    version = presentation.version
   }
 }
 

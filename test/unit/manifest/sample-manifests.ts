@@ -1,7 +1,7 @@
 import { XMLParser } from 'fast-xml-parser'
 import { buildMpd, type MpdOptions } from '../../../src/manifest/dash-mpd.ts'
 import { buildMasterPlaylist } from '../../../src/manifest/hls-master.ts'
-import { buildIframePlaylist, buildMediaPlaylist } from '../../../src/manifest/hls-media.ts'
+import { buildMediaPlaylist } from '../../../src/manifest/hls-media.ts'
 import type { ManifestUris } from '../../../src/manifest/manifest-uris.ts'
 import { Presentation } from '../../../src/presentation/presentation.ts'
 import type { LogRecord, PresentationHeader } from '../../../src/presentation/records.ts'
@@ -33,7 +33,7 @@ export function allManifests(view: PresentationView): Readonly<Record<string, st
   }
   for (const rendition of view.renditions) {
     manifests[rendition.name] = buildMediaPlaylist(view, rendition, sampleUris)
-    manifests[`${rendition.name}-iframes`] = buildIframePlaylist(view, rendition, sampleUris)
+    manifests[`${rendition.name}-iframes`] = buildMediaPlaylist(view, rendition, sampleUris, { lists: 'key-frames' })
   }
   return manifests
 }

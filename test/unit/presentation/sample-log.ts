@@ -134,6 +134,16 @@ export class SampleLog {
     return this
   }
 
+  lose(firstSequence: number, endSequence = firstSequence + 1): this {
+    this.records.push({ type: 'lost', firstSequence, endSequence })
+    return this
+  }
+
+  archive(): this {
+    this.records.push({ type: 'archived' })
+    return this
+  }
+
   end(): this {
     this.records.push({ type: 'ended' })
     return this

@@ -92,6 +92,7 @@ describe('the storage janitor', () => {
         }
         return {
           put: (...given) => real.put(...given),
+          read: (...given) => real.read(...given),
           readRange: (...given) => real.readRange(...given),
           list: (...given) => real.list(...given),
           delete: remove,
@@ -126,7 +127,13 @@ describe('the storage janitor', () => {
   })
 
   it('sweeps away what is half written and untouched for an hour, once an hour', async () => {
-    const incoming = join(dir, 'media', place.accountId, place.location.directory ?? '', '.incoming')
+    const incoming = join(
+      dir,
+      'media',
+      place.accountId,
+      'directory' in place.location ? (place.location.directory ?? '') : '',
+      '.incoming',
+    )
     mkdirSync(incoming, { recursive: true })
     const leave = (name: string, ageMs: number) => {
       writeFileSync(join(incoming, name), 'half')

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Account, accountCreateSchema, newAccount } from '../../../src/domain/account.ts'
-import { newAsset } from '../../../src/domain/asset.ts'
+import { assetCreateSchema, newAsset } from '../../../src/domain/asset.ts'
 import { ChangeSet } from '../../../src/domain/change-set.ts'
 import { type Channel, channelCreateSchema, channelMachine, newChannel } from '../../../src/domain/channel.ts'
 import { deleteChannel, stopChannel } from '../../../src/domain/channel-rules.ts'
@@ -183,7 +183,7 @@ export class Bench {
   createProgram(channelId: string, fields: Record<string, unknown> = {}): Promise<string> {
     return this.write((changes) => {
       const name = `program-${++this.#names}`
-      const asset = newAsset({ name, tags: {} }, this.#storageId as never, this.account.id, random)
+      const asset = newAsset(assetCreateSchema.parse({ name }), this.#storageId as never, this.account.id, random)
       changes.create('asset', asset)
       const given = programCreateSchema.parse({ name, channelId, ...fields })
       const draft = newProgram(given, asset.id, this.account.id, random)

@@ -34,6 +34,8 @@ function recordEverything(channel: string): void {
     audioVideoDriftMs: -15,
   })
   metrics.ingest.framesDropped(channel, 'default', 'no-key-frame', 7)
+  metrics.ingest.inputs(channel, 'default', 'secondary', 'primary')
+  metrics.ingest.inputSwitched(channel, 'silent', true)
   metrics.transcoder.started(channel)
   metrics.transcoder.report(channel, { framesPerSecond: 30, speedRatio: 1, queuedBytes: 1_000, cpuSeconds: 0.6 })
   metrics.transcoder.restarted(channel, 'crashed')

@@ -68,6 +68,7 @@ describe('OriginCounter', () => {
       mpd: 'mpd',
       init: 'init',
       segment: 'segment',
+      download: 'download',
       time: 'time',
       other: 'other',
     }

@@ -1,0 +1,108 @@
+import type { BlobStorage } from '../domain/blob-storage.ts'
+import type { Clock } from '../lib/clock.ts'
+import { messageOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/logger.ts'
+import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
+import type { PresentationView } from '../presentation/view.ts'
+import { chunkBlob, chunkName, spanBlob } from './blob-names.ts'
+import type { PresentationLog, RecordingObserver } from './ports.ts'
+import { trackSpans } from './span-place.ts'
+import type { SpoolFolder } from './spool/spool-folder.ts'
+
+/** What the window is kept with. */
+export type ArchiveWindowPorts = {
+  readonly log: PresentationLog
+  readonly folder: SpoolFolder
+  readonly storage: () => Promise<BlobStorage>
+  readonly assetFolder: string
+  readonly observer: RecordingObserver
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+type Discarded = { readonly firstSequence: number; readonly blobs: readonly string[] }
+
+/** What has just left a playlist can still be fetched for so many target durations. */
+const TARGETS_AFTER_WINDOW = 3
+const RETRY_MS = 10_000
+/** More than so many spans are not remembered for deletion: storage has been away for a day, and keeps what it has. */
+const MAX_DISCARDED = 5_000
+
+/** Discards whole spans that are older than the archive window: from the log at once, from storage as soon as that answers. */
+export class ArchiveWindow {
+  readonly #ports: ArchiveWindowPorts
+  readonly #stopping = new AbortController()
+  #discarded: Discarded[] = []
+  #deleting: Promise<void> | undefined
+
+  constructor(ports: ArchiveWindowPorts) {
+    this.#ports = ports
+  }
+
+  /** Discards what has grown too old, if anything. */
+  apply(): void {
+    const { log, observer } = this.#ports
+    const first = firstKept(log.view)
+    if (first <= log.view.firstSequence) return
+    const gone: Discarded[] = []
+    for (let sequence = log.view.firstSequence; sequence < first; ) {
+      const span = log.view.span(sequence)
+      if (span) gone.push(this.#blobsOf(span.firstSequence, span.endSequence))
+      sequence = span?.endSequence ?? sequence + 1
+    }
+    log.append({ type: 'evicted', firstSequence: first })
+    observer.discarded(gone.length)
+    this.#discarded = [...this.#discarded, ...gone].slice(-MAX_DISCARDED)
+    this.#deleting ??= this.#delete()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#deleting
+  }
+
+  #blobsOf(firstSequence: number, endSequence: number): Discarded {
+    const { log, assetFolder } = this.#ports
+    const media = trackSpans(log.view, firstSequence, endSequence).map(({ track, spanTicks }) =>
+      spanBlob(assetFolder, track, spanTicks),
+    )
+    return { firstSequence, blobs: [chunkBlob(assetFolder, firstSequence), ...media] }
+  }
+
+  /** The chunk goes first: what has no chunk is not part of the recording. */
+  async #delete(): Promise<void> {
+    const { folder, storage, clock, logger } = this.#ports
+    const { signal } = this.#stopping
+    for (let next = this.#discarded[0]; next && !signal.aborted; next = this.#discarded[0]) {
+      try {
+        await folder.remove(chunkName(next.firstSequence))
+        const blobs = await storage()
+        for (const name of next.blobs) await blobs.delete(name, { signal })
+        this.#discarded.shift()
+      } catch (error) {
+        if (signal.aborted) break
+        logger.warn({ error: messageOf(error) }, 'discarded spans can not be deleted for now; it is tried again')
+        await clock.sleep(RETRY_MS, signal).catch(() => undefined)
+      }
+    }
+    this.#deleting = undefined
+  }
+}
+
+/** The first segment that is kept: spans go as a whole, and never one that reaches into the window. */
+export function firstKept(view: PresentationView): number {
+  const { archiveWindowMs, targetDurationMs } = view.header
+  const newest = view.segment(view.endSequence - 1)
+  if (archiveWindowMs === undefined || !newest || view.ended) return view.firstSequence
+  const keptMs = archiveWindowMs + TARGETS_AFTER_WINDOW * targetDurationMs
+  const oldestTicks = newest.startTicks + newest.durationTicks - (keptMs / 1_000) * PRESENTATION_TIMESCALE
+  let first = view.firstSequence
+  for (let sequence = first; sequence < view.endSequence; ) {
+    const end = view.span(sequence)?.endSequence ?? sequence + 1
+    const last = view.segment(end - 1)
+    if (!last || last.startTicks + last.durationTicks > oldestTicks) break
+    first = end
+    sequence = end
+  }
+  return first
+}

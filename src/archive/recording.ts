@@ -1,0 +1,348 @@
+import type { BlobStorage } from '../domain/blob-storage.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import { messageOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { Turns } from '../lib/turns.ts'
+import type { LogRecord, Track } from '../presentation/records.ts'
+import type { PresentationTerms } from '../presentation/terms.ts'
+import { ArchiveWindow } from './archive-window.ts'
+import { coolTail } from './hot-tail.ts'
+import type { PresentationLog, RecordingObserver } from './ports.ts'
+import { missingRows, type RowsEnd, rowsEndAfter } from './rows-end.ts'
+import { SpanCommitter } from './span-committer.ts'
+import type { JournalFile } from './spool/journal-file.ts'
+import type { JournalHead } from './spool/journal-head.ts'
+import type { SpoolFolder } from './spool/spool-folder.ts'
+import type { FragmentHolds } from './spool/spool-queue.ts'
+import { isBarrier, type SpoolOptions, SpoolWriter } from './spool/spool-writer.ts'
+
+/** How a recording is kept. */
+export type RecordingOptions = SpoolOptions & {
+  /** Media in memory of what is also on disk; the newest three segments are never let go of. */
+  readonly hotBytes: number
+}
+
+/** What a recording is made with. */
+export type RecordingPorts = {
+  readonly log: PresentationLog
+  readonly folder: SpoolFolder
+  readonly storage: () => Promise<BlobStorage>
+  readonly assetFolder: string
+  readonly assetKey: Uint8Array | undefined
+  readonly holds: FragmentHolds
+  readonly turns: Turns
+  readonly random: (sizeBytes: number) => Uint8Array
+  readonly observer: RecordingObserver
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** What an earlier run of this recording has left. */
+export type EarlierRun = {
+  /** What is not in storage, in order. */
+  readonly files: readonly JournalFile[]
+  readonly tracks: Iterable<Track>
+  readonly end: RowsEnd | undefined
+  /** The number of the segment that was being written is used up. */
+  readonly hasOpen: boolean
+}
+
+/** What goes before a recording that nothing is known of. */
+export const NOTHING_EARLIER: EarlierRun = { files: [], tracks: [], end: undefined, hasOpen: false }
+
+type Waiting = { readonly record: LogRecord; readonly bytes: Uint8Array | undefined; readonly serial: number }
+
+/** Three target durations after its end nobody plays the live window any more (HLS2 §6.2.2). */
+const TARGETS_UNTIL_ARCHIVED = 3
+
+/**
+ * A presentation that is being recorded: what is appended goes to the journal and to the log, where it is seen when the journal
+ * has it; complete spans go to storage; memory keeps the hot tail; what is older than the archive window is discarded.
+ */
+export class Recording {
+  readonly #options: RecordingOptions
+  readonly #ports: RecordingPorts
+  readonly #spool: SpoolWriter
+  readonly #committer: SpanCommitter
+  readonly #window: ArchiveWindow
+  readonly #tracks = new Map<number, Track>()
+  /** Seen when the journal has the first of them. */
+  #waiting: Waiting[] = []
+  /** Segments that were lost before the log had them. */
+  readonly #lost = new Set<number>()
+  /** Where the rows end, as appended; the log shows them later. */
+  #rowsEnd: RowsEnd | undefined
+  #hasOpen: boolean
+  #rewindWindowMs: number | undefined
+  #archiveTimer: Timer | undefined
+  #isEnded: boolean
+  #ended = Promise.withResolvers<void>()
+  #stopped: Promise<void> | undefined
+
+  /**
+   * `earlier`: what an earlier run wrote; the log has it already.
+   */
+  constructor(options: RecordingOptions, ports: RecordingPorts, earlier: EarlierRun) {
+    this.#options = options
+    this.#ports = ports
+    const { log, folder, holds, clock, logger, assetKey, random, assetFolder, storage, turns, observer } = ports
+    this.#rowsEnd = earlier.end
+    this.#rewindWindowMs = log.view.header.rewindWindowMs
+    this.#hasOpen = earlier.hasOpen
+    for (const track of earlier.tracks) this.#tracks.set(track.track, track)
+    this.#spool = new SpoolWriter(
+      options,
+      { folder, holds, clock, logger, assetKey, random, head: (next) => this.#head(next) },
+      {
+        moved: () => this.#moved(),
+        lost: (sequences) => this.#losing(sequences),
+        completed: (file) => this.#committer.add(file),
+        degraded: (is, problem) => (is ? observer.degraded(problem ?? '') : observer.recovered()),
+      },
+      log.view.endSequence,
+    )
+    this.#committer = new SpanCommitter(
+      { log, folder, storage, assetFolder, clock, logger, turns },
+      {
+        committed: (sizeBytes, durationMs) => {
+          observer.committed(sizeBytes, durationMs)
+          this.#tidy()
+        },
+        failed: (problem) => observer.storageFailed(problem),
+        damaged: (sequence) => this.#losing([sequence]),
+      },
+    )
+    this.#window = new ArchiveWindow({ log, folder, storage, assetFolder, clock, logger, observer })
+    for (const file of earlier.files) this.#committer.add(file)
+    this.#isEnded = log.view.ended
+    if (this.#isEnded) this.#tidy()
+  }
+
+  /** Its presentation's log. What is appended here shows there in its time. */
+  get log(): PresentationLog {
+    return this.#ports.log
+  }
+
+  /** Bytes that are on this node's disk and not in storage. */
+  get spooledBytes(): number {
+    return this.#committer.pendingBytes + (this.#spool.file?.sizeBytes ?? 0)
+  }
+
+  get queuedBytes(): number {
+    return this.#spool.queuedBytes
+  }
+
+  /** All is in storage, and nobody plays the live window any more. */
+  get archived(): Promise<void> {
+    return this.#ended.promise
+  }
+
+  /** Takes a record of the presentation, a fragment with its bytes. */
+  append(record: LogRecord, bytes?: Uint8Array): void {
+    if (this.#isEnded || this.#stopped) return
+    if (record.type === 'track-added') this.#tracks.set(record.track.track, record.track)
+    if (record.type === 'ended') this.#isEnded = true
+    this.#rowsEnd = rowsEndAfter(this.#rowsEnd, record)
+    const serial = this.#spool.append(record, bytes)
+    if (this.#waiting.length === 0 && (this.#spool.isDegraded || !isBarrier(record))) {
+      this.#show({ record, bytes, serial })
+      return
+    }
+    if (bytes) this.#ports.holds.hold(bytes)
+    this.#waiting.push({ record, bytes, serial })
+  }
+
+  /** Where the rows end that were appended; `undefined`: there are none. */
+  get rowsEnd(): RowsEnd | undefined {
+    return this.#rowsEnd
+  }
+
+  /**
+   * Goes on after a pause: what is missing since is shown as gaps on the epoch grid of `segmentMs`, as far as that is worth a row, and
+   * always where a segment was being written when the process ended. A presentation that has ended lives again.
+   */
+  resume(terms: PresentationTerms, segmentMs: number): void {
+    this.#archiveTimer?.cancel()
+    this.#archiveTimer = undefined
+    const wasEnded = this.#isEnded
+    this.#isEnded = false
+    const end = this.#rowsEnd
+    if (end && !wasEnded) {
+      for (const gap of missingRows(end, this.#ports.clock.now(), segmentMs, this.#hasOpen)) this.append(gap)
+    }
+    this.#hasOpen = false
+    if (!wasEnded && isAlike({ ...this.log.view.header, rewindWindowMs: this.#rewindWindowMs }, terms)) return
+    this.#rewindWindowMs = terms.rewindWindowMs
+    this.append({ type: 'resumed', terms })
+  }
+
+  /** How far back viewers may rewind from now on. */
+  rewindTo(rewindWindowMs: number): void {
+    if (rewindWindowMs === this.#rewindWindowMs) return
+    this.#rewindWindowMs = rewindWindowMs
+    this.append({ type: 'rewind-changed', rewindWindowMs })
+  }
+
+  /** Ends the presentation where it has not ended. */
+  end(): void {
+    this.append({ type: 'ended' })
+  }
+
+  /** Resolves when the log shows all that was appended. */
+  async settled(): Promise<void> {
+    while (this.#waiting.length > 0) await this.#spool.settled()
+  }
+
+  /** Resolves when all that is complete is in storage. */
+  async committed(): Promise<void> {
+    await this.#spool.settled()
+    await this.#committer.settled()
+  }
+
+  /** The fragments of a segment of a track that is on this node's disk and not in storage; `undefined`: not there (any more). */
+  async readSpooled(sequence: number, track: number): Promise<Uint8Array[] | undefined> {
+    const current = this.#spool.file
+    const files = current ? [...this.#committer.files, current] : this.#committer.files
+    for (const file of files) {
+      const places = file.places(sequence)?.get(track)
+      if (!places) continue
+      const whole: Uint8Array[] = []
+      for (const place of places) {
+        // The file may have come to storage, and gone, meanwhile.
+        const bytes = await file.read(place).catch(() => undefined)
+        if (bytes === undefined) return undefined
+        whole.push(bytes)
+      }
+      return whole
+    }
+    return undefined
+  }
+
+  /** Ends it in this process: what was appended is on the disk, for the next run to go on with. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  /** Nothing of it is kept on this node. */
+  async discard(): Promise<void> {
+    await this.stop()
+    await this.#ports.folder.destroy()
+  }
+
+  async #stop(): Promise<void> {
+    this.#archiveTimer?.cancel()
+    await this.#spool.stop()
+    for (const { bytes } of this.#waiting.splice(0)) if (bytes) this.#ports.holds.release(bytes)
+    await this.#committer.stop()
+    await this.#window.stop()
+  }
+
+  #head(nextSequence: number): JournalHead {
+    const { view } = this.#ports.log
+    const discontinuitySequence = view.segment(view.endSequence - 1)?.discontinuitySequence
+    const startTicks =
+      discontinuitySequence === undefined ? undefined : view.discontinuityStartTicks(discontinuitySequence)
+    return {
+      type: 'journal',
+      version: 1,
+      header: view.header,
+      tracks: [...this.#tracks.values()],
+      nextSequence,
+      ...(discontinuitySequence !== undefined &&
+        startTicks !== undefined && { stretch: { discontinuitySequence, startTicks } }),
+    }
+  }
+
+  #moved(): void {
+    for (let next = this.#waiting[0]; next && this.#mayShow(next); next = this.#waiting[0]) {
+      this.#waiting.shift()
+      this.#show(next)
+      if (next.bytes) this.#ports.holds.release(next.bytes)
+    }
+    this.#committer.resume()
+  }
+
+  #mayShow({ record, serial }: Waiting): boolean {
+    return this.#spool.isDegraded || !isBarrier(record) || serial <= this.#spool.writtenSerial
+  }
+
+  #show({ record, bytes }: Waiting): void {
+    const { log, logger } = this.#ports
+    try {
+      log.append(record, bytes)
+    } catch (error) {
+      logger.error({ err: error, record: record.type }, `a record could not be taken: ${messageOf(error)}`)
+      return
+    }
+    if (record.type !== 'segment-closed' && record.type !== 'gap' && record.type !== 'ended') return
+    if ('sequence' in record && this.#lost.delete(record.sequence)) this.#lose(record.sequence)
+    this.#tidy()
+  }
+
+  #losing(sequences: readonly number[]): void {
+    this.#ports.observer.lost(sequences.length)
+    for (const sequence of sequences) {
+      if (sequence < this.#ports.log.view.endSequence) this.#lose(sequence)
+      else this.#lost.add(sequence)
+    }
+  }
+
+  #lose(sequence: number): void {
+    const { log } = this.#ports
+    if (sequence < log.view.firstSequence || log.view.span(sequence)) return
+    log.append({ type: 'lost', firstSequence: sequence, endSequence: sequence + 1 })
+  }
+
+  /** After each step: memory keeps the hot tail, storage what the archive window covers. */
+  #tidy(): void {
+    this.#cool()
+    this.#window.apply()
+    const { view } = this.#ports.log
+    if (view.ended && !view.archived) this.#archive()
+  }
+
+  #cool(): void {
+    coolTail(this.#ports.log, this.#options.hotBytes, this.#onDisk())
+  }
+
+  /** All segments before this one can be read from the disk or from storage. */
+  #onDisk(): number {
+    const files = this.#spool.file ? [this.#spool.file] : []
+    const newest = [...this.#committer.files, ...files].findLast(({ span }) => span !== undefined)
+    const { view } = this.#ports.log
+    return newest?.span?.endSequence ?? lastStored(view) ?? view.firstSequence
+  }
+
+  #archive(): void {
+    const { clock, log } = this.#ports
+    if (this.#archiveTimer) return
+    const delayMs = TARGETS_UNTIL_ARCHIVED * log.view.header.targetDurationMs
+    this.#archiveTimer = clock.after(delayMs, () => void this.#finish())
+  }
+
+  /** When storage has all of it, this node's disk need not. */
+  async #finish(): Promise<void> {
+    await this.committed()
+    const { log, folder, logger } = this.#ports
+    if (this.#stopped || !this.#isEnded || this.#committer.files.length > 0) return
+    if (!log.view.archived) log.append({ type: 'archived' })
+    this.#cool()
+    this.#ended.resolve()
+    await folder.destroy().catch((error: unknown) => {
+      logger.warn({ error: messageOf(error) }, 'the spool of an archived recording is left behind')
+    })
+  }
+}
+
+function lastStored(view: PresentationLog['view']): number | undefined {
+  return view.span(view.endSequence - 1)?.endSequence
+}
+
+function isAlike(
+  header: { readonly [K in keyof PresentationTerms]?: PresentationTerms[K] | undefined },
+  terms: PresentationTerms,
+): boolean {
+  const keys = ['targetDurationMs', 'partDurationMs', 'manifestName', 'rewindWindowMs', 'archiveWindowMs'] as const
+  return keys.every((key) => header[key] === terms[key])
+}

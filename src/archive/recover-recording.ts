@@ -1,0 +1,89 @@
+import { messageOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { LogRecord, PresentationHeader, RecordOf, Track } from '../presentation/records.ts'
+import { chunkSequence } from './blob-names.ts'
+import { decodeChunk } from './chunk.ts'
+import { LogAssembly } from './log-assembly.ts'
+import { type RecordingOwner, readOwner } from './recording-file.ts'
+import type { RowsEnd } from './rows-end.ts'
+import type { JournalFile } from './spool/journal-file.ts'
+import type { JournalHead, JournalRecord } from './spool/journal-head.ts'
+import { type ScannedFile, scanJournal } from './spool/journal-scan.ts'
+import type { SpoolFolder } from './spool/spool-folder.ts'
+
+/** What a recording's spool folder tells of it. */
+export type RecoveredRecording = {
+  readonly owner: RecordingOwner
+  readonly header: PresentationHeader
+  /** For a fresh presentation with this header. */
+  readonly records: readonly LogRecord[]
+  readonly tracks: readonly Track[]
+  /** What is not in storage, in order. */
+  readonly files: readonly JournalFile[]
+  /** Where the rows end; `undefined` where there are none. */
+  readonly end: RowsEnd | undefined
+  /** The segment that was being written: its number is used up. */
+  readonly open: RecordOf<'segment-opened'> | undefined
+  readonly hasEnded: boolean
+  /** Bytes that were torn off. */
+  readonly tornBytes: number
+}
+
+/**
+ * Reads what a run that ended, however it did, has left in a recording's folder. Files without a whole segment are removed.
+ * `undefined` where nothing had been written yet.
+ *
+ * @throws what the disk throws; AppError `ARCHIVE_DAMAGED` for records that are whole and no records, or where nothing tells whose they are
+ */
+export async function recoverRecording(
+  folder: SpoolFolder,
+  assetKey: Uint8Array | undefined,
+  logger: Logger,
+): Promise<RecoveredRecording | undefined> {
+  const owner = await readOwner(folder)
+  const names = await folder.list()
+  const assembly = new LogAssembly()
+  for (const name of names.filter((each) => chunkSequence(each) !== undefined)) {
+    const records = await readChunk(folder, name, logger)
+    if (records) assembly.addChunk(records)
+  }
+  const journals = names.filter((name) => name.endsWith('.jrn'))
+  const files: JournalFile[] = []
+  let tornBytes = 0
+  for (const [index, name] of journals.entries()) {
+    // Only what was being written when the run ended may be torn; the others were whole when their successors were begun.
+    const scanned = await scanJournal(folder, name, assetKey, index >= journals.length - 2)
+    if (scanned === undefined) {
+      await folder.remove(name)
+      continue
+    }
+    tornBytes += scanned.tornBytes
+    if (scanned.tornBytes > 0) logger.warn({ file: name, bytes: scanned.tornBytes }, 'the end of a journal was torn')
+    take(assembly, scanned)
+    if (scanned.file.span === undefined) await scanned.file.remove()
+    else files.push(scanned.file)
+  }
+  const { header } = assembly
+  if (!header) return undefined
+  const { records, tracks, end, open, hasEnded } = assembly
+  return { owner, header, records, tracks: [...tracks.values()], files, end, open, hasEnded, tornBytes }
+}
+
+function take(assembly: LogAssembly, { records }: ScannedFile): void {
+  const head = headOf(records)
+  if (head) assembly.addHead(head.header, head.tracks)
+  assembly.addJournal(records.filter((record) => record.type !== 'journal'))
+}
+
+function headOf([first]: readonly JournalRecord[]): JournalHead | undefined {
+  return first?.type === 'journal' ? first : undefined
+}
+
+async function readChunk(folder: SpoolFolder, name: string, logger: Logger): Promise<LogRecord[] | undefined> {
+  try {
+    return decodeChunk(await folder.get(name))
+  } catch (error) {
+    logger.error({ chunk: name, error: messageOf(error) }, 'a chunk of a recording is damaged: it becomes a gap')
+    return undefined
+  }
+}

@@ -1,0 +1,166 @@
+import type { BlobStorage } from '../domain/blob-storage.ts'
+import type { Clock } from '../lib/clock.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { Turns } from '../lib/turns.ts'
+import { chunkName } from './blob-names.ts'
+import type { PresentationLog } from './ports.ts'
+import { commitSpan, DamagedSegment } from './span-commit.ts'
+import type { JournalFile } from './spool/journal-file.ts'
+import type { SpoolFolder } from './spool/spool-folder.ts'
+
+/** What spans are committed with. */
+export type SpanCommitterPorts = {
+  readonly log: PresentationLog
+  readonly folder: SpoolFolder
+  /** The storage of the asset; it may be down, or not be known for now. */
+  readonly storage: () => Promise<BlobStorage>
+  readonly assetFolder: string
+  readonly clock: Clock
+  readonly logger: Logger
+  /** How many spans of this node are under way at once. */
+  readonly turns: Turns
+}
+
+/** Hears how it goes; must not throw. */
+export type SpanCommitterListener = {
+  /** The span lies in storage, and the log says so. */
+  committed(sizeBytes: number, durationMs: number): void
+  /** Storage does not take it; it is tried again. */
+  failed(problem: string): void
+  /** A segment's bytes are damaged: it is to become a gap. */
+  damaged(sequence: number): void
+}
+
+const FIRST_RETRY_MS = 1_000
+const LAST_RETRY_MS = 30_000
+/** A call of storage that takes longer is given up, and made again. */
+const COMMIT_LIMIT_MS = 120_000
+
+/** Brings the complete files of a recording's journal to storage, in order, for as long as it takes. */
+export class SpanCommitter {
+  readonly #ports: SpanCommitterPorts
+  readonly #listener: SpanCommitterListener
+  readonly #knownInits = new Set<number>()
+  readonly #stopping = new AbortController()
+  #files: JournalFile[] = []
+  #working: Promise<void> | undefined
+
+  constructor(ports: SpanCommitterPorts, listener: SpanCommitterListener) {
+    this.#ports = ports
+    this.#listener = listener
+  }
+
+  /** Files that are not in storage, the oldest first. */
+  get files(): readonly JournalFile[] {
+    return this.#files
+  }
+
+  /** Bytes that wait for storage. */
+  get pendingBytes(): number {
+    return this.#files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  }
+
+  /** A file is complete, and the log has all its rows or will have them. */
+  add(file: JournalFile): void {
+    this.#files.push(file)
+    this.resume()
+  }
+
+  /** The log has moved on: what waited for that can be done. */
+  resume(): void {
+    if (!this.#stopping.signal.aborted) this.#working ??= this.#work()
+  }
+
+  /** Resolves when nothing is left that can be committed, or it has stopped. */
+  async settled(): Promise<void> {
+    while (this.#working) await this.#working
+  }
+
+  /** Ends what is under way, and closes the files: an interrupted span is committed by the next run. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new AppError('STOPPED', 'The recording is stopped.'))
+    await this.#working
+    for (const file of this.#files) await file.close()
+  }
+
+  async #work(): Promise<void> {
+    // What is added in this turn is seen.
+    await Promise.resolve()
+    let retryMs = FIRST_RETRY_MS
+    for (let file = this.#next(); file; file = this.#next()) {
+      try {
+        await this.#commit(file)
+        retryMs = FIRST_RETRY_MS
+      } catch (error) {
+        if (this.#stopping.signal.aborted) break
+        if (error instanceof DamagedSegment) {
+          this.#listener.damaged(error.sequence)
+          continue
+        }
+        this.#listener.failed(messageOf(error))
+        await this.#ports.clock.sleep(retryMs, this.#stopping.signal).catch(() => undefined)
+        if (this.#stopping.signal.aborted) break
+        retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
+      }
+    }
+    this.#working = undefined
+  }
+
+  /** The oldest one whose rows the log has. One without any, or whose rows are discarded, has nothing to commit. */
+  #next(): JournalFile | undefined {
+    const [file] = this.#files
+    const end = file?.span?.endSequence ?? 0
+    return end <= this.#ports.log.view.endSequence ? file : undefined
+  }
+
+  async #commit(file: JournalFile): Promise<void> {
+    const { log, folder, clock, turns } = this.#ports
+    const span = file.span
+    if (span && span.endSequence > log.view.firstSequence) {
+      const firstSequence = Math.max(span.firstSequence, log.view.firstSequence)
+      const listed = { firstSequence, endSequence: span.endSequence }
+      const startedMs = clock.monotonicMs()
+      const chunk = await turns.run(() => this.#put(file, listed), { signal: this.#stopping.signal })
+      await folder.put(chunkName(firstSequence), chunk)
+      // It may have been discarded meanwhile.
+      if (log.view.firstSequence <= firstSequence) log.append({ type: 'span', ...listed })
+      this.#listener.committed(file.sizeBytes, clock.monotonicMs() - startedMs)
+    }
+    this.#files = this.#files.filter((other) => other !== file)
+    await file.remove().catch((error: unknown) => {
+      this.#ports.logger.warn({ error: messageOf(error), file: file.name }, 'a journal file is left behind')
+    })
+  }
+
+  async #put(file: JournalFile, span: { firstSequence: number; endSequence: number }): Promise<Uint8Array> {
+    const { log, assetFolder, clock } = this.#ports
+    const late = new AbortController()
+    const timer = clock.after(COMMIT_LIMIT_MS, () => {
+      late.abort(new AppError('STORAGE_DOWN', 'Storage did not take a span in time.'))
+    })
+    const signal = AbortSignal.any([late.signal, this.#stopping.signal])
+    const aborted = Promise.withResolvers<never>()
+    aborted.promise.catch(() => undefined)
+    const onAbort = () => aborted.reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      const put = async () =>
+        commitSpan({
+          span,
+          view: log.view,
+          records: () => log.spanRecords(span.firstSequence, span.endSequence),
+          file,
+          storage: await this.#ports.storage(),
+          assetFolder,
+          knownInits: this.#knownInits,
+          signal,
+        })
+      // A storage that never answers does not listen to signals either.
+      return await Promise.race([put(), aborted.promise])
+    } finally {
+      timer.cancel()
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import type { Clock } from '../../lib/clock.ts'
+import type { ChannelTimeline, ClockSource } from '../channel-timeline.ts'
+import { Layer, type LayerObserver, type LayerOutput } from '../layer.ts'
+import type { ChannelObserver, SlateMedia, SlateWish } from '../ports.ts'
+import { InputSwitch } from './input-switch.ts'
+
+/** What a channel's inputs are wired to. */
+export type ChannelInputsPorts = {
+  readonly clock: Clock
+  readonly observer: ChannelObserver
+  readonly timeline: ChannelTimeline
+  readonly output: LayerOutput
+  /** Access units that are not read any more. */
+  readonly done: (data: Uint8Array) => void
+  readonly keyFrameIntervalMs: number
+  readonly returnAfterMs: () => number
+  /** Nothing comes of the only layer, although somebody is connected. */
+  readonly lost: (reason: string) => void
+}
+
+/** What we made ourselves says nothing of an encoder. */
+const unheard: LayerObserver = {
+  frameReceived: () => undefined,
+  frameDropped: () => undefined,
+  gopEnded: () => undefined,
+  drift: () => undefined,
+  clockJumped: () => undefined,
+  audioVideoOffset: () => undefined,
+}
+
+/** The layers that are published, or filled with a slate, each with its inputs. */
+export class ChannelInputs {
+  readonly #ports: ChannelInputsPorts
+  readonly #layers = new Map<string, InputSwitch>()
+
+  constructor(ports: ChannelInputsPorts) {
+    this.#ports = ports
+  }
+
+  get size(): number {
+    return this.#layers.size
+  }
+
+  /** Layers that somebody publishes. */
+  get published(): readonly string[] {
+    return [...this.#layers.values()].filter(({ publishers }) => publishers.length > 0).map(({ name }) => name)
+  }
+
+  find(name: string): InputSwitch | undefined {
+    return this.#layers.get(name)
+  }
+
+  /** A layer that is not there yet. */
+  open(name: string, first: ClockSource): InputSwitch {
+    const { timeline, output, lost, ...ports } = this.#ports
+    const { clock, observer } = ports
+    const inputs = new InputSwitch(name, first, {
+      ...ports,
+      leadMs: () => timeline.leadMs,
+      lost: (reason) => {
+        if (this.#layers.size === 1) lost(reason)
+      },
+      openLayer: (source) =>
+        new Layer(name, source, output, {
+          clock,
+          channelTimeline: timeline,
+          observer: source === 'slate' ? unheard : observer,
+        }),
+      replaced: (from, next, configure) => {
+        output.switching(from)
+        from.retire()
+        configure()
+        output.switched(from, next)
+      },
+    })
+    this.#layers.set(name, inputs)
+    return inputs
+  }
+
+  /** The layer has ended: gives what was last seen of it, where it was one of an encoder. */
+  ended(layer: Layer): SlateWish | undefined {
+    const inputs = this.#layers.get(layer.name)
+    if (inputs?.layer !== layer) return undefined
+    this.#layers.delete(layer.name)
+    return inputs.seen
+  }
+
+  /** What the layers that are there look like. */
+  get seen(): readonly (readonly [string, SlateWish])[] {
+    return [...this.#layers.values()].flatMap(({ name, seen }) => (seen ? [[name, seen] as const] : []))
+  }
+
+  showSlate(name: string, media: SlateMedia): void {
+    const inputs = this.#layers.get(name) ?? this.open(name, 'slate')
+    inputs.showSlate(media)
+  }
+
+  hideSlates(): void {
+    for (const inputs of [...this.#layers.values()]) inputs.hideSlate()
+  }
+
+  /** Looks at how all are; every few hundred milliseconds. */
+  review(): void {
+    for (const inputs of this.#layers.values()) inputs.review()
+  }
+
+  /** All fell silent. */
+  interrupt(): void {
+    for (const { layer } of this.#layers.values()) layer.interrupted()
+  }
+
+  /** Ends all publishers; nobody takes over. */
+  async end(reason: string): Promise<void> {
+    const layers = [...this.#layers.values()]
+    for (const inputs of layers) inputs.freeze()
+    const publishers = layers.flatMap((inputs) => inputs.publishers.map((publisher) => ({ inputs, publisher })))
+    await Promise.allSettled(publishers.map(({ publisher }) => publisher.end(reason)))
+    for (const { inputs, publisher } of publishers) inputs.leave(publisher, reason)
+  }
+}

@@ -1,0 +1,316 @@
+import type { Clock } from '../../lib/clock.ts'
+import type { Contribution } from '../../media/media.ts'
+import type { ClockSource } from '../channel-timeline.ts'
+import type { Layer } from '../layer.ts'
+import type {
+  ChannelObserver,
+  ContributionSink,
+  InputName,
+  Publisher,
+  SlateMedia,
+  SlateWish,
+  SwitchReason,
+} from '../ports.ts'
+import { SlatePlayer } from '../slate/slate-player.ts'
+import { streamOf } from './frame-ring.ts'
+import { LayerInput } from './layer-input.ts'
+import { OnAir } from './on-air.ts'
+import type { Frame } from './standby-buffer.ts'
+import { SwitchPolicy } from './switch-policy.ts'
+import { TwinWatch } from './twin-watch.ts'
+
+/** What a switch needs of the channel. */
+export type InputSwitchPorts = {
+  readonly clock: Clock
+  readonly observer: ChannelObserver
+  /** Access units that are not read any more. */
+  readonly done: (data: Uint8Array) => void
+  readonly keyFrameIntervalMs: number
+  readonly returnAfterMs: () => number
+  /** A layer of this name, fed by that input. */
+  readonly openLayer: (source: ClockSource) => Layer
+  /** `next` takes the place of `from`, with a discontinuity. `configure` says what `next` has, between the two. */
+  readonly replaced: (from: Layer, next: Layer, configure: () => void) => void
+  /** A stretch may begin so far (ms) ahead of now at most. */
+  readonly leadMs: () => number
+  /** Nothing comes any more, although somebody is still connected. */
+  readonly lost: (reason: string) => void
+}
+
+/** Going on from a key frame that came a while ago sets the presentation ahead of the clock; at most by so much. */
+const MAX_AHEAD_MS = 2_000
+
+/**
+ * One layer's two inputs. The one on the air is passed through; the other is kept ready. Where both carry the same coded frames the
+ * change goes on exactly behind the last frame that was passed on, otherwise with a key frame and a discontinuity. See DESIGN.md.
+ */
+export class InputSwitch {
+  readonly name: string
+  readonly #ports: InputSwitchPorts
+  readonly #policy: SwitchPolicy
+  readonly #inputs = new Map<InputName, LayerInput>()
+  readonly #twins = new TwinWatch(this.#inputs)
+  readonly #onAir: OnAir
+  #active: InputName
+  #isFrozen = false
+  /** The layer wants its encoder to wait. */
+  #waiting: Promise<void> | undefined
+  /** It is on the air in place of an input. */
+  #slate: SlatePlayer | undefined
+  /** What the input on the air had, or has. */
+  #seen: SlateWish | undefined
+
+  /** `first` is on the air as soon as somebody joins by it. */
+  constructor(name: string, first: ClockSource, ports: InputSwitchPorts) {
+    this.name = name
+    this.#ports = ports
+    this.#policy = new SwitchPolicy({ returnAfterMs: ports.returnAfterMs })
+    this.#active = first === 'secondary' ? first : 'primary'
+    this.#onAir = new OnAir(ports.openLayer(first), ports.done)
+  }
+
+  get layer(): Layer {
+    return this.#onAir.layer
+  }
+
+  /** What was last seen of it, to make a slate like it. */
+  get seen(): SlateWish | undefined {
+    const active = this.#inputs.get(this.#active)
+    return active?.looks ?? this.#seen
+  }
+
+  /** Who publishes, the one on the air first. */
+  get publishers(): readonly Publisher[] {
+    const standby = this.#standby
+    return [this.#inputs.get(this.#active), standby].flatMap((input) => (input ? [input.publisher] : []))
+  }
+
+  publisherOf(input: InputName): Publisher | undefined {
+    return this.#inputs.get(input)?.publisher
+  }
+
+  /** An encoder was let in by an input that is free. */
+  join(publisher: Publisher): ContributionSink {
+    const { clock, keyFrameIntervalMs, done, observer } = this.#ports
+    const input = new LayerInput(publisher, keyFrameIntervalMs, clock.monotonicMs(), done)
+    observer.sessionStarted(this.name, this.#inputs.size > 0)
+    // What it brought while it was alone was not looked at.
+    for (const { ring } of this.#inputs.values()) ring.clear()
+    this.#inputs.set(publisher.input, input)
+    this.#tell()
+    return {
+      push: (contribution) => this.#push(input, contribution),
+      end: (reason) => this.#end(input, reason),
+    }
+  }
+
+  /** The publisher has gone; also where its session has not said so. */
+  leave(publisher: Publisher, reason: string): void {
+    const gone = this.#inputs.get(publisher.input)
+    if (gone?.publisher === publisher) this.#end(gone, reason)
+  }
+
+  /** The channel stops: whoever goes, nobody takes over. */
+  freeze(): void {
+    this.#isFrozen = true
+  }
+
+  /** Until an input brings a key frame, this is on the air in its place. */
+  showSlate(media: SlateMedia): void {
+    const { clock } = this.#ports
+    this.#slate?.stop()
+    this.#replace('slate', () => undefined)
+    for (const { buffer } of this.#inputs.values()) buffer.clear()
+    const { layer } = this
+    this.#slate = new SlatePlayer(media, clock, (contribution) => void layer.push(contribution))
+    this.#tell()
+  }
+
+  /** Without an input there is nothing any more. */
+  hideSlate(): void {
+    if (!this.#slate) return
+    this.#slate.stop()
+    this.#slate = undefined
+    const active = this.#inputs.get(this.#active) ?? this.#standby
+    if (!active) {
+      this.layer.end('slate-ended')
+      return
+    }
+    this.#active = active.publisher.input
+    this.#replace(this.#active, (next) => this.#configure(next, active))
+    this.#tell()
+  }
+
+  /** Looks at how both are; every few hundred milliseconds. */
+  review(): void {
+    const active = this.#inputs.get(this.#active)
+    const standby = this.#standby
+    if (!active || !standby || this.#slate) return
+    const reason = this.#choose(active, standby)
+    if (reason && reason !== 'preferred') this.#change(active, standby, reason)
+  }
+
+  get #standby(): LayerInput | undefined {
+    return this.#inputs.get(this.#active === 'primary' ? 'secondary' : 'primary')
+  }
+
+  #choose(active: LayerInput, standby: LayerInput): SwitchReason | undefined {
+    const nowMs = this.#ports.clock.monotonicMs()
+    const isSeamless = this.#twins.areTwins
+    const standingOf = ({ vitals }: LayerInput) => ({
+      fault: vitals.fault(nowMs, isSeamless),
+      wellForMs: vitals.wellForMs(nowMs, isSeamless),
+    })
+    return this.#policy.choose(this.#active, { active: standingOf(active), standby: standingOf(standby) })
+  }
+
+  #push(input: LayerInput, contribution: Contribution): Promise<void> | undefined {
+    if (this.#inputs.get(input.publisher.input) !== input) return undefined
+    const isActive = !this.#slate && input.publisher.input === this.#active
+    if (contribution.type === 'frame') return this.#frame(input, contribution, isActive)
+    if (contribution.type === 'config' && input.configure(contribution.trackId, contribution.config)) {
+      this.#twins.forget()
+      input.ring.clear()
+      if (!isActive) input.buffer.clear()
+    }
+    return isActive ? this.layer.push(contribution) : undefined
+  }
+
+  #frame(input: LayerInput, frame: Frame, isActive: boolean): Promise<void> | undefined {
+    const nowMs = this.#ports.clock.monotonicMs()
+    const ms = input.unroll(frame.dtsMs)
+    input.vitals.frame(frame, ms, nowMs)
+    if (this.#inputs.size > 1) {
+      input.ring.add(frame, ms, nowMs)
+      this.#twins.arrived(input, frame, nowMs)
+    }
+    if (isActive) return this.#hold(input, this.#onAir.push(input, { frame, ms, arrivedMs: nowMs }, nowMs))
+    input.buffer.add({ frame, ms, arrivedMs: nowMs }, (held) => this.#isNeeded(input, held.frame, held.ms))
+    if (this.#slate) this.#endSlate(input, frame)
+    else this.#consider(input, frame)
+    return this.#hold(input, this.#takeWaiting())
+  }
+
+  /** Who is asked to wait is not to blame for it. */
+  #hold({ vitals }: LayerInput, wait: Promise<void> | undefined): Promise<void> | undefined {
+    if (wait) vitals.hold(wait, () => this.#ports.clock.monotonicMs())
+    return wait
+  }
+
+  /** A frame of the standby came: maybe it is time to go over to it. */
+  #consider(standby: LayerInput, frame: Frame): void {
+    const active = this.#inputs.get(this.#active)
+    if (!active) return
+    const reason = this.#choose(active, standby)
+    if (reason && (reason !== 'preferred' || standby.canBeginWith(frame))) this.#change(active, standby, reason)
+  }
+
+  /** The first input that brings a key frame takes its place back. */
+  #endSlate(input: LayerInput, frame: Frame): void {
+    if (!input.canBeginWith(frame)) return
+    this.#slate?.stop()
+    this.#slate = undefined
+    this.#active = input.publisher.input
+    this.#beginAnew(input)
+    this.#tell()
+  }
+
+  /** Whether what is on the air has not got as far as this frame of the standby. */
+  #isNeeded(standby: LayerInput, frame: Frame, ms: number): boolean {
+    const active = this.#inputs.get(this.#active)
+    const shiftMs = active && this.#twins.shiftMs(active, standby, false)
+    return shiftMs !== undefined && this.#onAir.lacks(streamOf(frame), ms + shiftMs)
+  }
+
+  #change(active: LayerInput, standby: LayerInput, reason: SwitchReason): void {
+    const isSeamless = this.#goOn(active, standby)
+    if (!isSeamless) this.#beginAnew(standby)
+    const { clock, observer } = this.#ports
+    const [from, to] = [this.#active, standby.publisher.input]
+    this.#active = to
+    this.#policy.switched(to, reason, clock.monotonicMs())
+    observer.inputSwitched({ layer: this.name, from, to, reason, isSeamless })
+    this.#tell()
+  }
+
+  /** With the frame behind the last one, where the standby has it. */
+  #goOn(active: LayerInput, standby: LayerInput): boolean {
+    const shiftMs = this.#twins.shiftMs(active, standby, true)
+    if (shiftMs === undefined) return false
+    const held = standby.buffer.frames
+    if (!this.#onAir.reaches(standby.ring, held, shiftMs)) return false
+    standby.shiftMs = shiftMs
+    this.#onAir.skipWhatWas()
+    standby.buffer.empty([])
+    this.#pushAll(standby, held)
+    return true
+  }
+
+  /** With its newest key frame, or the next one where that would set the presentation too far ahead of the clock. */
+  #beginAnew(standby: LayerInput): void {
+    const { leadMs, clock } = this.#ports
+    this.#replace(standby.publisher.input, (next) => this.#configure(next, standby))
+    standby.shiftMs = 0
+    const fresh = standby.buffer.fromNewestKeyFrame(standby.hasVideo)
+    const ageMs = clock.monotonicMs() - (fresh[0]?.arrivedMs ?? 0)
+    const taken = fresh.length > 0 && leadMs() + ageMs <= MAX_AHEAD_MS ? fresh : []
+    const used = new Set(taken)
+    standby.buffer.empty(standby.buffer.frames.filter((held) => !used.has(held)))
+    this.#pushAll(standby, taken)
+  }
+
+  #replace(source: ClockSource, configure: (next: Layer) => void): void {
+    const { openLayer, replaced } = this.#ports
+    const next = openLayer(source)
+    replaced(this.layer, next, () => configure(next))
+    this.#onAir.begin(next)
+  }
+
+  #configure(next: Layer, { configs }: LayerInput): void {
+    for (const config of configs) void next.push({ type: 'config', ...config })
+  }
+
+  #pushAll(input: LayerInput, frames: readonly Parameters<OnAir['push']>[1][]): void {
+    const nowMs = this.#ports.clock.monotonicMs()
+    for (const held of frames) {
+      const wait = this.#onAir.push(input, held, nowMs)
+      if (wait) this.#waiting = wait
+    }
+  }
+
+  #takeWaiting(): Promise<void> | undefined {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    return waiting
+  }
+
+  #end(input: LayerInput, reason: string): void {
+    const { input: name } = input.publisher
+    if (this.#inputs.get(name) !== input) return
+    const standby = this.#standby
+    const isOnAir = name === this.#active && !this.#slate
+    if (isOnAir) this.#seen = input.looks
+    if (isOnAir && standby && !this.#isFrozen) this.#takeOver(input, standby, reason)
+    input.buffer.clear()
+    this.#inputs.delete(name)
+    this.#twins.forget()
+    this.#ports.observer.sessionEnded(this.name)
+    if (this.#inputs.size === 0 && !this.#slate) this.layer.end(reason)
+    else if (name === this.#active) this.#active = standby?.publisher.input ?? name
+    this.#tell()
+  }
+
+  /** Whether or not it is any better. */
+  #takeOver(gone: LayerInput, standby: LayerInput, reason: string): void {
+    const { clock, lost } = this.#ports
+    const fault = standby.vitals.fault(clock.monotonicMs(), this.#twins.areTwins)
+    this.#change(gone, standby, 'ended')
+    if (fault === 'silent') lost(reason)
+  }
+
+  #tell(): void {
+    const active = this.#inputs.has(this.#active) && !this.#slate ? this.#active : undefined
+    const standby = this.#standby && active ? this.#standby.publisher.input : undefined
+    this.#ports.observer.inputsChanged(this.name, active, standby)
+  }
+}

@@ -1,0 +1,110 @@
+import type { Asset } from '../domain/asset.ts'
+import { type ContentKey, newStorageKey } from '../domain/content-key.ts'
+import type { Draft } from '../domain/envelope.ts'
+import { type Id, newId, type RandomBytes } from '../domain/kinds.ts'
+import type { Repository } from '../domain/repository.ts'
+import { fieldError } from '../domain/validation.ts'
+import { AppError } from '../lib/errors.ts'
+import { KEY_BYTES } from '../protection/derived-key.ts'
+import { openValue, sealValue } from '../protection/sealed-value.ts'
+import type { MasterKeys } from './master-keys.ts'
+
+type StorageKeyPorts = {
+  readonly repository: Repository
+  readonly masterKeys: MasterKeys
+  readonly random: RandomBytes
+}
+
+type SealedKey = Pick<ContentKey, 'id' | 'kind' | 'sealedValue' | 'masterKeyId'>
+type Owner = Pick<Asset, 'id' | 'accountId'>
+
+/** What a sealed value belongs to: moved to another key's entity, or marked as of another kind or master key, it doesn't open. */
+function aboutOf({ id, kind }: Pick<SealedKey, 'id' | 'kind'>, masterKeyId: string): string {
+  return JSON.stringify([id, kind, masterKeyId])
+}
+
+/** The keys under which assets' storage is encrypted: each asset's own, kept sealed under a master key. */
+export class StorageKeys {
+  readonly #repository: Repository
+  readonly #masterKeys: MasterKeys
+  readonly #random: RandomBytes
+
+  constructor({ repository, masterKeys, random }: StorageKeyPorts) {
+    this.#repository = repository
+    this.#masterKeys = masterKeys
+    this.#random = random
+  }
+
+  /**
+   * A new key, to be created in the transaction that creates the asset.
+   *
+   * @throws AppError `MASTER_KEY_MISSING`, with `details.problems`, where no master key is configured; `MASTER_KEY_UNAVAILABLE`
+   */
+  create(asset: Owner): Promise<Draft<ContentKey>> {
+    return this.#sealed(asset, this.#random(KEY_BYTES))
+  }
+
+  /**
+   * The key of a clip: the one of the asset from which blobs are copied to it as they are. It is sealed once more, so that the clip
+   * is read on when the other asset is deleted, key and all.
+   *
+   * @throws AppError as `create` and `of`
+   */
+  async share(source: Asset, clip: Owner): Promise<Draft<ContentKey> | undefined> {
+    const value = await this.of(source)
+    return value && this.#sealed(clip, value)
+  }
+
+  /**
+   * The key of an asset, 32 bytes; `undefined` where it isn't encrypted.
+   *
+   * @throws AppError `MASTER_KEY_UNAVAILABLE`, `MASTER_KEY_WRONG`, and as the store does
+   */
+  async of(asset: Pick<Asset, 'id' | 'accountId' | 'storageEncryption'>): Promise<Uint8Array | undefined> {
+    if (asset.storageEncryption === 'none') return undefined
+    const reference = { relation: 'asset', id: asset.id }
+    const keys = await this.#repository.referring('content-key', asset.accountId, reference)
+    const key = keys.find(({ kind }) => kind === 'storage')
+    if (key) return this.#open(key)
+    throw new AppError('INTERNAL', `The asset ${asset.id} is encrypted, and its key is gone.`, {
+      details: { assetId: asset.id },
+    })
+  }
+
+  /**
+   * The key as it would be written under the first master key; `undefined` where it is.
+   *
+   * @throws AppError as `of`
+   */
+  async resealed(key: ContentKey): Promise<ContentKey | undefined> {
+    const { primaryId } = this.#masterKeys
+    if (primaryId === undefined || primaryId === key.masterKeyId) return undefined
+    return { ...key, ...(await this.#seal(key, await this.#open(key), primaryId)) }
+  }
+
+  async #sealed({ id: assetId, accountId }: Owner, value: Uint8Array): Promise<Draft<ContentKey>> {
+    const { primaryId } = this.#masterKeys
+    if (primaryId === undefined) {
+      const detail = 'nothing can be encrypted: no master key is configured (storage.masterKeys)'
+      throw fieldError('MASTER_KEY_MISSING', [{ pointer: '/storageEncryption', detail }])
+    }
+    const id: Id<'content-key'> = newId('content-key', this.#random)
+    const sealed = await this.#seal({ id, kind: 'storage' }, value, primaryId)
+    return newStorageKey({ id, accountId, assetId, ...sealed })
+  }
+
+  async #seal(key: Pick<SealedKey, 'id' | 'kind'>, value: Uint8Array, masterKeyId: string) {
+    const masterKey = await this.#masterKeys.load(masterKeyId)
+    const sealed = sealValue(masterKey, value, aboutOf(key, masterKeyId), this.#random(KEY_BYTES))
+    return { masterKeyId, sealedValue: Buffer.from(sealed).toString('base64') }
+  }
+
+  async #open(key: SealedKey): Promise<Uint8Array> {
+    const { id, masterKeyId } = key
+    const masterKey = await this.#masterKeys.load(masterKeyId)
+    const value = openValue(masterKey, Buffer.from(key.sealedValue, 'base64'), aboutOf(key, masterKeyId))
+    if (value?.byteLength === KEY_BYTES) return value
+    const message = `The content key ${id} doesn't open: the master key ${masterKeyId} is not the one it was sealed under.`
+    throw new AppError('MASTER_KEY_WRONG', message, { details: { contentKeyId: id, masterKeyId } })
+  }
+}

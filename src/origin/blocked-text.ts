@@ -1,0 +1,130 @@
+import type { Turns } from '../lib/turns.ts'
+import type { BlockStamp, MediaPlaylist } from '../manifest/hls-media.ts'
+import { compressPiece, decompress, joinPieces, type TextPiece } from './gzip-pieces.ts'
+import { digestOf, type RenderedManifest } from './rendered.ts'
+
+/** Rendered in one turn of the event loop: some milliseconds. */
+const BLOCKS_PER_TURN = 8
+/** What a block costs beside its compressed text, about. */
+const BLOCK_BYTES = 400
+
+/** What a text is made by. */
+export type BlockedTextPorts = {
+  /** Reads the playlist as it is at the moment. */
+  open(): { readonly version: number; readonly playlist: MediaPlaylist }
+  /** Is told how many bytes more or less are held. */
+  onSize(changeBytes: number): void
+  /** Shared with the other texts, so that many of them together keep nobody waiting longer than one does. */
+  readonly turns: Turns
+}
+
+type Block = { readonly stamp: BlockStamp; readonly piece: TextPiece }
+type Making = { isAssembled: boolean; readonly manifest: Promise<RenderedManifest> }
+
+/**
+ * A long playlist from version to version. Each block of it is rendered and compressed once, a few in a turn of the event
+ * loop, and only compressed blocks are kept: a new version costs its beginning, its end, and one copy of what is compressed.
+ */
+export class BlockedText {
+  readonly #ports: BlockedTextPorts
+  readonly #blocks = new Map<number, Block>()
+  #making: Making | undefined
+  #latest: { readonly version: number; readonly manifest: RenderedManifest; readonly sizeBytes: number } | undefined
+
+  constructor(ports: BlockedTextPorts) {
+    this.#ports = ports
+  }
+
+  /** The playlist in a version no older than `version`, which is the view's at the moment. */
+  get(version: number): RenderedManifest | Promise<RenderedManifest> {
+    if (this.#latest?.version === version) return this.#latest.manifest
+    // One that is not put together yet will be of the version that there is then.
+    if (this.#making?.isAssembled === false) return this.#making.manifest
+    const { promise, resolve, reject } = Promise.withResolvers<RenderedManifest>()
+    const making: Making = { isAssembled: false, manifest: promise }
+    this.#making = making
+    this.#make(making).then(resolve, reject)
+    return promise
+  }
+
+  async #make(making: Making): Promise<RenderedManifest> {
+    try {
+      for (;;) {
+        const manifest = await this.#ports.turns.run(() => this.#go(making))
+        if (manifest) return manifest
+      }
+    } finally {
+      making.isAssembled = true
+    }
+  }
+
+  /** Renders some of what is missing in the playlist as it is now; where nothing is, puts it together. */
+  async #go(making: Making): Promise<RenderedManifest | undefined> {
+    const { version, playlist } = this.#ports.open()
+    const missing = this.#missing(playlist)
+    if (missing.length === 0) {
+      making.isAssembled = true
+      return this.#assemble(version, playlist)
+    }
+    await Promise.all(missing.map((block) => this.#render(playlist, block)))
+    return undefined
+  }
+
+  #missing(playlist: MediaPlaylist): readonly number[] {
+    const missing: number[] = []
+    for (let block = playlist.firstBlock; block < playlist.endBlock; block++) {
+      if (missing.length === BLOCKS_PER_TURN) break
+      if (!isCurrent(this.#blocks.get(block), playlist.stamp(block))) missing.push(block)
+    }
+    return missing
+  }
+
+  async #render(playlist: MediaPlaylist, block: number): Promise<void> {
+    const stamp = playlist.stamp(block)
+    const piece = await compressPiece(playlist.block(block))
+    this.#forget(block)
+    this.#blocks.set(block, { stamp, piece })
+    this.#ports.onSize(piece.deflated.byteLength + BLOCK_BYTES)
+  }
+
+  async #assemble(version: number, playlist: MediaPlaylist): Promise<RenderedManifest> {
+    const { firstBlock, endBlock } = playlist
+    for (const block of this.#blocks.keys()) if (block < firstBlock || block >= endBlock) this.#forget(block)
+    const blocks = [...this.#blocks].sort(([a], [b]) => a - b).map(([, { piece }]) => piece)
+    const [front, tail] = await Promise.all([compressPiece(playlist.front()), compressPiece(playlist.tail())])
+    const { manifest, sizeBytes } = manifestOf([front, ...blocks, tail])
+    const before = this.#latest
+    if (before && before.version > version) return manifest
+    this.#latest = { version, manifest, sizeBytes }
+    this.#ports.onSize(sizeBytes - (before?.sizeBytes ?? 0))
+    return manifest
+  }
+
+  #forget(block: number): void {
+    const known = this.#blocks.get(block)
+    if (!known) return
+    this.#blocks.delete(block)
+    this.#ports.onSize(-known.piece.deflated.byteLength - BLOCK_BYTES)
+  }
+}
+
+function isCurrent(block: Block | undefined, { media, track, wasGap }: BlockStamp): boolean {
+  return block?.stamp.media === media && block.stamp.track === track && block.stamp.wasGap === wasGap
+}
+
+/** Who takes no gzip gets a text that is decompressed for those who ask for it at the moment: it is too large to be kept. */
+function manifestOf(pieces: readonly TextPiece[]): { manifest: RenderedManifest; sizeBytes: number } {
+  const digest = digestOf(pieces.map((piece) => piece.digest).join())
+  const zipped = { body: joinPieces(pieces), etag: `"${digest}-gzip"` }
+  let text: Promise<Uint8Array> | undefined
+  const manifest: RenderedManifest = {
+    gzip: () => zipped,
+    identity: async () => {
+      text ??= decompress(zipped.body).finally(() => {
+        text = undefined
+      })
+      return { body: await text, etag: `"${digest}"` }
+    },
+  }
+  return { manifest, sizeBytes: zipped.body.byteLength }
+}

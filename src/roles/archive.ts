@@ -1,0 +1,171 @@
+import { chunkName } from '../archive/blob-names.ts'
+import { encodeChunk } from '../archive/chunk.ts'
+import { loadPresentation } from '../archive/load-presentation.ts'
+import type { RecordingObserver } from '../archive/ports.ts'
+import { type EarlierRun, Recording, type RecordingOptions } from '../archive/recording.ts'
+import { type RecordingOwner, writeOwner } from '../archive/recording-file.ts'
+import { type RecoveredRecording, recoverRecording } from '../archive/recover-recording.ts'
+import type { Spool, SpoolFolder } from '../archive/spool/spool-folder.ts'
+import type { ArchivePlace } from '../domain/archive-place.ts'
+import type { BlobStorage } from '../domain/blob-storage.ts'
+import type { RandomBytes } from '../domain/kinds.ts'
+import type { Repository } from '../domain/repository.ts'
+import { assetFolder } from '../domain/storage-task.ts'
+import type { Clock } from '../lib/clock.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/logger.ts'
+import { Turns } from '../lib/turns.ts'
+import type { FragmentMemory } from '../log/fragment-memory.ts'
+import { PresentationLog } from '../log/presentation-log.ts'
+import type { PresentationHeader } from '../presentation/records.ts'
+import type { MediaStorage } from '../storage/media-storage.ts'
+import { type AssetStorages, openAssetStorage } from './asset-storage.ts'
+
+/** What recordings of this node are made with. */
+export type ArchivePorts = {
+  readonly repository: Pick<Repository, 'findAnywhere'>
+  readonly storages: Pick<AssetStorages, 'placeOf'>
+  readonly media: Pick<MediaStorage, 'of'>
+  readonly spool: Spool
+  readonly memory: FragmentMemory
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly random: RandomBytes
+  readonly observer: (owner: RecordingOwner) => RecordingObserver
+}
+
+/** A presentation with where its recording lies. */
+export type ArchivedLog = { readonly log: PresentationLog; readonly place: ArchivePlace }
+/** One that an earlier run left on this node's disk. */
+export type LeftRecording = ArchivedLog & {
+  readonly owner: RecordingOwner
+  readonly recording: Recording
+  readonly hasEnded: boolean
+}
+
+/** So many spans are brought to storage at once. */
+const COMMITS_AT_ONCE = 4
+
+/** Makes recordings, finds those of earlier runs, and reads those that are over. */
+export class Archive {
+  readonly #options: RecordingOptions
+  readonly #ports: ArchivePorts
+  readonly #turns = new Turns(COMMITS_AT_ONCE)
+
+  constructor(options: RecordingOptions, ports: ArchivePorts) {
+    this.#options = options
+    this.#ports = ports
+  }
+
+  /** @throws AppError `ENTITY_NOT_FOUND`, and what the store and the keys throw */
+  async placeOf(assetId: string): Promise<ArchivePlace> {
+    const asset = await this.#ports.repository.findAnywhere('asset', assetId)
+    if (!asset) throw new AppError('ENTITY_NOT_FOUND', `There is no asset ${assetId}.`)
+    return { ...(await this.#ports.storages.placeOf(asset)), folder: assetFolder(assetId) }
+  }
+
+  /** A log without records. */
+  newLog(header: PresentationHeader): PresentationLog {
+    // What is kept, in memory and at all, is for the recording to say.
+    const forever = { budgetBytes: Number.POSITIVE_INFINITY, retainMs: Number.POSITIVE_INFINITY }
+    return new PresentationLog(header, { memory: this.#ports.memory, ...forever })
+  }
+
+  /** What storage has of an asset's recording; `undefined`: nothing. @throws AppError what the storage and the store throw */
+  async load(assetId: string): Promise<ArchivedLog | undefined> {
+    const place = await this.placeOf(assetId)
+    const storage = openAssetStorage(this.#ports.media, place)
+    const loaded = await loadPresentation(storage, place.folder, this.#ports.logger)
+    if (!loaded) return undefined
+    const log = this.newLog(loaded.header)
+    log.restore(loaded.records)
+    return { log, place }
+  }
+
+  /** Begins a recording of a log, which may have come to storage earlier. @throws AppError `STATE_UNWRITABLE`, and as the disk does */
+  async record(owner: RecordingOwner, { log, place }: ArchivedLog): Promise<Recording> {
+    const folder = await this.#ports.spool.folder(owner.assetId)
+    await writeOwner(folder, owner).catch((cause: unknown) => {
+      throw new AppError('STATE_UNWRITABLE', `The recording can't be begun: ${messageOf(cause)}`, { cause })
+    })
+    const { view } = log
+    const last = view.segment(view.endSequence - 1)
+    // A run that comes after a crash finds here what is in storage, also while that does not answer.
+    if (last) await folder.put(chunkName(view.firstSequence), encodeChunk(log.records()))
+    const end = last && {
+      nextSequence: view.endSequence,
+      endTicks: Math.ceil(last.startTicks + last.durationTicks),
+      discontinuitySequence: last.discontinuitySequence,
+    }
+    const tracks = view.renditions.flatMap((rendition) => rendition.tracks)
+    return this.#recording(owner, folder, { log, place }, { files: [], tracks, end, hasOpen: false })
+  }
+
+  /** The recordings that an earlier run did not bring to their end. What can't be read is left where it is, and said to be. */
+  async recover(): Promise<LeftRecording[]> {
+    const found: LeftRecording[] = []
+    for (const assetId of await this.#ports.spool.recordings()) {
+      try {
+        const left = await this.#recover(assetId)
+        if (left) found.push(left)
+      } catch (error) {
+        const message = 'a recording that an earlier run left can not be read; its folder in the spool stays as it is'
+        this.#ports.logger.error({ assetId, err: error }, message)
+      }
+    }
+    return found
+  }
+
+  async #recover(assetId: string): Promise<LeftRecording | undefined> {
+    const { spool, logger, repository } = this.#ports
+    const folder = await spool.folder(assetId)
+    if (!(await repository.findAnywhere('asset', assetId))) {
+      logger.info({ assetId }, 'the recording of a deleted asset is removed')
+      await folder.destroy()
+      return undefined
+    }
+    const place = await this.placeOf(assetId)
+    const found = await recoverRecording(folder, place.key, logger)
+    if (!found) {
+      await folder.destroy()
+      return undefined
+    }
+    const log = this.newLog(found.header)
+    log.restore(found.records)
+    if (found.hasEnded) log.append({ type: 'ended' })
+    const earlier = { files: found.files, tracks: found.tracks, end: found.end, hasOpen: found.open !== undefined }
+    const recording = this.#recording(found.owner, folder, { log, place }, earlier)
+    this.#tell(found)
+    return { owner: found.owner, log, place, recording, hasEnded: found.hasEnded }
+  }
+
+  #tell({ owner, files, open, tornBytes, end }: RecoveredRecording): void {
+    const about = { asset: owner.assetId, files: files.length, segments: end?.nextSequence ?? 0, tornBytes }
+    this.#ports.logger.info({ ...about, lostOpenSegment: open?.sequence }, 'a recording was recovered')
+  }
+
+  #recording(owner: RecordingOwner, folder: SpoolFolder, { log, place }: ArchivedLog, earlier: EarlierRun): Recording {
+    const { memory, clock, logger, random, media, observer } = this.#ports
+    let storage: BlobStorage | undefined
+    return new Recording(
+      this.#options,
+      {
+        log,
+        folder,
+        storage: async () => {
+          storage ??= openAssetStorage(media, place)
+          return storage
+        },
+        assetFolder: place.folder,
+        assetKey: place.key,
+        holds: memory,
+        turns: this.#turns,
+        random,
+        observer: observer(owner),
+        clock,
+        logger,
+      },
+      earlier,
+    )
+  }
+}

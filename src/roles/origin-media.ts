@@ -1,0 +1,51 @@
+import { ColdReader } from '../archive/cold-reader.ts'
+import type { ArchivePlace } from '../domain/archive-place.ts'
+import type { BlobStorage } from '../domain/blob-storage.ts'
+import { plainSecrets } from '../domain/stored-secret.ts'
+import { systemClock } from '../lib/clock.ts'
+import type { Scope } from '../lib/scope.ts'
+import type { Replica } from '../log/replica.ts'
+import type { FragmentReader, PublicationReader } from '../origin/ports.ts'
+import { MediaStorage } from '../storage/media-storage.ts'
+import { openAssetStorage } from './asset-storage.ts'
+import { HouseCalls } from './house-calls.ts'
+import type { OriginThreadData } from './origin-messages.ts'
+
+/** Open storages that a thread keeps: of each recording that was read lately. */
+const MAX_STORAGES = 1_000
+
+/** What an origin thread answers from: memory where it is there, else storage, else the node that has it on its disk. */
+export function openOriginMedia(
+  replica: Replica,
+  { media, house }: Pick<OriginThreadData, 'media' | 'house'>,
+  scope: Scope,
+): { readonly publications: PublicationReader; readonly fragments: FragmentReader } {
+  const calls = new HouseCalls(house)
+  scope.add('house calls', () => calls.stop())
+  const { directory, allowPrivateEndpoints, allowServerCredentials, cacheBytes } = media
+  const options = { allowPrivateEndpoints, allowServerCredentials, secrets: plainSecrets, clock: systemClock }
+  const storage = scope.own('media storage', new MediaStorage(directory, options))
+  const opened = new Map<ArchivePlace, BlobStorage>()
+  const storageOf = (place: ArchivePlace) => {
+    const known = opened.get(place)
+    if (known) return known
+    if (opened.size >= MAX_STORAGES) opened.clear()
+    const open = openAssetStorage(storage, place)
+    opened.set(place, open)
+    return open
+  }
+  const spooled = (presentationId: string, renditionIndex: number, sequence: number) =>
+    calls.spooled(presentationId, renditionIndex, sequence)
+  const cold = new ColdReader({ storage: storageOf, spooled }, cacheBytes)
+  return {
+    publications: { find: (locatorId) => replica.find(locatorId), wake: (locatorId) => calls.wake(locatorId) },
+    fragments: {
+      read(presentationId, renditionIndex, sequence, signal) {
+        const hot = replica.read(presentationId, renditionIndex, sequence, signal)
+        if (hot) return hot
+        const recorded = replica.recorded(presentationId)
+        return recorded && cold.read(recorded, renditionIndex, sequence, signal)
+      },
+    },
+  }
+}
