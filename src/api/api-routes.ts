@@ -2,6 +2,7 @@ import { oauthRoutes } from './auth/oauth-route.ts'
 import type { Auth } from './auth/open-auth.ts'
 import { sessionRoutes } from './auth/session-routes.ts'
 import { accountRoutes } from './resources/accounts.ts'
+import type { ClipDeps } from './resources/asset-clips.ts'
 import { assetFileRoutes } from './resources/asset-files.ts'
 import { assetRoutes } from './resources/assets.ts'
 import { auditRoutes } from './resources/audit.ts'
@@ -27,6 +28,7 @@ export type ApiDeps = ChannelDeps &
   UsageDeps &
   StorageDeps &
   StorageKeyDeps &
+  ClipDeps &
   LocatorDeps &
   SubscriptionDeps &
   RecordDeps & { readonly auth: Auth }

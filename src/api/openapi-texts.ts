@@ -1,7 +1,7 @@
 /** What holds for every route: the first thing that a reader of the document is told. */
 export const apiDescription = `Live contribution in, a presentation for every player out: channels take in what encoders publish, programs cut
-recordings from them into assets, locators publish assets under a URL. Until the archive exists recordings are kept in memory: a restart
-ends what a stopped program left.
+recordings from them into assets, locators publish assets under a URL. What a program records stays, as on-demand at the same
+URL; a program that is started again goes on in the same recording.
 
 **Credentials.** Send an API key, or a short token made from one, as \`Authorization: Bearer …\`. A credential belongs to one account
 and has a role: \`viewer\` looks on, \`operator\` runs the show, \`admin\` also manages credentials and storage. The \`system\` credential
@@ -34,6 +34,6 @@ export const tagDescriptions: Readonly<Record<string, string>> = {
   operations: 'What takes a while.',
   programs: 'Cut a recorded presentation from a channel into an asset.',
   sessions: 'Tokens for programs and sessions for browsers.',
-  'storage-accounts': 'Places for media.',
+  'storage-accounts': 'Places for media: folders on the server’s disks, and buckets of S3 or of a service like it.',
   'streaming-endpoints': 'Package and serve what locators publish.',
 }

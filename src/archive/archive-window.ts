@@ -4,7 +4,7 @@ import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
-import { chunkBlob, chunkName, spanBlob } from './blob-names.ts'
+import { chunkBlob, chunkSequence, spanBlob } from './blob-names.ts'
 import type { PresentationLog, RecordingObserver } from './ports.ts'
 import { trackSpans } from './span-place.ts'
 import type { SpoolFolder } from './spool/spool-folder.ts'
@@ -69,16 +69,34 @@ export class ArchiveWindow {
     return { firstSequence, blobs: [chunkBlob(assetFolder, firstSequence), ...media] }
   }
 
-  /** The chunk goes first: what has no chunk is not part of the recording. */
+  /** A chunk of this node's may be of many spans: it goes when the one behind it is the oldest that is kept, or gone as well. */
+  async #forgetChunks(firstSequence: number): Promise<void> {
+    const { folder } = this.#ports
+    const chunks = (await folder.list()).filter((name) => chunkSequence(name) !== undefined)
+    for (const [index, name] of chunks.entries()) {
+      const next = chunkSequence(chunks[index + 1] ?? '')
+      const isGone = (chunkSequence(name) ?? 0) <= firstSequence && next !== undefined
+      if (isGone && next <= this.#ports.log.view.firstSequence) await folder.remove(name)
+    }
+  }
+
+  /**
+   * The chunk goes first: what has no chunk is not part of the recording. That on this node's disk goes last: a run that comes
+   * after a crash finds there what it has to discard.
+   */
   async #delete(): Promise<void> {
-    const { folder, storage, clock, logger } = this.#ports
+    const { storage, clock, logger } = this.#ports
     const { signal } = this.#stopping
     for (let next = this.#discarded[0]; next && !signal.aborted; next = this.#discarded[0]) {
+      const { blobs } = next
       try {
-        await folder.remove(chunkName(next.firstSequence))
-        const blobs = await storage()
-        for (const name of next.blobs) await blobs.delete(name, { signal })
-        this.#discarded.shift()
+        // A storage that never answers does not listen to signals either.
+        await unlessAborted(signal, async () => {
+          const stored = await storage()
+          for (const name of blobs) await stored.delete(name, { signal })
+        })
+        await this.#forgetChunks(next.firstSequence)
+        this.#discarded = this.#discarded.filter((other) => other !== next)
       } catch (error) {
         if (signal.aborted) break
         logger.warn({ error: messageOf(error) }, 'discarded spans can not be deleted for now; it is tried again')
@@ -86,6 +104,21 @@ export class ArchiveWindow {
       }
     }
     this.#deleting = undefined
+  }
+}
+
+/** Gives up waiting when the signal is aborted. @throws the signal's reason, and what the work throws */
+async function unlessAborted(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  const aborted = Promise.withResolvers<never>()
+  aborted.promise.catch(() => undefined)
+  const onAbort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  const working = work()
+  working.catch(() => undefined)
+  try {
+    await Promise.race([working, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 

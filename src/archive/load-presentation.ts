@@ -32,7 +32,8 @@ export async function loadPresentation(
   for (let index = 0; index < names.length; index += READS) {
     const read = names.slice(index, index + READS).map(async ({ name, sizeBytes }) => {
       try {
-        if (sizeBytes > MAX_CHUNK_BYTES) throw new AppError('ARCHIVE_DAMAGED', `It has ${sizeBytes} bytes.`)
+        if (sizeBytes === 0 || sizeBytes > MAX_CHUNK_BYTES)
+          throw new AppError('ARCHIVE_DAMAGED', `It has ${sizeBytes} bytes.`)
         const bytes = await storage.read(name, { first: 0, last: sizeBytes - 1 }, { signal })
         return bytes && decodeChunk(bytes)
       } catch (error) {

@@ -1,7 +1,12 @@
 import type { LogRecord, PresentationHeader, RecordOf, Track } from '../presentation/records.ts'
 import type { Span } from '../presentation/span-table.ts'
-import { resumedHeader } from '../presentation/terms.ts'
+import { headerAfter } from './header-after.ts'
 import { afterRow, gapRows, type RowsEnd } from './rows-end.ts'
+import type { JournalHead } from './spool/journal-head.ts'
+
+type RowStart = { readonly startTicks: number; readonly discontinuitySequence: number; readonly wallMs: number }
+
+const NONE: ReadonlySet<number> = new Set()
 
 /**
  * Puts a log together again from chunks and journals, in their order: what comes twice is taken once, what is missing between
@@ -15,7 +20,13 @@ export class LogAssembly {
   #end: RowsEnd | undefined
   #pending: LogRecord[] = []
   #open: RecordOf<'segment-opened'> | undefined
+  /** The discontinuity sequence that the records have come to. */
+  #discontinuity: number | undefined
+  #spansEnd = 0
   #hasEnded = false
+  #damaged: ReadonlySet<number> = NONE
+  /** What the newest head of a journal says of what went before. */
+  #before: Pick<JournalHead, 'nextSequence' | 'stretch'> | undefined
 
   /** The newest one that was found. */
   get header(): PresentationHeader | undefined {
@@ -24,7 +35,8 @@ export class LogAssembly {
 
   /** Where the rows end; `undefined` where there are none. */
   get end(): RowsEnd | undefined {
-    return this.#end
+    const discontinuitySequence = this.#discontinuity
+    return this.#end && discontinuitySequence !== undefined ? { ...this.#end, discontinuitySequence } : this.#end
   }
 
   /** The segment that was being written at the end. */
@@ -42,29 +54,56 @@ export class LogAssembly {
     const isFirst = this.#end === undefined
     for (const record of records.slice(0, rowsFrom)) {
       if (record.type === 'opened' || record.type === 'track-added') this.#take(record)
-      else if (isFirst) this.records.push(record)
+      else if (isFirst) this.#takeFirst(record)
     }
     const rows = records.slice(rowsFrom)
     for (const record of rows) this.#take(record)
     for (const span of spansOf(rows)) this.#span(span)
   }
 
-  #span(span: Span): void {
-    const known = this.records.findLast((record) => record.type === 'span')
-    const from = known?.type === 'span' ? known.endSequence : 0
-    const isNew = span.firstSequence >= from && span.endSequence <= (this.#end?.nextSequence ?? 0)
-    if (isNew && span.firstSequence < span.endSequence) this.records.push({ type: 'span', ...span })
-  }
-
   /** What a journal's head says. */
-  addHead(header: PresentationHeader, tracks: Iterable<Track>): void {
+  addHead({ header, tracks, nextSequence, stretch }: JournalHead): void {
     this.#header = header
     this.#hasEnded = false
+    this.#before = { nextSequence, stretch }
     for (const track of tracks) this.#track(track)
   }
 
-  addJournal(records: Iterable<LogRecord>): void {
+  /** `damaged`: segments that are not whole; they become gaps. */
+  addJournal(records: Iterable<LogRecord>, damaged: ReadonlySet<number> = NONE): void {
+    this.#damaged = damaged
     for (const record of records) this.#take(record)
+    this.#damaged = NONE
+  }
+
+  /** All is there: numbers that were given, and whose rows are missing at the end, are gaps. */
+  complete(): void {
+    const open = this.#open
+    const { nextSequence: usedTo = 0, stretch } = this.#before ?? {}
+    const begun = open ?? stretch
+    if (!this.#end && begun) {
+      const { startTicks, discontinuitySequence } = begun
+      this.#end = { nextSequence: open?.sequence ?? usedTo, endTicks: startTicks, discontinuitySequence }
+    }
+    const { end } = this
+    const until = Math.max(usedTo, open?.sequence ?? 0)
+    if (!end || until <= end.nextSequence) return
+    const missing = until - end.nextSequence
+    const gaps = [...gapRows(end, until, Math.max(open?.startTicks ?? 0, end.endTicks + missing))]
+    for (const gap of gaps) this.#row(gap.sequence, gap, [gap], gap.durationTicks)
+    if (open && open.sequence < until) this.#open = undefined
+  }
+
+  #takeFirst(record: LogRecord): void {
+    if (record.type === 'gap') this.#discontinuity = record.discontinuitySequence
+    this.records.push(record)
+  }
+
+  #span(span: Span): void {
+    const isNew = span.firstSequence >= this.#spansEnd && span.endSequence <= (this.#end?.nextSequence ?? 0)
+    if (!isNew || span.firstSequence >= span.endSequence) return
+    this.records.push({ type: 'span', ...span })
+    this.#spansEnd = span.endSequence
   }
 
   #take(record: LogRecord): void {
@@ -76,8 +115,7 @@ export class LogAssembly {
         this.#track(record.track)
         break
       case 'segment-opened':
-        this.#open = record
-        this.#pending = [record]
+        this.#begin(record)
         break
       case 'fragment':
         if (this.#open?.sequence === record.sequence) this.#pending.push(record)
@@ -86,17 +124,17 @@ export class LogAssembly {
         this.#close(record)
         break
       case 'gap':
-        this.#open = undefined
+        if (this.#open && this.#open.sequence <= record.sequence) this.#open = undefined
         this.#row(record.sequence, record, [record], record.durationTicks)
         break
       case 'discontinuity':
-        this.#discontinuity(record)
+        this.#announce(record)
         break
       case 'rewind-changed':
-        this.#rewind(record.rewindWindowMs)
+        if (this.#header) this.#header = headerAfter(this.#header, record)
         break
       case 'resumed':
-        if (this.#header) this.#header = resumedHeader(this.#header, record.terms)
+        if (this.#header) this.#header = headerAfter(this.#header, record)
         this.#hasEnded = false
         break
       case 'ended':
@@ -114,30 +152,59 @@ export class LogAssembly {
     this.records.push({ type: 'track-added', track })
   }
 
+  #begin(record: RecordOf<'segment-opened'>): void {
+    // What comes a second time is there.
+    if (record.sequence < (this.#end?.nextSequence ?? 0)) return
+    this.#open = record
+    this.#pending = [record]
+  }
+
   #close(record: RecordOf<'segment-closed'>): void {
     const opened = this.#open
     if (opened?.sequence !== record.sequence) return
     this.#open = undefined
-    this.#row(opened.sequence, opened, [...this.#pending, record], record.durationTicks)
+    const { sequence, discontinuitySequence, startTicks, wallMs } = opened
+    const { durationTicks } = record
+    const gap = { type: 'gap', sequence, discontinuitySequence, startTicks, durationTicks, wallMs } as const
+    const isWhole = !this.#damaged.has(sequence)
+    this.#row(sequence, opened, isWhole ? [...this.#pending, record] : [gap], durationTicks)
     this.#pending = []
   }
 
-  #row(
-    sequence: number,
-    { startTicks, discontinuitySequence }: { readonly startTicks: number; readonly discontinuitySequence: number },
-    records: readonly LogRecord[],
-    durationTicks: number,
-  ): void {
+  #row(sequence: number, start: RowStart, records: readonly LogRecord[], durationTicks: number): void {
+    const { startTicks, discontinuitySequence } = start
     const end = this.#end
     if (end && sequence < end.nextSequence) return
+    if (!end) this.#beginStretch(sequence, start)
     if (end && sequence > end.nextSequence) {
       // What announced another stretch belongs to the row, not to what is missing before it.
       const announced = this.#takeAnnounced()
-      this.records.push(...gapRows(end, sequence, startTicks), ...announced)
+      for (const gap of gapRows(end, sequence, startTicks)) this.records.push(gap)
+      this.records.push(...announced)
     }
-    this.records.push(...records)
-    const endTicks = afterRow(startTicks, durationTicks)
-    this.#end = { nextSequence: sequence + 1, endTicks, discontinuitySequence }
+    this.#lead(discontinuitySequence)
+    for (const record of records) this.records.push(record)
+    this.#end = { nextSequence: sequence + 1, endTicks: afterRow(startTicks, durationTicks), discontinuitySequence }
+  }
+
+  /** Where the first row's stretch began is told by a row that is discarded at once. */
+  #beginStretch(sequence: number, { startTicks, discontinuitySequence, wallMs }: RowStart): void {
+    const stretch = this.#before?.stretch
+    const isKnown = this.records.some(({ type }) => type === 'evicted')
+    const goesOn = stretch?.discontinuitySequence === discontinuitySequence && stretch.startTicks < startTicks
+    if (isKnown || !stretch || !goesOn || sequence === 0) return
+    const row = { sequence: sequence - 1, discontinuitySequence, startTicks: stretch.startTicks, wallMs }
+    this.records.push({ type: 'gap', ...row, durationTicks: 0 }, { type: 'evicted', firstSequence: sequence })
+    this.#discontinuity = discontinuitySequence
+  }
+
+  /** What announced the stretch may be missing: the numbers are counted without holes all the same. */
+  #lead(discontinuitySequence: number): void {
+    const current = this.#discontinuity ?? discontinuitySequence
+    for (let next = current + 1; next <= discontinuitySequence; next++) {
+      this.records.push({ type: 'discontinuity', discontinuitySequence: next, reason: 'restart' })
+    }
+    this.#discontinuity = Math.max(current, discontinuitySequence)
   }
 
   #takeAnnounced(): LogRecord[] {
@@ -146,18 +213,14 @@ export class LogAssembly {
     return this.records.splice(at).filter(({ type }) => type === 'discontinuity' || type === 'track-added')
   }
 
-  #discontinuity(record: RecordOf<'discontinuity'>): void {
-    const known = this.records.findLast((earlier) => earlier.type === 'discontinuity')
-    const current = Math.max(
-      this.#end?.discontinuitySequence ?? -1,
-      known?.type === 'discontinuity' ? known.discontinuitySequence : -1,
-    )
-    if (record.discontinuitySequence > current) this.records.push(record)
-  }
-
-  #rewind(rewindWindowMs: number): void {
-    if (!this.#header) return
-    this.#header = { ...this.#header, rewindWindowMs, rewindChanges: (this.#header.rewindChanges ?? 0) + 1 }
+  #announce(record: RecordOf<'discontinuity'>): void {
+    const { discontinuitySequence } = record
+    if (this.#discontinuity !== undefined) {
+      if (discontinuitySequence <= this.#discontinuity) return
+      this.#lead(discontinuitySequence - 1)
+    }
+    this.records.push(record)
+    this.#discontinuity = discontinuitySequence
   }
 }
 

@@ -1,59 +1,23 @@
-import type { BlobStorage } from '../domain/blob-storage.ts'
-import type { Clock, Timer } from '../lib/clock.ts'
+import type { Timer } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
-import type { Logger } from '../lib/logger.ts'
-import type { Turns } from '../lib/turns.ts'
-import type { LogRecord, Track } from '../presentation/records.ts'
+import type { LogRecord, PresentationHeader, RecordOf, Track } from '../presentation/records.ts'
 import type { PresentationTerms } from '../presentation/terms.ts'
 import { ArchiveWindow } from './archive-window.ts'
+import { headerAfter } from './header-after.ts'
 import { coolTail } from './hot-tail.ts'
-import type { PresentationLog, RecordingObserver } from './ports.ts'
-import { missingRows, type RowsEnd, rowsEndAfter } from './rows-end.ts'
+import type { PresentationLog } from './ports.ts'
+import type { EarlierRun, RecordingOptions, RecordingPorts } from './recording-ports.ts'
+import { lostOpen, missingRows, type RowsEnd, rowsEndAfter } from './rows-end.ts'
 import { SpanCommitter } from './span-committer.ts'
-import type { JournalFile } from './spool/journal-file.ts'
 import type { JournalHead } from './spool/journal-head.ts'
-import type { SpoolFolder } from './spool/spool-folder.ts'
-import type { FragmentHolds } from './spool/spool-queue.ts'
-import { isBarrier, type SpoolOptions, SpoolWriter } from './spool/spool-writer.ts'
-
-/** How a recording is kept. */
-export type RecordingOptions = SpoolOptions & {
-  /** Media in memory of what is also on disk; the newest three segments are never let go of. */
-  readonly hotBytes: number
-}
-
-/** What a recording is made with. */
-export type RecordingPorts = {
-  readonly log: PresentationLog
-  readonly folder: SpoolFolder
-  readonly storage: () => Promise<BlobStorage>
-  readonly assetFolder: string
-  readonly assetKey: Uint8Array | undefined
-  readonly holds: FragmentHolds
-  readonly turns: Turns
-  readonly random: (sizeBytes: number) => Uint8Array
-  readonly observer: RecordingObserver
-  readonly clock: Clock
-  readonly logger: Logger
-}
-
-/** What an earlier run of this recording has left. */
-export type EarlierRun = {
-  /** What is not in storage, in order. */
-  readonly files: readonly JournalFile[]
-  readonly tracks: Iterable<Track>
-  readonly end: RowsEnd | undefined
-  /** The number of the segment that was being written is used up. */
-  readonly hasOpen: boolean
-}
-
-/** What goes before a recording that nothing is known of. */
-export const NOTHING_EARLIER: EarlierRun = { files: [], tracks: [], end: undefined, hasOpen: false }
+import { isBarrier, SpoolWriter } from './spool/spool-writer.ts'
 
 type Waiting = { readonly record: LogRecord; readonly bytes: Uint8Array | undefined; readonly serial: number }
 
 /** Three target durations after its end nobody plays the live window any more (HLS2 §6.2.2). */
 const TARGETS_UNTIL_ARCHIVED = 3
+/** What is not in storage by then is looked for again. */
+const FINISH_RETRY_MS = 10_000
 
 /**
  * A presentation that is being recorded: what is appended goes to the journal and to the log, where it is seen when the journal
@@ -72,8 +36,12 @@ export class Recording {
   readonly #lost = new Set<number>()
   /** Where the rows end, as appended; the log shows them later. */
   #rowsEnd: RowsEnd | undefined
-  #hasOpen: boolean
-  #rewindWindowMs: number | undefined
+  /** What stands over it, as appended. */
+  #header: PresentationHeader
+  /** The segment that is being written, as appended. */
+  #open: RecordOf<'segment-opened'> | undefined
+  /** With this record the journal has what earlier files tell of an open segment. */
+  #releaseAt: number | undefined
   #archiveTimer: Timer | undefined
   #isEnded: boolean
   #ended = Promise.withResolvers<void>()
@@ -87,8 +55,7 @@ export class Recording {
     this.#ports = ports
     const { log, folder, holds, clock, logger, assetKey, random, assetFolder, storage, turns, observer } = ports
     this.#rowsEnd = earlier.end
-    this.#rewindWindowMs = log.view.header.rewindWindowMs
-    this.#hasOpen = earlier.hasOpen
+    this.#header = log.view.header
     for (const track of earlier.tracks) this.#tracks.set(track.track, track)
     this.#spool = new SpoolWriter(
       options,
@@ -115,7 +82,8 @@ export class Recording {
     this.#window = new ArchiveWindow({ log, folder, storage, assetFolder, clock, logger, observer })
     for (const file of earlier.files) this.#committer.add(file)
     this.#isEnded = log.view.ended
-    if (this.#isEnded) this.#tidy()
+    if (earlier.hasOpen && earlier.end) this.#loseOpen(earlier.end)
+    this.#tidy()
   }
 
   /** Its presentation's log. What is appended here shows there in its time. */
@@ -140,10 +108,11 @@ export class Recording {
   /** Takes a record of the presentation, a fragment with its bytes. */
   append(record: LogRecord, bytes?: Uint8Array): void {
     if (this.#isEnded || this.#stopped) return
-    if (record.type === 'track-added') this.#tracks.set(record.track.track, record.track)
-    if (record.type === 'ended') this.#isEnded = true
-    this.#rowsEnd = rowsEndAfter(this.#rowsEnd, record)
+    // Whoever goes on announces all tracks again.
+    if (record.type === 'track-added' && this.#tracks.has(record.track.track)) return
+    this.#follow(record)
     const serial = this.#spool.append(record, bytes)
+    this.#header = headerAfter(this.#header, record)
     if (this.#waiting.length === 0 && (this.#spool.isDegraded || !isBarrier(record))) {
       this.#show({ record, bytes, serial })
       return
@@ -166,25 +135,25 @@ export class Recording {
     this.#archiveTimer = undefined
     const wasEnded = this.#isEnded
     this.#isEnded = false
-    const end = this.#rowsEnd
+    const open = this.#open
+    const end = this.#rowsEnd && (open ? beforeOpen(this.#rowsEnd, open) : this.#rowsEnd)
     if (end && !wasEnded) {
-      for (const gap of missingRows(end, this.#ports.clock.now(), segmentMs, this.#hasOpen)) this.append(gap)
+      for (const gap of missingRows(end, this.#ports.clock.now(), segmentMs, open !== undefined)) this.append(gap)
     }
-    this.#hasOpen = false
-    if (!wasEnded && isAlike({ ...this.log.view.header, rewindWindowMs: this.#rewindWindowMs }, terms)) return
-    this.#rewindWindowMs = terms.rewindWindowMs
+    if (!wasEnded && isAlike(this.#header, terms)) return
     this.append({ type: 'resumed', terms })
   }
 
   /** How far back viewers may rewind from now on. */
   rewindTo(rewindWindowMs: number): void {
-    if (rewindWindowMs === this.#rewindWindowMs) return
-    this.#rewindWindowMs = rewindWindowMs
+    if (rewindWindowMs === this.#header.rewindWindowMs) return
     this.append({ type: 'rewind-changed', rewindWindowMs })
   }
 
   /** Ends the presentation where it has not ended. */
   end(): void {
+    if (this.#isEnded) return
+    if (this.#open && this.#rowsEnd) this.append(this.#openAsGap(beforeOpen(this.#rowsEnd, this.#open)))
     this.append({ type: 'ended' })
   }
 
@@ -232,21 +201,42 @@ export class Recording {
 
   async #stop(): Promise<void> {
     this.#archiveTimer?.cancel()
+    this.#committer.interrupt()
     await this.#spool.stop()
     for (const { bytes } of this.#waiting.splice(0)) if (bytes) this.#ports.holds.release(bytes)
     await this.#committer.stop()
     await this.#window.stop()
   }
 
+  #follow(record: LogRecord): void {
+    if (record.type === 'track-added') this.#tracks.set(record.track.track, record.track)
+    if (record.type === 'segment-opened') this.#open = record
+    if (record.type === 'segment-closed' || record.type === 'gap') this.#open = undefined
+    if (record.type === 'ended') this.#isEnded = true
+    this.#rowsEnd = rowsEndAfter(this.#rowsEnd, record)
+  }
+
+  /** The segment that was being written when the process ended: what tells of it stays until the journal says that it is a gap. */
+  #loseOpen(end: RowsEnd): void {
+    this.#committer.hold()
+    this.append(this.#openAsGap(end))
+    this.#releaseAt = this.#spool.serial
+  }
+
+  #openAsGap(end: RowsEnd): RecordOf<'gap'> {
+    return lostOpen(end, this.#ports.clock.now(), this.#header.targetDurationMs)
+  }
+
   #head(nextSequence: number): JournalHead {
     const { view } = this.#ports.log
+    const { losses, recentLosses } = view.header
     const discontinuitySequence = view.segment(view.endSequence - 1)?.discontinuitySequence
     const startTicks =
       discontinuitySequence === undefined ? undefined : view.discontinuityStartTicks(discontinuitySequence)
     return {
       type: 'journal',
       version: 1,
-      header: view.header,
+      header: { ...this.#header, ...(losses !== undefined && { losses }), ...(recentLosses && { recentLosses }) },
       tracks: [...this.#tracks.values()],
       nextSequence,
       ...(discontinuitySequence !== undefined &&
@@ -260,7 +250,16 @@ export class Recording {
       this.#show(next)
       if (next.bytes) this.#ports.holds.release(next.bytes)
     }
+    this.#release()
     this.#committer.resume()
+  }
+
+  /** A disk that takes nothing is not to keep what it has for that. */
+  #release(): void {
+    if (this.#releaseAt === undefined) return
+    if (this.#spool.writtenSerial < this.#releaseAt && !this.#spool.isDegraded) return
+    this.#releaseAt = undefined
+    this.#committer.release()
   }
 
   #mayShow({ record, serial }: Waiting): boolean {
@@ -269,6 +268,7 @@ export class Recording {
 
   #show({ record, bytes }: Waiting): void {
     const { log, logger } = this.#ports
+    if (this.#stopped) return
     try {
       log.append(record, bytes)
     } catch (error) {
@@ -290,7 +290,7 @@ export class Recording {
 
   #lose(sequence: number): void {
     const { log } = this.#ports
-    if (sequence < log.view.firstSequence || log.view.span(sequence)) return
+    if (this.#stopped || sequence < log.view.firstSequence || log.view.span(sequence)) return
     log.append({ type: 'lost', firstSequence: sequence, endSequence: sequence + 1 })
   }
 
@@ -324,15 +324,25 @@ export class Recording {
   /** When storage has all of it, this node's disk need not. */
   async #finish(): Promise<void> {
     await this.committed()
-    const { log, folder, logger } = this.#ports
-    if (this.#stopped || !this.#isEnded || this.#committer.files.length > 0) return
+    const { log, folder, logger, clock } = this.#ports
+    if (this.#stopped || !this.#isEnded) return
+    if (this.#spool.queuedBytes > 0 || this.#spool.file || this.#committer.files.length > 0) {
+      this.#archiveTimer = clock.after(FINISH_RETRY_MS, () => void this.#finish())
+      return
+    }
     if (!log.view.archived) log.append({ type: 'archived' })
     this.#cool()
-    this.#ended.resolve()
     await folder.destroy().catch((error: unknown) => {
       logger.warn({ error: messageOf(error) }, 'the spool of an archived recording is left behind')
     })
+    // Whoever goes on with it makes the folder anew.
+    this.#ended.resolve()
   }
+}
+
+/** The rows without the segment that is being written. */
+function beforeOpen(end: RowsEnd, open: RecordOf<'segment-opened'>): RowsEnd {
+  return { ...end, nextSequence: open.sequence, endTicks: open.startTicks }
 }
 
 function lastStored(view: PresentationLog['view']): number | undefined {

@@ -30,7 +30,7 @@ export type RecoveredRecording = {
 }
 
 /**
- * Reads what a run that ended, however it did, has left in a recording's folder. Files without a whole segment are removed.
+ * Reads what a run that ended, however it did, has left in a recording's folder. Files in which there is nothing are removed.
  * `undefined` where nothing had been written yet.
  *
  * @throws what the disk throws; AppError `ARCHIVE_DAMAGED` for records that are whole and no records, or where nothing tells whose they are
@@ -59,20 +59,30 @@ export async function recoverRecording(
     }
     tornBytes += scanned.tornBytes
     if (scanned.tornBytes > 0) logger.warn({ file: name, bytes: scanned.tornBytes }, 'the end of a journal was torn')
+    if (scanned.damaged.size > 0) {
+      logger.error(
+        { file: name, segments: scanned.damaged.size },
+        'segments of a journal are damaged: they become gaps',
+      )
+    }
     take(assembly, scanned)
-    if (scanned.file.span === undefined) await scanned.file.remove()
-    else files.push(scanned.file)
+    files.push(scanned.file)
   }
+  assembly.complete()
   const { header } = assembly
-  if (!header) return undefined
+  if (!header) {
+    for (const file of files) await file.close()
+    return undefined
+  }
   const { records, tracks, end, open, hasEnded } = assembly
   return { owner, header, records, tracks: [...tracks.values()], files, end, open, hasEnded, tornBytes }
 }
 
-function take(assembly: LogAssembly, { records }: ScannedFile): void {
+function take(assembly: LogAssembly, { records, damaged }: ScannedFile): void {
   const head = headOf(records)
-  if (head) assembly.addHead(head.header, head.tracks)
-  assembly.addJournal(records.filter((record) => record.type !== 'journal'))
+  if (head) assembly.addHead(head)
+  const log = records.filter((record) => record.type !== 'journal')
+  assembly.addJournal(log, damaged)
 }
 
 function headOf([first]: readonly JournalRecord[]): JournalHead | undefined {

@@ -51,6 +51,15 @@ export function missingRows(
   return gapRows(from, end.nextSequence + count, Math.max(gridTicks, from.endTicks + count))
 }
 
+/** The gap that a segment becomes which was being written when its process, or its channel, went away. */
+export function lostOpen(end: RowsEnd, nowMs: number, targetDurationMs: number): RecordOf<'gap'> {
+  const untilTicks = Math.min(Math.floor(nowMs * TICKS_PER_MS), end.endTicks + targetDurationMs * TICKS_PER_MS)
+  const durationTicks = Math.max(1, untilTicks - end.endTicks)
+  const { nextSequence: sequence, endTicks: startTicks, discontinuitySequence } = end
+  const wallMs = startTicks / TICKS_PER_MS
+  return { type: 'gap', sequence, discontinuitySequence, startTicks, durationTicks, wallMs }
+}
+
 /** Where the rows end behind this record. */
 export function rowsEndAfter(end: RowsEnd | undefined, record: LogRecord): RowsEnd | undefined {
   switch (record.type) {

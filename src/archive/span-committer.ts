@@ -3,9 +3,11 @@ import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Turns } from '../lib/turns.ts'
-import { chunkName } from './blob-names.ts'
+import type { Span } from '../presentation/span-table.ts'
+import { chunkBlob, chunkName, spanBlob } from './blob-names.ts'
 import type { PresentationLog } from './ports.ts'
 import { commitSpan, DamagedSegment } from './span-commit.ts'
+import { trackSpans } from './span-place.ts'
 import type { JournalFile } from './spool/journal-file.ts'
 import type { SpoolFolder } from './spool/spool-folder.ts'
 
@@ -45,6 +47,7 @@ export class SpanCommitter {
   readonly #stopping = new AbortController()
   #files: JournalFile[] = []
   #working: Promise<void> | undefined
+  #isHeld = false
 
   constructor(ports: SpanCommitterPorts, listener: SpanCommitterListener) {
     this.#ports = ports
@@ -67,6 +70,21 @@ export class SpanCommitter {
     this.resume()
   }
 
+  /** Nothing is committed, and no file removed, until it is released. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    this.#isHeld = false
+    this.resume()
+  }
+
+  /** What is under way is given up; nothing is begun any more. */
+  interrupt(): void {
+    this.#stopping.abort(new AppError('STOPPED', 'The recording is stopped.'))
+  }
+
   /** The log has moved on: what waited for that can be done. */
   resume(): void {
     if (!this.#stopping.signal.aborted) this.#working ??= this.#work()
@@ -79,7 +97,7 @@ export class SpanCommitter {
 
   /** Ends what is under way, and closes the files: an interrupted span is committed by the next run. */
   async stop(): Promise<void> {
-    this.#stopping.abort(new AppError('STOPPED', 'The recording is stopped.'))
+    this.interrupt()
     await this.#working
     for (const file of this.#files) await file.close()
   }
@@ -110,30 +128,71 @@ export class SpanCommitter {
   /** The oldest one whose rows the log has. One without any, or whose rows are discarded, has nothing to commit. */
   #next(): JournalFile | undefined {
     const [file] = this.#files
+    if (this.#isHeld) return undefined
     const end = file?.span?.endSequence ?? 0
     return end <= this.#ports.log.view.endSequence ? file : undefined
   }
 
   async #commit(file: JournalFile): Promise<void> {
-    const { log, folder, clock, turns } = this.#ports
-    const span = file.span
-    if (span && span.endSequence > log.view.firstSequence) {
-      const firstSequence = Math.max(span.firstSequence, log.view.firstSequence)
-      const listed = { firstSequence, endSequence: span.endSequence }
-      const startedMs = clock.monotonicMs()
-      const chunk = await turns.run(() => this.#put(file, listed), { signal: this.#stopping.signal })
-      await folder.put(chunkName(firstSequence), chunk)
-      // It may have been discarded meanwhile.
-      if (log.view.firstSequence <= firstSequence) log.append({ type: 'span', ...listed })
-      this.#listener.committed(file.sizeBytes, clock.monotonicMs() - startedMs)
-    }
+    for (let left = this.#left(file); left; left = this.#left(file)) await this.#store(file, left)
     this.#files = this.#files.filter((other) => other !== file)
     await file.remove().catch((error: unknown) => {
       this.#ports.logger.warn({ error: messageOf(error), file: file.name }, 'a journal file is left behind')
     })
   }
 
-  async #put(file: JournalFile, span: { firstSequence: number; endSequence: number }): Promise<Uint8Array> {
+  /** What of a file is to be committed: not what was discarded, nor what a run before this one committed. */
+  #left({ span }: JournalFile): Span | undefined {
+    const { view } = this.#ports.log
+    if (!span) return undefined
+    let firstSequence = Math.max(span.firstSequence, view.firstSequence)
+    for (let known = view.span(firstSequence); known; known = view.span(firstSequence)) {
+      firstSequence = known.endSequence
+    }
+    return firstSequence < span.endSequence ? { firstSequence, endSequence: span.endSequence } : undefined
+  }
+
+  async #store(file: JournalFile, listed: Span): Promise<void> {
+    const { log, folder, clock, turns } = this.#ports
+    const { signal } = this.#stopping
+    const startedMs = clock.monotonicMs()
+    const names = this.#namesOf(listed)
+    try {
+      const chunk = await turns.run(() => this.#put(file, listed), { signal })
+      await folder.put(chunkName(listed.firstSequence), chunk)
+    } catch (error) {
+      await this.#clearDiscarded(listed, names)
+      throw error
+    }
+    signal.throwIfAborted()
+    // It may have been discarded meanwhile, as a whole or in part: what is left of it is committed anew.
+    if (await this.#clearDiscarded(listed, names)) return
+    log.append({ type: 'span', ...listed })
+    this.#listener.committed(file.sizeBytes, clock.monotonicMs() - startedMs)
+  }
+
+  #namesOf({ firstSequence, endSequence }: Span): string[] {
+    const { log, assetFolder } = this.#ports
+    const tracks = trackSpans(log.view, firstSequence, endSequence)
+    const media = tracks.map(({ track, spanTicks }) => spanBlob(assetFolder, track, spanTicks))
+    return [chunkBlob(assetFolder, firstSequence), ...media]
+  }
+
+  /** Whether the span lost its first segments to the archive window while it was being written: nobody would look for it there. */
+  async #clearDiscarded({ firstSequence }: Span, names: readonly string[]): Promise<boolean> {
+    const { log, folder, storage, logger } = this.#ports
+    if (log.view.firstSequence <= firstSequence || this.#stopping.signal.aborted) return false
+    try {
+      await folder.remove(chunkName(firstSequence))
+      const blobs = await storage()
+      for (const name of names) await blobs.delete(name, { signal: this.#stopping.signal })
+    } catch (error) {
+      logger.warn({ error: messageOf(error) }, 'what was written of a discarded span is left behind')
+    }
+    return true
+  }
+
+  async #put(file: JournalFile, span: Span): Promise<Uint8Array> {
     const { log, assetFolder, clock } = this.#ports
     const late = new AbortController()
     const timer = clock.after(COMMIT_LIMIT_MS, () => {

@@ -29,6 +29,7 @@ const create: Command = {
     rewind: { type: 'string', value: 'TIME', help: 'how far back viewers may go, for example 30m' },
     'start-at': { type: 'string', value: 'WHEN', help: 'start by itself, for example 2026-12-31T23:00:00Z' },
     'stop-at': { type: 'string', value: 'WHEN', help: 'stop by itself' },
+    encrypt: { type: 'boolean', help: 'encrypt what is recorded where it is stored' },
     publish: { type: 'boolean', help: 'make a locator too' },
     start: { type: 'boolean', help: 'start it at once; the channel must run' },
   },
@@ -40,6 +41,7 @@ const create: Command = {
       name: args[0],
       channelId: channel['id'],
       ...(typeof rewind === 'string' && { rewindWindow: isoDuration(rewind) }),
+      ...(options['encrypt'] === true && { storageEncryption: 'aes256' }),
       ...(typeof options['start-at'] === 'string' && { startAt: options['start-at'] }),
       ...(typeof options['stop-at'] === 'string' && { stopAt: options['stop-at'] }),
     })

@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 const masterKey = z
   .strictObject({
-    id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, . _ - in quotes'),
+    id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'must be 1 to 64 letters, digits, . _ -'),
     file: z.string().min(1).optional(),
     environment: z
       .string()

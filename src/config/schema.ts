@@ -164,6 +164,9 @@ const program = z.strictObject({
   channel: name,
   manifestName: name.default('manifest'),
   locatorId: z.guid().optional(),
+  archiveWindow: z
+    .union([duration, z.literal('unlimited')], 'must be a duration such as 4h, or unlimited')
+    .prefault('25h'),
   rewindWindow: duration.prefault('5m'),
   startAt: z.iso.datetime({ offset: true }).optional(),
   stopAt: z.iso.datetime({ offset: true }).optional(),
@@ -189,6 +192,9 @@ const bootstrap = z
     value.programs.forEach((entry, index) => {
       if (!channels.has(entry.channel)) report(['programs', index, 'channel'], `there is no channel "${entry.channel}"`)
       if (entry.rewindWindow < 60_000) report(['programs', index, 'rewindWindow'], 'must be at least 60s')
+      if (entry.archiveWindow !== 'unlimited' && entry.archiveWindow < entry.rewindWindow) {
+        report(['programs', index, 'archiveWindow'], 'must not be shorter than the rewind window')
+      }
     })
   })
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
+import { clipSchema } from './clip.ts'
 import { type Draft, envelope, labels, lastErrorSchema, owned } from './envelope.ts'
 import { type Id, idSchema, newId, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
@@ -73,6 +74,7 @@ export const assetSchema = z
     duration: durationSchema(0, Number.MAX_SAFE_INTEGER, 'Of the media.', 5_400_000)
       .optional()
       .meta({ description: 'Of the media. ISO 8601.', example: 'PT1H30M' }),
+    clip: clipSchema.optional(),
     lastError: lastErrorSchema.optional(),
   })
   .meta({ id: 'Asset', description: 'Keeps media: a recording, or files.' })

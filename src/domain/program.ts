@@ -54,7 +54,8 @@ const changeable = {
     )
     .default('PT25H')
     .meta({
-      description: 'How much is to be kept. Until the archive exists, what can be rewound to is kept, in memory.',
+      description:
+        'How much is kept while it runs: what is older is discarded, a minute or so at a time. What is there when the program stops is the recording.',
       example: 'PT4H',
     }),
   rewindWindow: durationSchema(MINUTE_MS, MAX_WINDOW_MS, 'How far back viewers may rewind.', 300_000).default('PT5M'),

@@ -26,20 +26,9 @@ const credentials = s3CredentialsSchema.optional().meta({
     'If not given, the server’s own (environment, files, the machine’s role), which its configuration has to allow.',
 })
 
-/** What a client states to make a storage account. */
+/** What a client states to make a storage account. `kind` may be left out, so it can't be what tells the branches apart. */
 export const storageAccountCreateSchema = z
-  .discriminatedUnion('kind', [
-    z
-      .strictObject({
-        ...changeable,
-        kind: filesystem.default('filesystem'),
-        location: filesystemLocationSchema.prefault({}).meta({ description: where }),
-      })
-      .meta({
-        id: 'FilesystemStorageAccountCreate',
-        description: 'A new folder for media.',
-        example: { name: 'archive', kind: 'filesystem', location: { directory: 'archive' } },
-      }),
+  .union([
     z
       .strictObject({ ...changeable, kind: s3, location: s3LocationSchema.meta({ description: where }), credentials })
       .meta({
@@ -55,6 +44,17 @@ export const storageAccountCreateSchema = z
             secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
           },
         },
+      }),
+    z
+      .strictObject({
+        ...changeable,
+        kind: filesystem.default('filesystem'),
+        location: filesystemLocationSchema.prefault({}).meta({ description: where }),
+      })
+      .meta({
+        id: 'FilesystemStorageAccountCreate',
+        description: 'A new folder for media.',
+        example: { name: 'archive', kind: 'filesystem', location: { directory: 'archive' } },
       }),
   ])
   .meta({

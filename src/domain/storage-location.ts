@@ -11,10 +11,8 @@ export const filesystemLocationSchema = z.strictObject({
 /** A name that goes into a host name, or into a path, as it is. */
 const bucketSchema = z
   .string()
-  .regex(
-    /^(?!.*\.\.)(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
-    'must be 3 to 63 lower-case letters, digits, dots and hyphens, and no address',
-  )
+  .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be 3 to 63 lower-case letters, digits, dots and hyphens')
+  .refine((name) => !name.includes('..') && !/^[\d.]+$/.test(name), 'must be no address, and have no dots side by side')
 
 const prefixSchema = z
   .string()
@@ -43,8 +41,7 @@ export const s3LocationSchema = z.strictObject({
   }),
   region: z
     .string()
-    .regex(/^[a-z0-9]+(-[a-z0-9]+){0,5}$/, 'must be a region such as eu-central-1')
-    .max(32)
+    .regex(/^[a-z0-9]{1,12}(-[a-z0-9]{1,12}){0,4}$/, 'must be a region such as eu-central-1')
     .default('us-east-1')
     .meta({
       description: 'What requests are signed for; services other than AWS mostly take any.',
@@ -52,7 +49,8 @@ export const s3LocationSchema = z.strictObject({
     }),
   bucket: bucketSchema.meta({ description: 'It has to be there.', example: 'example-media' }),
   prefix: prefixSchema.optional().meta({
-    description: 'What every key begins with, a slash after it; not given: all of the bucket.',
+    description:
+      'What every key begins with, a slash after it; not given: nothing, and the bucket is to be for this alone.',
     example: 'headend',
   }),
   forcePathStyle: z

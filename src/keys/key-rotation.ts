@@ -60,10 +60,11 @@ export class KeyRotation {
       await this.#resealAll(tally)
       isDone = tally.left.size === 0
     } catch (error) {
-      this.#say('warn', {}, `content keys could not be looked through: ${messageOf(error)}`)
+      if (!this.#isStopped) this.#say('warn', {}, `content keys could not be looked through: ${messageOf(error)}`)
     }
+    if (this.#isStopped) return
     this.#report(tally)
-    if (isDone || this.#isStopped) return
+    if (isDone) return
     this.#timer = this.#ports.clock.after(AGAIN_MS, () => this.start())
   }
 

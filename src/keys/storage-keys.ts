@@ -16,7 +16,6 @@ type StorageKeyPorts = {
 }
 
 type SealedKey = Pick<ContentKey, 'id' | 'kind' | 'sealedValue' | 'masterKeyId'>
-type Owner = Pick<Asset, 'id' | 'accountId'>
 
 /** What a sealed value belongs to: moved to another key's entity, or marked as of another kind or master key, it doesn't open. */
 function aboutOf({ id, kind }: Pick<SealedKey, 'id' | 'kind'>, masterKeyId: string): string {
@@ -40,19 +39,15 @@ export class StorageKeys {
    *
    * @throws AppError `MASTER_KEY_MISSING`, with `details.problems`, where no master key is configured; `MASTER_KEY_UNAVAILABLE`
    */
-  create(asset: Owner): Promise<Draft<ContentKey>> {
-    return this.#sealed(asset, this.#random(KEY_BYTES))
-  }
-
-  /**
-   * The key of a clip: the one of the asset from which blobs are copied to it as they are. It is sealed once more, so that the clip
-   * is read on when the other asset is deleted, key and all.
-   *
-   * @throws AppError as `create` and `of`
-   */
-  async share(source: Asset, clip: Owner): Promise<Draft<ContentKey> | undefined> {
-    const value = await this.of(source)
-    return value && this.#sealed(clip, value)
+  async create({ id: assetId, accountId }: Pick<Asset, 'id' | 'accountId'>): Promise<Draft<ContentKey>> {
+    const { primaryId } = this.#masterKeys
+    if (primaryId === undefined) {
+      const detail = 'nothing can be encrypted: no master key is configured (storage.masterKeys)'
+      throw fieldError('MASTER_KEY_MISSING', [{ pointer: '/storageEncryption', detail }])
+    }
+    const id: Id<'content-key'> = newId('content-key', this.#random)
+    const sealed = await this.#seal({ id, kind: 'storage' }, this.#random(KEY_BYTES), primaryId)
+    return newStorageKey({ id, accountId, assetId, ...sealed })
   }
 
   /**
@@ -80,17 +75,6 @@ export class StorageKeys {
     const { primaryId } = this.#masterKeys
     if (primaryId === undefined || primaryId === key.masterKeyId) return undefined
     return { ...key, ...(await this.#seal(key, await this.#open(key), primaryId)) }
-  }
-
-  async #sealed({ id: assetId, accountId }: Owner, value: Uint8Array): Promise<Draft<ContentKey>> {
-    const { primaryId } = this.#masterKeys
-    if (primaryId === undefined) {
-      const detail = 'nothing can be encrypted: no master key is configured (storage.masterKeys)'
-      throw fieldError('MASTER_KEY_MISSING', [{ pointer: '/storageEncryption', detail }])
-    }
-    const id: Id<'content-key'> = newId('content-key', this.#random)
-    const sealed = await this.#seal({ id, kind: 'storage' }, value, primaryId)
-    return newStorageKey({ id, accountId, assetId, ...sealed })
   }
 
   async #seal(key: Pick<SealedKey, 'id' | 'kind'>, value: Uint8Array, masterKeyId: string) {

@@ -1,5 +1,6 @@
 import type { ArchivePlace } from '../domain/archive-place.ts'
-import type { LogRecord, PresentationHeader } from '../presentation/records.ts'
+import type { LogRecord } from '../presentation/records.ts'
+import type { PresentationSnapshot } from '../presentation/snapshot.ts'
 import type { FragmentPlace } from './fragment-memory.ts'
 
 /** Under which locator and name a presentation is published, from when to when, and for whom. */
@@ -33,7 +34,7 @@ export type FeedEntry =
   | {
       readonly kind: 'begin'
       readonly presentationId: string
-      readonly header: PresentationHeader
+      readonly snapshot: PresentationSnapshot
       /** Where what is not in memory is read from. */
       readonly place: ArchivePlace | undefined
     }
@@ -41,6 +42,14 @@ export type FeedEntry =
       readonly kind: 'record'
       readonly presentationId: string
       readonly record: LogRecord
+      readonly fragments: readonly SentFragment[]
+    }
+  /** Bytes of a segment that the snapshot has. */
+  | {
+      readonly kind: 'bytes'
+      readonly presentationId: string
+      readonly sequence: number
+      readonly track: number
       readonly fragments: readonly SentFragment[]
     }
   /** The bytes of closed segments before this one are no longer in memory. */

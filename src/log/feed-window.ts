@@ -70,5 +70,6 @@ export class FeedWindow {
 
 /** Media bytes that an entry makes the replica hold. */
 export function entryBytes(entry: FeedEntry): number {
-  return entry.kind === 'record' ? entry.fragments.reduce((sum, fragment) => sum + fragment.sizeBytes, 0) : 0
+  if (entry.kind !== 'record' && entry.kind !== 'bytes') return 0
+  return entry.fragments.reduce((sum, fragment) => sum + fragment.sizeBytes, 0)
 }

@@ -6,6 +6,7 @@ import {
   type PresentationHeader,
   type RecordOf,
 } from '../presentation/records.ts'
+import type { PresentationSnapshot } from '../presentation/snapshot.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import type { FragmentMemory } from './fragment-memory.ts'
 import { SegmentBytes } from './segment-bytes.ts'
@@ -106,7 +107,7 @@ export class PresentationLog {
     return position
   }
 
-  /** Takes over what was written earlier, without its bytes. The presentation must be fresh. */
+  /** Takes over what was written earlier, without its bytes: all of it before anything is appended. */
   restore(records: Iterable<LogRecord>): void {
     for (const record of records) if (record.type !== 'opened') this.#presentation.apply(record)
     this.#hotSequence = this.#presentation.endSequence
@@ -124,6 +125,16 @@ export class PresentationLog {
   /** Media bytes in memory of one segment. */
   segmentBytes(sequence: number): number {
     return this.#bytes.segmentBytes(sequence)
+  }
+
+  /** As `Presentation.snapshot`. */
+  snapshot(): PresentationSnapshot {
+    return this.#presentation.snapshot()
+  }
+
+  /** The fragments in memory, as long as the caller's turn lasts. */
+  held(): Iterable<{ readonly sequence: number; readonly track: number; readonly fragments: readonly Uint8Array[] }> {
+    return this.#bytes.all()
   }
 
   /** As `Presentation.spanRecords`. */

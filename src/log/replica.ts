@@ -118,12 +118,13 @@ export class Replica {
 
   #skip(entry: FeedEntry): void {
     if (entry.kind === 'region') this.#regions.set(entry.region, entry.buffer)
-    else if (entry.kind === 'record') this.#giveBack(entry.fragments)
+    else if (entry.kind === 'record' || entry.kind === 'bytes') this.#giveBack(entry.fragments)
   }
 
   #apply(entry: FeedEntry): void {
     if (entry.kind === 'record') this.#applyRecord(entry.presentationId, entry.record, entry.fragments)
     else if (entry.kind === 'begin') this.#begin(entry)
+    else if (entry.kind === 'bytes') this.#addBytes(entry)
     else if (entry.kind === 'cooled') this.#cool(entry.presentationId, entry.firstSequence)
     else if (entry.kind === 'ready') this.#complete(entry.presentationId)
     else if (entry.kind === 'closed') this.#close(entry.presentationId)
@@ -147,13 +148,19 @@ export class Replica {
     }
   }
 
-  #begin({ presentationId, header, place }: FeedEntry & { readonly kind: 'begin' }): void {
+  #begin({ presentationId, snapshot, place }: FeedEntry & { readonly kind: 'begin' }): void {
     this.#growing.get(presentationId)?.bytes.clear()
     const bytes = new SegmentBytes<SentFragment>(
       (fragment) => fragment.sizeBytes,
       (fragments) => this.#giveBack(fragments),
     )
-    this.#growing.set(presentationId, { presentation: new Presentation(header), bytes, place })
+    this.#growing.set(presentationId, { presentation: Presentation.from(snapshot), bytes, place })
+  }
+
+  #addBytes({ presentationId, sequence, track, fragments }: FeedEntry & { readonly kind: 'bytes' }): void {
+    const copy = this.#growing.get(presentationId)
+    if (!copy) this.#giveBack(fragments)
+    else for (const fragment of fragments) copy.bytes.add(sequence, track, fragment)
   }
 
   #applyRecord(presentationId: string, record: LogRecord, fragments: readonly SentFragment[]): void {

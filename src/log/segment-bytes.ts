@@ -33,6 +33,13 @@ export class SegmentBytes<T> {
     return this.#segments.get(sequence)?.get(track)?.fragments
   }
 
+  /** Everything, in the order in which it came. */
+  *all(): Iterable<{ readonly sequence: number; readonly track: number; readonly fragments: readonly T[] }> {
+    for (const [sequence, runs] of this.#segments) {
+      for (const [track, { fragments }] of runs) yield { sequence, track, fragments }
+    }
+  }
+
   /** As `get`; what it gives is not released before `signal` is aborted. */
   lease(sequence: number, track: number, signal: AbortSignal): readonly T[] | undefined {
     const run = this.#segments.get(sequence)?.get(track)

@@ -32,7 +32,8 @@ export class SentFragments {
   /** Takes back what these entries, which were not sent after all, hold. */
   unsend(entries: Iterable<FeedEntry>): void {
     for (const entry of entries) {
-      if (entry.kind === 'record') this.release(entry.fragments.map((fragment) => fragment.token))
+      if (entry.kind === 'record' || entry.kind === 'bytes')
+        this.release(entry.fragments.map((fragment) => fragment.token))
       else if (entry.kind === 'region') this.#knownRegions.delete(entry.region)
     }
   }

@@ -1,3 +1,4 @@
+import { lostSince } from '../presentation/losses.ts'
 import type { Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import type { ListedWindow } from './listed-window.ts'
@@ -33,6 +34,8 @@ export class ListingSurvey {
   readonly #media = new Map<number, Map<number, SurveyedMedia>>()
   readonly #rows = new Map<number, readonly RowStretch[]>()
   #losses = 0
+  /** Where the view ended when it was looked at last. */
+  #seenEnd = 0
   #firstBlock = 0
 
   constructor(view: PresentationView) {
@@ -136,17 +139,21 @@ export class ListingSurvey {
 
   /** Forgets blocks that are no longer kept whole, and looks again at those that may have lost something. */
   #follow(): void {
-    const { losses = 0 } = this.#view.header
+    const { losses = 0, recentLosses = [] } = this.#view.header
     const firstBlock = Math.ceil(this.#view.firstSequence / BLOCK_SEGMENTS)
     if (firstBlock !== this.#firstBlock) this.#forgetBefore(firstBlock)
-    if (losses === this.#losses) return
+    if (losses !== this.#losses)
+      this.#lookAgain(Math.floor((lostSince(recentLosses, this.#seenEnd) ?? 0) / BLOCK_SEGMENTS))
     this.#losses = losses
-    this.#rows.clear()
+    this.#seenEnd = this.#view.endSequence
+  }
+
+  #lookAgain(firstBlock: number): void {
+    for (const block of this.#rows.keys()) if (block >= firstBlock) this.#rows.delete(block)
     for (const [index, blocks] of this.#media) {
       for (const [block, { count }] of blocks) {
-        const first = block * BLOCK_SEGMENTS
         // Media can be lost, but never come: what has as much as before is what it was.
-        if (this.#countMedia(index, first) !== count) blocks.delete(block)
+        if (block >= firstBlock && this.#countMedia(index, block * BLOCK_SEGMENTS) !== count) blocks.delete(block)
       }
     }
   }

@@ -3,6 +3,13 @@ import type { DiscontinuityReason, RecordOf } from './records.ts'
 /** A run of segments with one discontinuity sequence; `startTicks` (90 kHz) is where its first one began. */
 type Stretch = { readonly discontinuitySequence: number; readonly startTicks: number }
 
+/** A history as plain data. */
+export type HistorySnapshot = {
+  readonly stretches: readonly Stretch[]
+  readonly reasons: readonly (readonly [number, DiscontinuityReason])[]
+  readonly current: number | undefined
+}
+
 /** The stretches of timeline that the kept segments lie in, and why each began. */
 export class DiscontinuityHistory {
   readonly #stretches: Stretch[] = []
@@ -17,6 +24,17 @@ export class DiscontinuityHistory {
   /** The oldest stretch: that of the first segment, or of the last one if all are evicted. */
   get oldest(): Stretch | undefined {
     return this.#stretches[0]
+  }
+
+  snapshot(): HistorySnapshot {
+    return { stretches: [...this.#stretches], reasons: [...this.#reasons], current: this.#current }
+  }
+
+  /** Takes a snapshot over; the history must be fresh. */
+  restore({ stretches, reasons, current }: HistorySnapshot): void {
+    this.#stretches.push(...stretches)
+    for (const [number, reason] of reasons) this.#reasons.set(number, reason)
+    this.#current = current
   }
 
   startTicks(discontinuitySequence: number): number | undefined {

@@ -29,6 +29,12 @@ export class OpenSegment {
     this.wallMs = record.wallMs
   }
 
+  /** The record that began it. */
+  get head(): RecordOf<'segment-opened'> {
+    const { sequence, discontinuitySequence, startTicks, wallMs } = this
+    return { type: 'segment-opened', sequence, discontinuitySequence, startTicks, wallMs }
+  }
+
   /** In the order they came, of all renditions; grows with every fragment. */
   get fragments(): readonly FragmentRecord[] {
     return this.#fragments

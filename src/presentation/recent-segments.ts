@@ -4,7 +4,8 @@ import { PRESENTATION_TIMESCALE } from './records.ts'
 /** HLS2 §B: parts are listed in the last three target durations of a playlist. */
 const PARTS_KEPT_TARGETS = 3
 
-type RecentSegment = {
+/** A closed segment whose parts may still be listed. */
+export type RecentSegment = {
   readonly sequence: number
   /** 90 kHz. */
   readonly endTicks: number
@@ -18,6 +19,11 @@ export class RecentSegments {
 
   constructor(targetDurationMs: number) {
     this.#keptTicks = (targetDurationMs / 1_000) * PRESENTATION_TIMESCALE * PARTS_KEPT_TARGETS
+  }
+
+  /** The oldest first. */
+  get all(): readonly RecentSegment[] {
+    return this.#segments
   }
 
   add(segment: RecentSegment): void {

@@ -13,6 +13,7 @@ const MAGIC = Buffer.from('HDSB')
 const VERSION = 1
 const SALT_OFFSET = 8
 const NONCE_BYTES = 12
+const GCM = { authTagLength: TAG_BYTES }
 /** Chunks a tool may ask for, to measure: powers of two between these. */
 const MIN_CHUNK_LOG2 = 12
 const MAX_CHUNK_LOG2 = 20
@@ -101,11 +102,17 @@ export function lastChunk(plainBytes: number, chunkBytes: number = CHUNK_BYTES):
 }
 
 /** Three zero bytes, the chunk's number in 64 bits, and whether it is the last (STREAM, Hoang et al. 2015). */
-function writeNonce(nonce: Uint8Array, index: number, isLast: boolean): void {
-  const view = new DataView(nonce.buffer, nonce.byteOffset, NONCE_BYTES)
-  view.setUint32(3, Math.floor(index / 2 ** 32))
-  view.setUint32(7, index % 2 ** 32)
-  nonce[NONCE_BYTES - 1] = isLast ? 1 : 0
+class Nonce {
+  readonly #bytes = new Uint8Array(NONCE_BYTES)
+  readonly #view = new DataView(this.#bytes.buffer)
+
+  /** The same bytes each time, written over: a cipher copies them when it is made. */
+  of(index: number, isLast: boolean): Uint8Array {
+    this.#view.setUint32(3, Math.floor(index / 2 ** 32))
+    this.#view.setUint32(7, index % 2 ** 32)
+    this.#view.setUint8(NONCE_BYTES - 1, isLast ? 1 : 0)
+    return this.#bytes
+  }
 }
 
 /**
@@ -116,7 +123,7 @@ export class ChunkSealer {
   readonly header: Uint8Array
   readonly #chunkBytes: number
   readonly #key: KeyObject
-  readonly #nonce = new Uint8Array(NONCE_BYTES)
+  readonly #nonce = new Nonce()
   #next = 0
   #isEnded = false
 
@@ -140,10 +147,10 @@ export class ChunkSealer {
     if (this.#isEnded || !isLength) {
       throw new AppError('INTERNAL', `A chunk of ${byteLength} bytes can't be sealed as number ${this.#next}.`)
     }
-    writeNonce(this.#nonce, this.#next, isLast)
+    const nonce = this.#nonce.of(this.#next, isLast)
     this.#next += 1
     this.#isEnded = isLast
-    const cipher = createCipheriv('aes-256-gcm', this.#key, this.#nonce, { authTagLength: TAG_BYTES })
+    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce, GCM)
     return writeSealed(cipher, plain, out, offset)
   }
 }
@@ -161,7 +168,7 @@ function writeSealed(cipher: CipherGCM, plain: Uint8Array, out: Uint8Array, offs
 export class ChunkOpener {
   readonly chunkBytes: number
   readonly #key: KeyObject
-  readonly #nonce = new Uint8Array(NONCE_BYTES)
+  readonly #nonce = new Nonce()
 
   /** @throws AppError `INTERNAL` for a key that isn't 32 bytes */
   constructor(assetKey: Uint8Array, header: SealHeader) {
@@ -171,12 +178,15 @@ export class ChunkOpener {
 
   /** What was sealed as this chunk of this blob; `undefined` for anything else. */
   open(index: number, isLast: boolean, sealed: Uint8Array): Uint8Array | undefined {
-    const plainBytes = sealed.byteLength - TAG_BYTES
-    if (plainBytes < 0) return undefined
-    writeNonce(this.#nonce, index, isLast)
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#nonce, { authTagLength: TAG_BYTES })
-    decipher.setAuthTag(sealed.subarray(plainBytes))
-    const plain = decipher.update(sealed.subarray(0, plainBytes))
+    return this.#openAt(index, isLast, sealed, 0, sealed.byteLength)
+  }
+
+  #openAt(index: number, isLast: boolean, sealed: Uint8Array, from: number, to: number): Uint8Array | undefined {
+    const tagAt = to - TAG_BYTES
+    if (tagAt < from) return undefined
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#nonce.of(index, isLast), GCM)
+    decipher.setAuthTag(sealed.subarray(tagAt, to))
+    const plain = decipher.update(sealed.subarray(from, tagAt))
     try {
       decipher.final()
     } catch {
@@ -194,7 +204,7 @@ export class ChunkOpener {
     let [from, to] = [0, 0]
     for (let index = firstChunk; from < sealed.byteLength; index += 1) {
       const end = Math.min(from + this.chunkBytes + TAG_BYTES, sealed.byteLength)
-      const plain = this.open(index, index === last, sealed.subarray(from, end))
+      const plain = this.#openAt(index, index === last, sealed, from, end)
       if (plain === undefined) return index
       moveInto(sealed, plain, to)
       to += end - from - TAG_BYTES

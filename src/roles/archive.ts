@@ -1,9 +1,9 @@
-import { chunkName } from '../archive/blob-names.ts'
-import { encodeChunk } from '../archive/chunk.ts'
-import { loadPresentation } from '../archive/load-presentation.ts'
+import { type LoadedPresentation, loadPresentation } from '../archive/load-presentation.ts'
+import { copyChunks } from '../archive/local-chunks.ts'
 import type { RecordingObserver } from '../archive/ports.ts'
-import { type EarlierRun, Recording, type RecordingOptions } from '../archive/recording.ts'
+import { Recording } from '../archive/recording.ts'
 import { type RecordingOwner, writeOwner } from '../archive/recording-file.ts'
+import type { EarlierRun, RecordingOptions } from '../archive/recording-ports.ts'
 import { type RecoveredRecording, recoverRecording } from '../archive/recover-recording.ts'
 import type { Spool, SpoolFolder } from '../archive/spool/spool-folder.ts'
 import type { ArchivePlace } from '../domain/archive-place.ts'
@@ -45,12 +45,15 @@ export type LeftRecording = ArchivedLog & {
 
 /** So many spans are brought to storage at once. */
 const COMMITS_AT_ONCE = 4
+const RECORDS_AT_ONCE = 20_000
 
 /** Makes recordings, finds those of earlier runs, and reads those that are over. */
 export class Archive {
   readonly #options: RecordingOptions
   readonly #ports: ArchivePorts
   readonly #turns = new Turns(COMMITS_AT_ONCE)
+  /** Assets whose recording an earlier run left and nobody can read: to begin anew would give their numbers twice. */
+  readonly #unreadable = new Set<string>()
 
   constructor(options: RecordingOptions, ports: ArchivePorts) {
     this.#options = options
@@ -77,21 +80,21 @@ export class Archive {
     const storage = openAssetStorage(this.#ports.media, place)
     const loaded = await loadPresentation(storage, place.folder, this.#ports.logger)
     if (!loaded) return undefined
-    const log = this.newLog(loaded.header)
-    log.restore(loaded.records)
-    return { log, place }
+    return { log: await this.#restored(loaded), place }
   }
 
   /** Begins a recording of a log, which may have come to storage earlier. @throws AppError `STATE_UNWRITABLE`, and as the disk does */
   async record(owner: RecordingOwner, { log, place }: ArchivedLog): Promise<Recording> {
+    if (this.#unreadable.has(owner.assetId)) {
+      throw new AppError('ARCHIVE_DAMAGED', `What an earlier run recorded into ${owner.assetId} can't be read.`)
+    }
     const folder = await this.#ports.spool.folder(owner.assetId)
     await writeOwner(folder, owner).catch((cause: unknown) => {
       throw new AppError('STATE_UNWRITABLE', `The recording can't be begun: ${messageOf(cause)}`, { cause })
     })
     const { view } = log
     const last = view.segment(view.endSequence - 1)
-    // A run that comes after a crash finds here what is in storage, also while that does not answer.
-    if (last) await folder.put(chunkName(view.firstSequence), encodeChunk(log.records()))
+    if (last) await copyChunks(openAssetStorage(this.#ports.media, place), place.folder, folder)
     const end = last && {
       nextSequence: view.endSequence,
       endTicks: Math.ceil(last.startTicks + last.durationTicks),
@@ -109,6 +112,7 @@ export class Archive {
         const left = await this.#recover(assetId)
         if (left) found.push(left)
       } catch (error) {
+        this.#unreadable.add(assetId)
         const message = 'a recording that an earlier run left can not be read; its folder in the spool stays as it is'
         this.#ports.logger.error({ assetId, err: error }, message)
       }
@@ -130,13 +134,22 @@ export class Archive {
       await folder.destroy()
       return undefined
     }
-    const log = this.newLog(found.header)
-    log.restore(found.records)
+    const log = await this.#restored(found)
     if (found.hasEnded) log.append({ type: 'ended' })
     const earlier = { files: found.files, tracks: found.tracks, end: found.end, hasOpen: found.open !== undefined }
     const recording = this.#recording(found.owner, folder, { log, place }, earlier)
     this.#tell(found)
     return { owner: found.owner, log, place, recording, hasEnded: found.hasEnded }
+  }
+
+  /** A day of segments is half a million records: whoever else waits for this thread has his turn in between. */
+  async #restored({ header, records }: LoadedPresentation): Promise<PresentationLog> {
+    const log = this.newLog(header)
+    for (let index = 0; index < records.length; index += RECORDS_AT_ONCE) {
+      if (index > 0) await this.#ports.clock.sleep(0)
+      log.restore(records.slice(index, index + RECORDS_AT_ONCE))
+    }
+    return log
   }
 
   #tell({ owner, files, open, tornBytes, end }: RecoveredRecording): void {

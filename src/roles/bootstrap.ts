@@ -132,13 +132,14 @@ async function createProgram(declared: ProgramConfig, account: Account, ports: B
   const { repository, clock, random, logger } = ports
   const channel = await repository.findByName('channel', declared.channel, account.id)
   if (!channel) throw new AppError('CONFIG_INVALID', `bootstrap: the channel ${declared.channel} is gone again`)
-  const { name, manifestName, rewindWindow, startAt, stopAt, locatorId } = declared
+  const { name, manifestName, archiveWindow, rewindWindow, startAt, stopAt, locatorId } = declared
   const utc = (text: string | undefined) => (text === undefined ? undefined : formatTimestamp(Date.parse(text)))
   const create = validate(programCreateSchema, {
     ...given({ startAt: utc(startAt), stopAt: utc(stopAt) }),
     name,
     manifestName,
     channelId: channel.id,
+    archiveWindow: archiveWindow === 'unlimited' ? archiveWindow : formatDuration(archiveWindow),
     rewindWindow: formatDuration(rewindWindow),
   })
   const asset = await assetForProgram(repository, account.id, name, random)

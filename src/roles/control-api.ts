@@ -5,11 +5,11 @@ import { eventsUpgrade } from '../api/events/events-upgrade.ts'
 import type { PublicAddresses } from '../api/resources/ports.ts'
 import { restRouter } from '../api/rest/rest-router.ts'
 import type { ControlDeps } from '../api/routes.ts'
-import { plainSecrets } from '../domain/stored-secret.ts'
 import type { Scope, Stoppable } from '../lib/scope.ts'
 import { StorageJanitor } from '../storage/storage-janitor.ts'
 import { UsageMeter } from '../storage/usage-meter.ts'
 import { OperationWatch } from '../supervisor/operation-watch.ts'
+import { openClips } from './clips.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { House } from './house.ts'
 import type { NodeArchive } from './node-archive.ts'
@@ -23,16 +23,18 @@ import { openWebhooks } from './webhooks.ts'
 export function openControlApi(
   house: House,
   control: ControlPlane,
-  { media, storages }: NodeArchive,
+  { media, shelf, storages }: NodeArchive,
   { channels, publisher }: NodeChannels,
   addresses: PublicAddresses,
   scope: Scope,
 ): { readonly deps: Pick<Required<ControlDeps>, 'routers' | 'upgrade'>; readonly sockets: Stoppable } {
-  const { clock, config, logger, metrics, version } = house
-  const { auth, changes, feed, repository, storageKeys, store } = control
+  const { clock, config, ffmpeg, logger, metrics, version } = house
+  const { auth, changes, feed, repository, secrets, storageKeys, store } = control
   const usage = scope.own('usage meter', new UsageMeter({ storage: media, clock }))
   const storageTasks = scope.own('storage janitor', new StorageJanitor({ repository, storage: media, clock, logger }))
   storageTasks.start()
+  const clips = scope.own('clips', openClips({ repository, storages, shelf, ffmpeg, clock, logger }))
+  clips.start()
   const operations = scope.own('operation watch', new OperationWatch({ repository, changes, clock, logger }))
   const routes = apiRoutes({
     repository,
@@ -45,8 +47,9 @@ export function openControlApi(
     assetStorages: storages,
     storageKeys,
     storageTasks,
+    clips,
     checkStorage: (place, call) => media.check(place, call),
-    secrets: plainSecrets,
+    secrets,
     usage,
     maxUploadBytes: config.storage.maxUploadSize,
     auth,

@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts'
 import type { Account } from '../domain/account.ts'
 import type { Store } from '../domain/entity-store.ts'
 import { Repository } from '../domain/repository.ts'
+import type { SecretKeeper } from '../domain/stored-secret.ts'
 import { EventFeed } from '../events/event-feed.ts'
 import { EventRecorder } from '../events/event-recorder.ts'
 import type { StorageKeys } from '../keys/storage-keys.ts'
@@ -39,6 +40,8 @@ export type ControlPlane = {
   readonly auth: Auth
   /** The keys under which assets are encrypted. */
   readonly storageKeys: StorageKeys
+  /** How the secrets of storage accounts are kept. */
+  readonly secrets: SecretKeeper
   readonly account: Account
   /** Absent where only somebody else knows it. */
   readonly systemApiKey: string | undefined
@@ -57,7 +60,7 @@ export async function openControlPlane(ports: ControlPlanePorts, scope: Scope): 
   const store = scope.own('store', await openStore({ url, timeoutMs: config.store.timeout }, { clock, logger }))
   const repository = new Repository(store)
   const { auth, account, systemApiKey } = await openNodeAuth(config.auth, { store, clock, logger, dataDir })
-  const storageKeys = openNodeKeys(config.storage, { repository, clock, logger }, scope)
+  const { keys: storageKeys, secrets } = openNodeKeys(config.storage, { repository, clock, logger }, scope)
   const bootstrapPorts = { repository, clock, random: randomBytes, logger }
   const first = await applyBootstrap(config.bootstrap, account, bootstrapPorts, ports.demo)
   const changes = scope.own('change feed', new ChangeFeed({ store, clock, logger }))
@@ -66,5 +69,5 @@ export async function openControlPlane(ports: ControlPlanePorts, scope: Scope): 
   const recorder = new EventRecorder({ store, clock, logger, observer, onRecorded: () => feed.ring() })
   scope.own('event recorder', recorder)
   await changes.start()
-  return { store, repository, changes, recorder, feed, auth, storageKeys, account, systemApiKey, first }
+  return { store, repository, changes, recorder, feed, auth, storageKeys, secrets, account, systemApiKey, first }
 }

@@ -63,6 +63,8 @@ export class Librarian implements HouseDesk {
     const locator: Locator | undefined = await repository.findAnywhere('locator', locatorId)
     const asset = locator && (await repository.findAnywhere('asset', locator.assetId))
     if (!asset || asset.state === 'Empty') return false
+    // Of a clip that is being made there may be a part in storage.
+    if (asset.clip && asset.state === 'Recording') return false
     if (!shelf.find(asset.id) && !(await shelf.load(asset.id, asset.accountId))) return false
     await publisher.published(asset.id)
     return true

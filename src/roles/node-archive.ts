@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { Spool } from '../archive/spool/spool-folder.ts'
-import { plainSecrets } from '../domain/stored-secret.ts'
 import type { Scope } from '../lib/scope.ts'
 import { MediaStorage } from '../storage/media-storage.ts'
 import { Archive } from './archive.ts'
@@ -28,13 +27,13 @@ const SPAN_BYTES = 268_435_456
 /** Opens the node's storage, and puts what earlier runs were recording on the shelf. @throws AppError what the store and the disk throw */
 export async function openNodeArchive(house: House, control: ControlPlane, scope: Scope): Promise<NodeArchive> {
   const { clock, config, directory, logger, memory, metrics, dataDir } = house
-  const { changes, recorder: events, repository, storageKeys } = control
+  const { changes, recorder: events, repository, secrets, storageKeys } = control
   const { archive: options, storage } = config
   const media = new MediaStorage(storage.mediaDir ?? join(dataDir.path, 'media'), {
     minFreeBytes: storage.minFree,
     allowPrivateEndpoints: storage.allowPrivateEndpoints,
     allowServerCredentials: storage.allowServerCredentials,
-    secrets: plainSecrets,
+    secrets,
     clock,
   })
   scope.own('media storage', media)

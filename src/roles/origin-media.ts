@@ -1,11 +1,13 @@
 import { ColdReader } from '../archive/cold-reader.ts'
+import { readSegmentRange } from '../archive/segment-ranges.ts'
 import type { ArchivePlace } from '../domain/archive-place.ts'
 import type { BlobStorage } from '../domain/blob-storage.ts'
 import { plainSecrets } from '../domain/stored-secret.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Scope } from '../lib/scope.ts'
 import type { Replica } from '../log/replica.ts'
-import type { FragmentReader, PublicationReader } from '../origin/ports.ts'
+import { segmentsOf } from '../origin/download-segments.ts'
+import type { FragmentReader, PublicationReader, SegmentSource } from '../origin/ports.ts'
 import { MediaStorage } from '../storage/media-storage.ts'
 import { openAssetStorage } from './asset-storage.ts'
 import { HouseCalls } from './house-calls.ts'
@@ -14,12 +16,19 @@ import type { OriginThreadData } from './origin-messages.ts'
 /** Open storages that a thread keeps: of each recording that was read lately. */
 const MAX_STORAGES = 1_000
 
+/** What an origin thread answers from. */
+export type OriginMedia = {
+  readonly publications: PublicationReader
+  readonly fragments: FragmentReader
+  readonly segments: SegmentSource
+}
+
 /** What an origin thread answers from: memory where it is there, else storage, else the node that has it on its disk. */
 export function openOriginMedia(
   replica: Replica,
   { media, house }: Pick<OriginThreadData, 'media' | 'house'>,
   scope: Scope,
-): { readonly publications: PublicationReader; readonly fragments: FragmentReader } {
+): OriginMedia {
   const calls = new HouseCalls(house)
   scope.add('house calls', () => calls.stop())
   const { directory, allowPrivateEndpoints, allowServerCredentials, cacheBytes } = media
@@ -37,6 +46,7 @@ export function openOriginMedia(
   const spooled = (presentationId: string, renditionIndex: number, sequence: number) =>
     calls.spooled(presentationId, renditionIndex, sequence)
   const cold = new ColdReader({ storage: storageOf, spooled }, cacheBytes)
+  const hot = segmentsOf({ read: (...asked) => replica.read(...asked) })
   return {
     publications: { find: (locatorId) => replica.find(locatorId), wake: (locatorId) => calls.wake(locatorId) },
     fragments: {
@@ -45,6 +55,21 @@ export function openOriginMedia(
         if (hot) return hot
         const recorded = replica.recorded(presentationId)
         return recorded && cold.read(recorded, renditionIndex, sequence, signal)
+      },
+    },
+    segments: {
+      async read(presentationId, renditionIndex, sequence, range, signal) {
+        const held = await hot.read(presentationId, renditionIndex, sequence, range, signal)
+        const recorded = held ? undefined : replica.recorded(presentationId)
+        if (!recorded) return held
+        const { view, place } = recorded
+        const recording = {
+          view,
+          storage: storageOf(place),
+          folder: place.folder,
+          spooled: (rendition: number, number: number) => spooled(presentationId, rendition, number),
+        }
+        return readSegmentRange(recording, renditionIndex, sequence, range, signal)
       },
     },
   }

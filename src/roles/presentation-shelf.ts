@@ -114,6 +114,9 @@ export class PresentationShelf implements Stoppable {
     this.assertFree(assetId)
     this.#beginning.add(assetId)
     try {
+      const found = this.#presentations.get(assetId)
+      // Its spool is being removed: it goes on behind that.
+      if (found?.log.view.archived) await found.recording?.archived
       const known = this.#presentations.get(assetId) ?? (await this.#stored(assetId))
       const recording = known?.recording ?? (await this.#record(owner, known, fresh))
       if (known) recording.resume(termsOf(fresh), segmentMs)

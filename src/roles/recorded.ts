@@ -1,15 +1,13 @@
 import { durationMs } from '../domain/duration.ts'
 import type { Program } from '../domain/program.ts'
-import { listedWindow } from '../manifest/listed-window.ts'
 import { PRESENTATION_TIMESCALE, type PresentationHeader, type Track } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import type { Recorded } from '../supervisor/ports.ts'
 
-/** What can be watched of a presentation: its renditions, and how long that lasts. */
+/** What is kept of a presentation: its renditions, and from when to when that is. */
 export function recordedOf(view: PresentationView): Recorded {
-  const { first, end } = listedWindow(view)
-  const from = view.segment(first)
-  const to = view.segment(end - 1)
+  const from = view.segment(view.firstSequence)
+  const to = view.segment(view.endSequence - 1)
   const ticks = from && to ? to.startTicks + to.durationTicks - from.startTicks : 0
   return {
     tracks: view.renditions.map(({ name, kind, tracks }) => recordedTrack(name, kind, tracks.at(-1))),

@@ -5,8 +5,8 @@ import { FlvDemuxer } from '../media/flv/demuxer.ts'
 import type { House } from './house.ts'
 import { ingestObserver } from './ingest-metrics.ts'
 
-/** A frame's time: to read publishers so often costs half of reading each packet as it comes. */
-const TURN_MS = 40
+/** Little beside any latency of segments or parts, and half the processor time of reading each packet as it comes. */
+const TURN_MS = 50
 
 /** Opens the listener for encoders, over TLS or not. @throws AppError `ADDRESS_IN_USE` */
 export async function openRtmpDoor(

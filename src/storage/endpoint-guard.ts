@@ -4,7 +4,10 @@ import { isPublicAddress } from '../domain/public-address.ts'
 import { AppError } from '../lib/errors.ts'
 
 function refusal(what: string): AppError {
-  return new AppError('TARGET_REFUSED', `${what} is not a public address; the configuration does not allow others.`)
+  return new AppError(
+    'TARGET_REFUSED',
+    `${what} is not a public address; the configuration does not allow others (storage.allowPrivateEndpoints).`,
+  )
 }
 
 /** That a URL's host is no address that is not public. A name is looked at when it is looked up. @throws AppError `TARGET_REFUSED` */

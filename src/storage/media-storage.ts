@@ -72,7 +72,7 @@ export class MediaStorage {
   /** The same place for a thread that keeps no secrets: what of it is sealed is open. It is not to be stored or shown. */
   async openedPlace(place: StoragePlace): Promise<StoragePlace> {
     const { credentials } = place
-    return credentials ? { ...place, credentials: await this.#opened(credentials) } : place
+    return credentials ? { ...place, credentials: await this.#opened(place.accountId, credentials) } : place
   }
 
   /** Removes what writes that a crash cut short have left there, untouched since `beforeMs` (Unix time). */
@@ -132,20 +132,24 @@ export class MediaStorage {
     return storage
   }
 
-  #openBucket({ credentials }: StoragePlace, location: S3Location, limits: Partial<S3Limits> | undefined): S3Storage {
+  #openBucket(
+    { accountId, credentials }: StoragePlace,
+    location: S3Location,
+    limits: Partial<S3Limits> | undefined,
+  ): S3Storage {
     const { allowPrivateEndpoints = false, allowServerCredentials = false, clock } = this.#options
     if (!credentials && !allowServerCredentials) throw new AppError('STORAGE_DOWN', `The bucket ${NO_ACCESS_KEY}.`)
     return new S3Storage({
       place: location,
-      ...(credentials && { credentials: () => this.#opened(credentials) }),
+      ...(credentials && { credentials: () => this.#opened(accountId, credentials) }),
       allowPrivateEndpoint: allowPrivateEndpoints,
       ...(clock && { clock }),
       ...(limits && { limits }),
     })
   }
 
-  async #opened(credentials: S3Credentials): Promise<S3Credentials> {
+  async #opened(accountId: string, credentials: S3Credentials): Promise<S3Credentials> {
     const { secrets = plainSecrets } = this.#options
-    return { ...credentials, secretAccessKey: await secrets.open(credentials.secretAccessKey) }
+    return { ...credentials, secretAccessKey: await secrets.open(credentials.secretAccessKey, accountId) }
   }
 }

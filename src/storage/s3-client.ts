@@ -71,6 +71,7 @@ export class S3Requests {
     const onAbort = () => ending.abort(signal?.reason)
     const late = Object.assign(new Error(`no answer within ${Math.round(deadlineMs)} ms`), { code: 'ETIMEDOUT' })
     const timer = this.clock.after(deadlineMs, () => ending.abort(late))
+    if (signal?.aborted) onAbort()
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
       return await Promise.race([work(ending.signal), ended])

@@ -47,8 +47,8 @@ export class S3Lister {
   }
 }
 
-/** The name that a key stands for; `undefined` for an object that no blob was ever written to. */
-function nameOf(key: string): string | undefined {
+/** The name that a key, without what all begin with, stands for; `undefined` for one that no blob ever had. */
+export function nameOf(key: string): string | undefined {
   const parts = key.split('/').map(decodePart)
   return parts.includes(undefined) ? undefined : parts.join('/')
 }

@@ -21,6 +21,9 @@ type Opened = {
   readonly body: Body
 }
 
+/** So much since the last time that it broke off is progress. */
+const PROGRESS_BYTES = 65_536
+
 const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+)$/
 
 /** Reads the objects of one bucket; an answer that breaks off is taken up where it did. */
@@ -112,6 +115,7 @@ export class S3Reader {
     let { body } = opened
     let next = opened.first
     let failures = 0
+    let gained = 0
     for (;;) {
       const iterator = body[Symbol.asyncIterator]()
       try {
@@ -119,13 +123,16 @@ export class S3Reader {
           const { done, value } = await this.#requests.within(requestMs, signal, () => iterator.next())
           if (done) break
           next += value.byteLength
+          gained += value.byteLength
           yield value
         }
         if (next === opened.last + 1) return
         throw Object.assign(new Error('the answer ended too early'), { code: 'ECONNRESET' })
       } catch (error) {
         signal.throwIfAborted()
-        failures += 1
+        // Who takes hours over a film may well be cut off more often than that: what counts is whether it goes on.
+        failures = gained >= PROGRESS_BYTES ? 1 : failures + 1
+        gained = 0
         if (failures >= attempts || opened.etag === undefined || !isPassing(error)) {
           throw s3Error(error, `reading ${name}`)
         }

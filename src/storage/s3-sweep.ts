@@ -1,5 +1,6 @@
 import type { ListMultipartUploadsCommandOutput, ListPartsCommandOutput, MultipartUpload } from '@aws-sdk/client-s3'
 import type { S3Requests } from './s3-client.ts'
+import { nameOf } from './s3-listing.ts'
 import type { Underway } from './s3-parted-upload.ts'
 
 /** An upload that somebody may have left behind. */
@@ -18,7 +19,8 @@ export async function sweepUploads(
 ): Promise<number> {
   let removed = 0
   for await (const { key, id, begunMs } of uploadsOf(requests, bucket, prefix)) {
-    if (underway.has(id) || begunMs >= beforeMs) continue
+    const isOurs = nameOf(key.slice(prefix.length)) !== undefined
+    if (!isOurs || underway.has(id) || begunMs >= beforeMs) continue
     if ((await lastPartMs(requests, bucket, key, id)) >= beforeMs) continue
     const input = { Bucket: bucket, Key: key, UploadId: id }
     await requests.request('sweeping', (client, sdk, ending) =>

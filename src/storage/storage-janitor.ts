@@ -1,5 +1,5 @@
 import { type AssetFile, assetFileMachine } from '../domain/asset-file.ts'
-import type { BlobStorage } from '../domain/blob-storage.ts'
+import type { BlobCall, BlobStorage } from '../domain/blob-storage.ts'
 import { ChangeSet } from '../domain/change-set.ts'
 import { type Id, SYSTEM_ACCOUNT } from '../domain/kinds.ts'
 import type { Repository } from '../domain/repository.ts'
@@ -27,6 +27,7 @@ const ROUND_MS = 30_000
 const SWEEP_MS = 3_600_000
 /** A write that lasts goes on touching its file: one that has not been touched for so long is nobody's. */
 const UNTOUCHED_MS = 3_600_000
+const DELETIONS_AT_ONCE = 8
 
 /**
  * Does what storage tasks say, and finds what a crash left behind: uploads whose request is gone, and half written files.
@@ -86,9 +87,11 @@ export class StorageJanitor {
   async #runRound(): Promise<void> {
     const { repository, clock, logger } = this.#deps
     try {
+      // Where one task found nobody, the others of the round needn't wait for the same.
+      const unreachable = new Set<string>()
       for await (const task of repository.each('storage-task', { accountId: SYSTEM_ACCOUNT })) {
         if (this.#stopping.signal.aborted) return
-        if (!this.#uploads.has(task.id)) await this.#attempt(task)
+        if (!this.#uploads.has(task.id)) await this.#attempt(task, unreachable)
       }
       if (clock.now() < this.#sweepDueMs) return
       this.#sweepDueMs = clock.now() + SWEEP_MS
@@ -98,11 +101,14 @@ export class StorageJanitor {
     }
   }
 
-  async #attempt(task: StorageTask): Promise<void> {
+  async #attempt(task: StorageTask, unreachable: Set<string>): Promise<void> {
+    const where = JSON.stringify([task.place.accountId, task.place.location])
+    if (unreachable.has(where)) return
     try {
       await this.#carryOut(task)
     } catch (error) {
       if (this.#stopping.signal.aborted) return
+      if (task.place.kind === 's3' && error instanceof AppError && error.kind === 'unavailable') unreachable.add(where)
       const about = { err: error, task: task.id, work: task.work.kind }
       this.#deps.logger.warn(about, `storage task put off: ${messageOf(error)}`)
     }
@@ -114,7 +120,7 @@ export class StorageJanitor {
     const call = { signal: this.#stopping.signal }
     const changes = new ChangeSet()
     if (work.kind === 'remove-folder') {
-      for await (const { name } of storage.list(work.folder, call)) await storage.delete(name, call)
+      await deleteAll(storage, work.folder, call)
     }
     if (work.kind === 'remove-blob') await storage.delete(work.blob, call)
     if (work.kind === 'upload' && !(await this.#failUpload(changes, work.fileId))) await storage.delete(work.blob, call)
@@ -162,4 +168,15 @@ export class StorageJanitor {
       logger.warn(about, `storage not swept: ${messageOf(error)}`)
     }
   }
+}
+
+/** Deletes everything under a folder, some at a time: each takes an object store a while. */
+async function deleteAll(storage: BlobStorage, folder: string, call: BlobCall): Promise<void> {
+  const names: string[] = []
+  const deleteThese = () => Promise.all(names.splice(0).map((name) => storage.delete(name, call)))
+  for await (const { name } of storage.list(folder, call)) {
+    names.push(name)
+    if (names.length === DELETIONS_AT_ONCE) await deleteThese()
+  }
+  await deleteThese()
 }

@@ -25,7 +25,7 @@ export type StoreOptions = {
   readonly maxWaitingBytes?: number
   /** Connections to PostgreSQL (8). */
   readonly poolSize?: number
-  /** How soon a watch sees another process's writes (250 ms). */
+  /** How soon a watch sees another process's writes (250 ms; 1 s with SQLite, which is hardly ever shared). */
   readonly pollMs?: number
   /** Changes are kept for a day, events for a week, audit records for 400 days, where it says nothing else. */
   readonly retention?: Partial<Retention>
@@ -74,7 +74,7 @@ export async function openStore(options: StoreOptions, ports: StorePorts): Promi
     await scope.stop()
     throw error
   }
-  const store = new DatabaseStore(database, clock, options.pollMs ?? 250)
+  const store = new DatabaseStore(database, clock, options.pollMs ?? (database.dialect === 'sqlite' ? 1_000 : 250))
   const retention = { changeMs: DAY_MS, eventMs: 7 * DAY_MS, auditMs: 400 * DAY_MS, ...options.retention }
   const sweep = scope.own(
     'its retention',

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Families } from './families.ts'
 
-/** Its timer wakes the process: fifty times a second was a tenth of what a live ladder cost beside its encoder. */
+/** Each tick of its timer wakes the process. */
 const LAG_RESOLUTION_MS = 250
 const NS_PER_SECOND = 1e9
 

@@ -33,7 +33,7 @@ export type FfmpegChildListener = {
 }
 
 /** A turn of input that stays away is not waited for longer than this before the output is looked at again. */
-const LONGEST_POLL_MS = 60
+const LONGEST_POLL_MS = 100
 /** How long the pipes of a process that is gone may take to end. */
 const PIPES_END_MS = 2000
 /** `_SC_CLK_TCK`, which Linux fixes at 100 for what it shows to programs. */
@@ -109,21 +109,25 @@ export class FfmpegChild {
     stdin.write(bytes)
   }
 
-  /** Reads what the renditions' pipes hold. Done with each write too, and for as long as something comes. */
+  /** Reads what the renditions' pipes hold, unless that is done with the next input or in a moment anyway. */
   poll(): void {
+    if (!this.#nextPoll && !this.#isTurnDue) this.#poll()
+  }
+
+  #poll(): void {
     this.#nextPoll?.cancel()
     this.#nextPoll = undefined
     if (this.#isFlowing) return
     const { bytes, wasFull } = this.#outputs.poll()
     if (this.#isFlowing) return
-    if (wasFull) setImmediate(() => this.poll())
-    else if (bytes > 0) this.#nextPoll = this.#clock.after(LONGEST_POLL_MS, () => this.poll())
+    if (wasFull) setImmediate(() => this.#poll())
+    else if (bytes > 0) this.#nextPoll = this.#clock.after(LONGEST_POLL_MS, () => this.#poll())
   }
 
   #turn(): void {
     this.#isTurnDue = false
     this.#process.stdin.uncork()
-    this.poll()
+    this.#poll()
   }
 
   /** It ends, or has ended: what it still gives is read as it comes. */

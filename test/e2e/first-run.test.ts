@@ -8,7 +8,7 @@ import { readDash, readHls } from '../support/agreement.ts'
 import { ffprobe, run } from '../support/ffmpeg.ts'
 import { type Headend, startHeadend, temporaryFolder } from '../support/headend.ts'
 import { ladderFaults, watchLadder } from '../support/ladder-watch.ts'
-import { fetchBytes, playingVariant, until } from '../support/playlist.ts'
+import { playingVariant } from '../support/playlist.ts'
 import { download, mp4boxReading, readServed, shakaComplaints, writeStretch } from '../support/served.ts'
 
 /** From the start of the program to manifests that play. */
@@ -212,25 +212,5 @@ describe('HTTP', () => {
     }
     expect((await ask(hlsUrl, 'POST')).status).toBe(405)
     expect((await ask(`${streamingUrl}/%zz/index.m3u8`)).status).toBe(400)
-  })
-
-  it('says 410 of what was there once', async () => {
-    const small = await startHeadend({ config: { log: { budget: '100kB' } }, args: ['--demo'] })
-    try {
-      const { url, playlist } = await playingVariant(small.quickstart.hlsUrl, 1)
-      const first = playlist.segments.find(({ gap }) => !gap)?.url ?? ''
-      expect((await fetchBytes(first)).byteLength).toBeGreaterThan(1_000)
-      const gone = await until(
-        'the first segment to leave',
-        60_000,
-        () => ask(first),
-        ({ status }) => status !== 200,
-      )
-      expect(gone.status).toBe(410)
-      expect(JSON.parse(gone.body.toString())).toMatchObject({ type: 'urn:headend:problem:segment-gone' })
-      expect((await ask(url)).body.toString()).not.toContain(first.split('/').at(-1))
-    } finally {
-      expect(await small.stop()).toBe(0)
-    }
   })
 })

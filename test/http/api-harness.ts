@@ -22,6 +22,7 @@ import { MasterKeys } from '../../src/keys/master-keys.ts'
 import type { MasterKeySource } from '../../src/keys/ports.ts'
 import { StorageKeys } from '../../src/keys/storage-keys.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
+import { AppError } from '../../src/lib/errors.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { AssetStorages } from '../../src/roles/asset-storage.ts'
 import { MediaStorage, type MediaStorageOptions } from '../../src/storage/media-storage.ts'
@@ -80,7 +81,7 @@ export type ApiOverrides = {
   readonly clock?: Clock
   readonly auth?: Partial<AuthOptions>
   readonly deps?: Partial<ApiDeps>
-  /** Buckets are tried before they are taken, as far as these options allow; without them they are taken unseen. */
+  /** Buckets are tried before they are taken, as far as these options allow; without options they are refused unseen. */
   readonly media?: MediaStorageOptions
   /** None are configured unless given. */
   readonly masterKeys?: readonly MasterKeySource[]
@@ -133,9 +134,12 @@ export async function startApi(overrides: ApiOverrides = {}): Promise<TestApi> {
   const masterKeys = new MasterKeys(overrides.masterKeys ?? [], { clock, environment: process.env })
   const storageKeys = new StorageKeys({ repository, masterKeys, random: randomBytes })
   const assetStorages = new AssetStorages({ repository, media, keys: storageKeys })
-  const checkStorage: ApiDeps['checkStorage'] = async (place, call) =>
-    overrides.media ? media.check(place, call) : undefined
-  const own = { assetStorages, storageKeys, storageTasks: janitor, records: store, checkStorage, usage }
+  const checkStorage: ApiDeps['checkStorage'] = async (place, call) => {
+    if (overrides.media) return media.check(place, call)
+    if (place.kind === 's3') throw new AppError('STORAGE_REFUSED', 'A test without buckets has none.')
+  }
+  const clips = { nudge: () => undefined }
+  const own = { clips, assetStorages, storageKeys, storageTasks: janitor, records: store, checkStorage, usage }
   const routes = apiRoutes(apiDeps(repository, clock, auth, { ...own, ...overrides.deps }))
   const observer = { served: (id: string, status: number) => overrides.operationId?.(id, status) }
   const router = Router()
@@ -199,7 +203,7 @@ function apiDeps(
   clock: Clock,
   auth: Auth,
   given: Partial<ApiDeps> &
-    Pick<ApiDeps, 'assetStorages' | 'storageKeys' | 'storageTasks' | 'records' | 'checkStorage' | 'usage'>,
+    Pick<ApiDeps, 'clips' | 'assetStorages' | 'storageKeys' | 'storageTasks' | 'records' | 'checkStorage' | 'usage'>,
 ): ApiDeps {
   return {
     repository,

@@ -96,6 +96,7 @@ export function bodyOf(operationId: string, ids: Seed['ids']): unknown {
     createChannel: { name },
     createProgram: { name, channelId: ids['channelId'] },
     createAsset: { name, storageAccountId: ids['storageAccountId'] },
+    clipAsset: { name },
     createAssetFile: { name: `${name}.mp4` },
     createLocator: { assetId: ids['assetId'] },
     createEventSubscription: { name, url: 'https://example.com/hook' },

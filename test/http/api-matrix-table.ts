@@ -53,6 +53,7 @@ export const whoMay: Readonly<Record<string, string>> = {
   getAsset: 'AOV',
   getAssetUsage: 'AOV',
   createAsset: 'AO',
+  clipAsset: 'AO',
   updateAsset: 'AO',
   deleteAsset: 'AO',
   listAssetFiles: 'AOV',

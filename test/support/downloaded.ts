@@ -7,7 +7,7 @@ import type { Recording } from './recording.ts'
 
 /** The plan of a recording's file, of all renditions or of those that are named. */
 export async function planOf(
-  recording: Recording,
+  recording: Pick<Recording, 'presentation' | 'source' | 'startSeconds'>,
   names?: readonly string[],
   clock: Clock = systemClock,
 ): Promise<{ file: ProgressiveFile; bytes: (range?: ByteRange) => Promise<Buffer> }> {

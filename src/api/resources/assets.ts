@@ -18,6 +18,7 @@ import { changedFields } from '../rest/changed-fields.ts'
 import { assertSeen } from '../rest/etag.ts'
 import { listAnswer, listQuerySchema, pageSchema } from '../rest/listing.ts'
 import { type RestRequest, type Route, route } from '../rest/route.ts'
+import { assetClips, type ClipDeps } from './asset-clips.ts'
 import { type AssetRemovalDeps, assetRemoval } from './asset-removal.ts'
 import type { ResourceDeps } from './ports.ts'
 import { referred } from './referred.ts'
@@ -28,8 +29,8 @@ const tag = 'assets'
 const entityAnswer = { description: 'The asset.', schema: assetSchema }
 
 /** `/v1/assets`. */
-export function assetRoutes(deps: AssetRemovalDeps & StorageKeyDeps): Route[] {
-  return [listing(deps), creation(deps), reading(deps), changing(deps), assetRemoval(deps)]
+export function assetRoutes(deps: AssetRemovalDeps & ClipDeps): Route[] {
+  return [listing(deps), creation(deps), reading(deps), changing(deps), assetClips(deps), assetRemoval(deps)]
 }
 
 function listing(deps: ResourceDeps): Route {

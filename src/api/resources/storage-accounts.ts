@@ -69,16 +69,16 @@ function isKeyGiven(body: object): boolean {
   return typeof credentials === 'object' && credentials !== null && 'secretAccessKey' in credentials
 }
 
-async function sealed<T extends Pick<StoragePlace, 'credentials'>>(
+async function sealed<T extends Pick<StoragePlace, 'accountId' | 'credentials'>>(
   { secrets }: StorageAccountDeps,
   storage: T,
   isGiven: boolean,
 ): Promise<T> {
-  const { credentials } = storage
+  const { accountId, credentials } = storage
   if (!credentials || !isGiven) return storage
   return {
     ...storage,
-    credentials: { ...credentials, secretAccessKey: await secrets.seal(credentials.secretAccessKey) },
+    credentials: { ...credentials, secretAccessKey: await secrets.seal(credentials.secretAccessKey, accountId) },
   }
 }
 

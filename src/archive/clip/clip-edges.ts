@@ -1,173 +1,169 @@
 import { AppError } from '../../lib/errors.ts'
-import { buildFragment } from '../../media/cmaf/fragment.ts'
-import { FragmentedMp4Reader } from '../../media/isobmff/fragmented-reader.ts'
-import type { Sample } from '../../media/media.ts'
-import { PRESENTATION_TIMESCALE, type Track } from '../../presentation/records.ts'
-import type { Rendition } from '../../presentation/view.ts'
-import { type ReadableRecording, readSegmentRange } from '../segment-ranges.ts'
+import type { VideoConfig } from '../../media/media.ts'
+import { PRESENTATION_TIMESCALE } from '../../presentation/records.ts'
+import type { ReadableRecording } from '../segment-ranges.ts'
 import type { ClipRows } from './clip-range.ts'
+import {
+  type CodedSegment,
+  type CutSegment,
+  keptSamples,
+  readRow,
+  SAME_PICTURE_SECONDS,
+  secondsOf,
+  type TimedSample,
+  writeSegment,
+} from './coded-row.ts'
 
-/** A segment that was cut: what the log says of it, and its bytes. Times in the track's timescale. */
-export type CutSegment = {
-  readonly track: number
-  readonly startTicks: number
-  readonly durationTicks: number
-  readonly leadingBytes: number
-  readonly independent: boolean
-  readonly bytes: Uint8Array
-}
-
-/** A row of which something is cut away. 90 kHz; `segments` is by rendition index, without those that have nothing left. */
+/** A row of the clip that is a part of one of the recording. 90 kHz; `segments` is by rendition index, without those that have nothing in it. */
 export type CutRow = {
   readonly startTicks: number
   readonly durationTicks: number
   readonly segments: ReadonlyMap<number, CutSegment>
+  /** Its pictures were encoded anew. */
+  readonly isEncoded: boolean
 }
 
-type TimedSample = Sample & { readonly durationTicks: number }
-/** What a rendition has in a row, with times in seconds since the epoch. */
-type Coded = {
-  readonly rendition: Rendition
-  readonly track: Track
-  readonly trackId: number
+/** Coded pictures from a key frame on, of which those that are shown from `fromTicks` to before `toTicks` are wanted. */
+export type PictureWork = {
+  readonly track: { readonly config: VideoConfig; readonly bandwidth: number; readonly timescale: number }
   readonly samples: readonly TimedSample[]
+  readonly fromTicks: number
+  readonly toTicks: number
 }
-
-/** Where to cut, in seconds since the epoch; `undefined`: not. */
-type Cut = { readonly from: number | undefined; readonly to: number | undefined }
-
-/** Renditions are cut at the same picture, whose times may differ by rounding. */
-const SAME_PICTURE_SECONDS = 0.005
 
 /**
- * Cuts the first and the last segment of a clip at the key frames around the times that were asked for: nothing that was asked for is
- * missing, and no more than the rest of its group of pictures is added. Samples stay what they are. Without pictures it is cut at the
- * frames of sound.
+ * Encodes pictures anew, the first as a key frame, each at the time it was shown at and without reordering.
+ * @throws AppError `MEDIA_UNSUPPORTED`, `FFMPEG_MISSING`, `FFMPEG_CRASHED`; the signal's reason
+ */
+export type PictureEncoder = (
+  work: PictureWork,
+  signal: AbortSignal,
+) => Promise<{ readonly config: VideoConfig; readonly samples: readonly TimedSample[] }>
+
+/** How exact the ends are; to the frame needs somebody who encodes. */
+export type EdgeOptions = { readonly exact: 'gop' } | { readonly exact: 'frame'; readonly encode: PictureEncoder }
+
+/** A stretch of a row, in seconds since the epoch; `undefined`: where the row begins, or ends. */
+type Piece = { readonly from: number | undefined; readonly to: number | undefined; readonly isEncoded: boolean }
+
+/**
+ * Cuts the first and the last segment of a clip; by sequence number of the recording, the rows that take the place of each that is
+ * cut. `gop`: at the key frames around the times that were asked for. `frame`: at the pictures that are on the screen then, where what
+ * is between them and the next key frame, or the one before, is encoded anew. Without pictures it is cut at the frames of sound.
  *
- * @throws AppError `SEGMENT_GONE`; `FormatError` for a segment that can't be read; what the storage throws
+ * @throws AppError `SEGMENT_GONE`; `FormatError` for a segment that can't be read; what the storage and the encoder throw
  */
 export async function cutEdges(
   recording: ReadableRecording,
   { firstSequence, endSequence, fromTicks, toTicks }: ClipRows,
+  options: EdgeOptions,
   signal: AbortSignal,
-): Promise<ReadonlyMap<number, CutRow>> {
-  const cuts = new Map<number, CutRow>()
-  const edges = new Set([firstSequence, endSequence - 1])
-  for (const sequence of edges) {
+): Promise<ReadonlyMap<number, readonly CutRow[]>> {
+  const cuts = new Map<number, readonly CutRow[]>()
+  for (const sequence of new Set([firstSequence, endSequence - 1])) {
     const coded = await readRow(recording, sequence, signal)
     const leader = coded.find(({ rendition }) => rendition.kind === 'video') ?? coded[0]
-    if (!leader) continue
+    const row = recording.view.segment(sequence)
+    if (!leader || !row) continue
     const from = sequence === firstSequence ? fromTicks / PRESENTATION_TIMESCALE : Number.NEGATIVE_INFINITY
     const to = sequence === endSequence - 1 ? toTicks / PRESENTATION_TIMESCALE : Number.POSITIVE_INFINITY
-    const cut = cutOf(leader, from, to)
-    if (cut.from === undefined && cut.to === undefined) continue
-    cuts.set(sequence, cutRow(recording, sequence, coded, leader, cut))
+    const exact = leader.rendition.kind === 'video' ? options.exact : 'gop'
+    const pieces = exact === 'gop' ? gopPieces(leader, from, to) : framePieces(leader, from, to)
+    if (pieces.every((piece) => piece.from === undefined && piece.to === undefined)) continue
+    const rows: CutRow[] = []
+    for (const piece of pieces) rows.push(await cutRow(row, coded, piece, options, signal))
+    cuts.set(sequence, rows)
   }
   return cuts
 }
 
-async function readRow(recording: ReadableRecording, sequence: number, signal: AbortSignal): Promise<Coded[]> {
-  const coded: Coded[] = []
-  for (const rendition of recording.view.renditions) {
-    const segment = recording.view.renditionSegment(rendition.index, sequence)
-    const track = segment && recording.view.track(segment.track)
-    if (!segment || !track) continue
-    const bytes = await readSegmentRange(recording, rendition.index, sequence, undefined, signal)
-    if (!bytes) throw new AppError('SEGMENT_GONE', 'A part of this recording is no longer kept.')
-    const reader = new FragmentedMp4Reader()
-    const samples: TimedSample[] = []
-    let trackId = 1
-    for (const event of [...reader.push(track.init), ...reader.push(bytes)]) {
-      if (event.type === 'init') trackId = event.tracks[0]?.trackId ?? 1
-      else if (event.trackId === trackId) samples.push({ ...event.sample, durationTicks: event.durationTicks })
-    }
-    if (samples.length > 0) coded.push({ rendition, track, trackId, samples })
-  }
-  return coded
+/** When the leader's pictures are shown, in order, and those of them that are key frames. */
+function timesOf(leader: CodedSegment): { readonly shown: readonly number[]; readonly keys: readonly number[] } {
+  const sorted = (samples: readonly TimedSample[]) =>
+    samples.map((sample) => secondsOf(leader, sample)).sort((a, b) => a - b)
+  return { shown: sorted(leader.samples), keys: sorted(leader.samples.filter(({ independent }) => independent)) }
 }
 
-/** The times of the leader's key frames at or before `from`, and at or after `to`, where the segment has them inside. */
-function cutOf(leader: Coded, from: number, to: number): Cut {
-  const times = leader.samples.filter(({ independent }) => independent).map((sample) => secondsOf(leader, sample))
-  const start = startOf(leader)
-  const first = times.findLast((time) => time <= from + SAME_PICTURE_SECONDS)
-  const end = times.find((time) => time >= to - SAME_PICTURE_SECONDS)
-  return {
-    from: first !== undefined && first > start + SAME_PICTURE_SECONDS ? first : undefined,
-    to: end !== undefined && end > (first ?? start) + SAME_PICTURE_SECONDS ? end : undefined,
-  }
+/** Nothing that was asked for is missing, and no more than the rest of its group of pictures is added. */
+function gopPieces(leader: CodedSegment, from: number, to: number): Piece[] {
+  const { shown, keys } = timesOf(leader)
+  const start = shown[0] ?? 0
+  const first = keys.findLast((time) => time <= from + SAME_PICTURE_SECONDS)
+  const end = keys.find((time) => time >= to - SAME_PICTURE_SECONDS)
+  const isLater = first !== undefined && first > start + SAME_PICTURE_SECONDS
+  const isEarlier = end !== undefined && end > (first ?? start) + SAME_PICTURE_SECONDS
+  return [{ from: isLater ? first : undefined, to: isEarlier ? end : undefined, isEncoded: false }]
 }
 
-function cutRow(
-  recording: ReadableRecording,
-  sequence: number,
-  coded: readonly Coded[],
-  leader: Coded,
-  cut: Cut,
-): CutRow {
-  const row = recording.view.segment(sequence)
-  const startTicks = cut.from === undefined ? (row?.startTicks ?? 0) : Math.round(cut.from * PRESENTATION_TIMESCALE)
-  const endTicks =
-    cut.to === undefined
-      ? (row?.startTicks ?? 0) + (row?.durationTicks ?? 0)
-      : Math.round(cut.to * PRESENTATION_TIMESCALE)
+/** Up to three: from the first picture to the next key frame, whole groups of pictures, from the last key frame to the last picture. */
+function framePieces(leader: CodedSegment, from: number, to: number): Piece[] {
+  const { shown, keys } = timesOf(leader)
+  const isAt = (a: number | undefined, b: number | undefined) =>
+    a !== undefined && b !== undefined && Math.abs(a - b) <= SAME_PICTURE_SECONDS
+  // What is on the screen then is the first picture; what begins later than the end is not taken.
+  const start = shown.findLast((time) => time <= from + SAME_PICTURE_SECONDS)
+  const first = isAt(start, shown[0]) ? undefined : start
+  const last = shown.find((time) => time >= to - SAME_PICTURE_SECONDS && time > (start ?? 0) + SAME_PICTURE_SECONDS)
+  const isInside = (time: number) => last === undefined || time < last - SAME_PICTURE_SECONDS
+  const body = first === undefined ? shown[0] : keys.find((time) => time >= first - SAME_PICTURE_SECONDS)
+  if (body === undefined || !isInside(body)) return [{ from: first, to: last, isEncoded: true }]
+  const pieces: Piece[] = []
+  const isHead = first !== undefined && !isAt(first, body)
+  if (isHead) pieces.push({ from: first, to: body, isEncoded: true })
+  const bodyFrom = first === undefined ? undefined : body
+  const isEndKey = last === undefined || keys.some((time) => isAt(time, last))
+  const tail = isEndKey ? undefined : keys.findLast(isInside)
+  if (tail === undefined) return [...pieces, { from: bodyFrom, to: last, isEncoded: false }]
+  if (!isAt(tail, body)) pieces.push({ from: bodyFrom, to: tail, isEncoded: false })
+  return [...pieces, { from: isAt(tail, shown[0]) ? undefined : tail, to: last, isEncoded: true }]
+}
+
+async function cutRow(
+  row: { readonly startTicks: number; readonly durationTicks: number },
+  coded: readonly CodedSegment[],
+  piece: Piece,
+  options: EdgeOptions,
+  signal: AbortSignal,
+): Promise<CutRow> {
+  const { from, to, isEncoded } = piece
+  const startTicks = from === undefined ? row.startTicks : Math.round(from * PRESENTATION_TIMESCALE)
+  const endTicks = to === undefined ? row.startTicks + row.durationTicks : Math.round(to * PRESENTATION_TIMESCALE)
   const segments = new Map<number, CutSegment>()
   for (const each of coded) {
-    const kept = keptSamples(each, cut)
-    if (kept.length > 0) segments.set(each.rendition.index, written(each, kept, sequence))
+    const segment =
+      isEncoded && each.rendition.kind === 'video' ? await encoded(each, piece, options, signal) : kept(each, piece)
+    if (segment) segments.set(each.rendition.index, segment)
   }
-  if (!segments.has(leader.rendition.index)) throw new AppError('INTERNAL', 'A cut left no picture.')
-  return { startTicks, durationTicks: Math.max(1, endTicks - startTicks), segments }
+  if (segments.size === 0) throw new AppError('INTERNAL', 'A cut left nothing.')
+  return { startTicks, durationTicks: Math.max(1, endTicks - startTicks), segments, isEncoded }
 }
 
-/** In coding order: pictures from one key frame to the next, sound by the middle of its frames. */
-function keptSamples(coded: Coded, { from, to }: Cut): readonly TimedSample[] {
-  const { samples, track, rendition } = coded
-  if (rendition.kind === 'audio') {
-    return samples.filter((sample) => {
-      const middle = secondsOf(coded, sample) + sample.durationTicks / 2 / track.timescale
-      return middle >= (from ?? Number.NEGATIVE_INFINITY) && middle < (to ?? Number.POSITIVE_INFINITY)
-    })
-  }
-  const isKey = (sample: TimedSample, seconds: number) =>
-    sample.independent && secondsOf(coded, sample) >= seconds - SAME_PICTURE_SECONDS
-  const first = from === undefined ? 0 : samples.findIndex((sample) => isKey(sample, from))
-  const end = to === undefined ? -1 : samples.findIndex((sample, index) => index > first && isKey(sample, to))
-  return first < 0 ? [] : samples.slice(first, end < 0 ? samples.length : end)
+function kept(coded: CodedSegment, piece: Piece): CutSegment | undefined {
+  const samples = keptSamples(coded, piece)
+  return samples.length > 0 ? writeSegment(coded, samples) : undefined
 }
 
-/** One fragment for each stretch without a hole. */
-function written({ track, trackId, rendition }: Coded, samples: readonly TimedSample[], sequence: number): CutSegment {
-  const runs: TimedSample[][] = []
-  for (const sample of samples) {
-    const last = runs.at(-1)?.at(-1)
-    if (last && last.dtsTicks + last.durationTicks === sample.dtsTicks) runs.at(-1)?.push(sample)
-    else runs.push([sample])
-  }
-  const fragments = runs.map((run, index) =>
-    buildFragment({
-      trackId,
-      sequenceNumber: (sequence + index) % 2 ** 32,
-      baseDecodeTicks: run[0]?.dtsTicks ?? 0,
-      kind: rendition.kind,
-      samples: run,
-      opensSegment: index === 0,
-    }),
-  )
-  return {
-    track: track.track,
-    startTicks: Math.min(...samples.map(({ dtsTicks, compositionTicks }) => dtsTicks + compositionTicks)),
-    durationTicks: samples.reduce((sum, { durationTicks }) => sum + durationTicks, 0),
-    leadingBytes: fragments[0]?.leadingBytes ?? 0,
-    independent: samples[0]?.independent ?? false,
-    bytes: Buffer.concat(fragments.map(({ bytes }) => bytes)),
-  }
-}
-
-function secondsOf({ track }: Coded, { dtsTicks, compositionTicks }: TimedSample): number {
-  return (dtsTicks + compositionTicks) / track.timescale
-}
-
-function startOf(coded: Coded): number {
-  return Math.min(...coded.samples.map((sample) => secondsOf(coded, sample)))
+async function encoded(
+  coded: CodedSegment,
+  { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY }: Piece,
+  options: EdgeOptions,
+  signal: AbortSignal,
+): Promise<CutSegment | undefined> {
+  if (options.exact !== 'frame') throw new AppError('INTERNAL', 'Nobody is there to encode.')
+  const { track, samples } = coded
+  const isKeyBy = (sample: TimedSample) => sample.independent && secondsOf(coded, sample) <= from + SAME_PICTURE_SECONDS
+  const first = Math.max(0, samples.findLastIndex(isKeyBy))
+  const isKeyAfter = (sample: TimedSample, index: number) =>
+    index > first && sample.independent && secondsOf(coded, sample) >= to - SAME_PICTURE_SECONDS
+  const end = samples.findIndex(isKeyAfter)
+  const group = samples.slice(first, end < 0 ? samples.length : end)
+  const ticks = (seconds: number) => Math.ceil((seconds - SAME_PICTURE_SECONDS) * track.timescale)
+  const { config, bandwidth, timescale } = track
+  if (config.kind !== 'video') throw new AppError('INTERNAL', 'Only pictures are encoded anew.')
+  const work = { track: { config, bandwidth, timescale }, samples: group, fromTicks: ticks(from), toTicks: ticks(to) }
+  const isWanted = ({ dtsTicks, compositionTicks }: TimedSample) =>
+    dtsTicks + compositionTicks >= work.fromTicks && dtsTicks + compositionTicks < work.toTicks
+  if (!group.some(isWanted)) return undefined
+  const made = await options.encode(work, signal)
+  return writeSegment(coded, made.samples, made.config)
 }

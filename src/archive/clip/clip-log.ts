@@ -1,8 +1,18 @@
+import { equalBytes } from '../../lib/bytes.ts'
+import { buildInitSegment } from '../../media/cmaf/init-segment.ts'
+import type { VideoConfig } from '../../media/media.ts'
 import { Presentation } from '../../presentation/presentation.ts'
-import { type LogRecord, PRESENTATION_TIMESCALE, type PresentationHeader } from '../../presentation/records.ts'
-import type { PresentationView } from '../../presentation/view.ts'
+import {
+  type DiscontinuityReason,
+  type LogRecord,
+  PRESENTATION_TIMESCALE,
+  type PresentationHeader,
+  type Track,
+} from '../../presentation/records.ts'
+import type { PresentationView, SegmentRow } from '../../presentation/view.ts'
 import type { CutRow } from './clip-edges.ts'
 import type { ClipRows } from './clip-range.ts'
+import type { CutSegment } from './coded-row.ts'
 
 /** Who a clip is: the id of its presentation, which is its asset's, and an epoch of its own, so that its URLs are too. */
 export type ClipIdentity = { readonly id: string; readonly epoch: string }
@@ -14,79 +24,144 @@ export type ClipSourceLog = {
   readonly spanRecords: (firstSequence: number, endSequence: number) => Iterable<LogRecord>
 }
 
+/** A row of a clip: of which row of the recording it is, and, where that was cut, what is left of it. */
+export type ClipRow = { readonly source: number; readonly cut?: CutRow }
+
+/** The rows of a clip. Their numbers begin with that of the first one's source and go up by one. */
+export function clipRowsOf(
+  { firstSequence, endSequence }: ClipRows,
+  cuts: ReadonlyMap<number, readonly CutRow[]>,
+): ClipRow[] {
+  const rows: ClipRow[] = []
+  for (let source = firstSequence; source < endSequence; source++) {
+    const parts = cuts.get(source)
+    if (parts) for (const cut of parts) rows.push({ source, cut })
+    else rows.push({ source })
+  }
+  return rows
+}
+
 /**
- * The clip's presentation, ended. It stands on the recording's time line and keeps its numbers (of segments, discontinuities and
- * tracks), so that what lies in storage is named and placed as it was; it has the tracks that it has media of.
+ * The clip's presentation, ended. It stands on the recording's time line and keeps the numbers of its tracks, so that what lies in
+ * storage is named and placed as it was; it has the tracks that it has media of. What was encoded anew is a track of its own, with a
+ * discontinuity before and behind it.
  */
 export function clipPresentation(
   source: ClipSourceLog,
-  { firstSequence, endSequence }: ClipRows,
-  cuts: ReadonlyMap<number, CutRow>,
+  rows: readonly ClipRow[],
   { id, epoch }: ClipIdentity,
 ): Presentation {
-  const { targetDurationMs } = source.view.header
-  const header: PresentationHeader = { id, epoch, targetDurationMs }
-  const clip = new Presentation(header)
-  const used = usedTracks(source.view, firstSequence, endSequence)
-  let hasRows = false
-  for (const record of source.spanRecords(firstSequence, endSequence)) {
-    switch (record.type) {
-      case 'track-added':
-        if (used.has(record.track.track)) clip.apply(record)
-        break
-      case 'segment-opened':
-      case 'gap':
-        // What a span says of before its first row is the recording's, not the clip's.
-        if (record.sequence < firstSequence) break
-        hasRows = true
-        clip.apply(opening(record, cuts.get(record.sequence)))
-        break
-      case 'fragment':
-        if (!cuts.has(record.sequence)) clip.apply(record)
-        break
-      case 'segment-closed':
-        applyClosing(clip, record, cuts.get(record.sequence))
-        break
-      case 'discontinuity':
-        if (hasRows) clip.apply(record)
-        break
-      default:
-        break
+  const { targetDurationMs, manifestName } = source.view.header
+  const header: PresentationHeader = {
+    id,
+    epoch,
+    targetDurationMs,
+    ...(manifestName !== undefined && { manifestName }),
+  }
+  const sequence = rows[0]?.source ?? 0
+  const records = source.spanRecords(sequence, (rows.at(-1)?.source ?? sequence) + 1)
+  const writer = new ClipLogWriter(new Presentation(header), source.view, records)
+  for (const [index, row] of rows.entries()) writer.add(sequence + index, row, rows[index - 1])
+  return writer.finish()
+}
+
+class ClipLogWriter {
+  readonly #clip: Presentation
+  readonly #view: PresentationView
+  readonly #reasons: ReadonlyMap<number, DiscontinuityReason>
+  readonly #encoded: Track[] = []
+  #nextTrack: number
+  #discontinuity: number | undefined
+  readonly #known = new Set<number>()
+
+  constructor(clip: Presentation, view: PresentationView, records: Iterable<LogRecord>) {
+    this.#clip = clip
+    this.#view = view
+    const tracks = view.renditions.flatMap((rendition) => rendition.tracks)
+    this.#nextTrack = Math.max(0, ...tracks.map(({ track }) => track)) + 1
+    const reasons = new Map<number, DiscontinuityReason>()
+    for (const record of records) {
+      if (record.type === 'discontinuity') reasons.set(record.discontinuitySequence, record.reason)
     }
+    this.#reasons = reasons
   }
-  clip.apply({ type: 'ended' })
-  return clip
-}
 
-function opening<T extends Extract<LogRecord, { readonly type: 'segment-opened' | 'gap' }>>(
-  record: T,
-  cut: CutRow | undefined,
-): T {
-  if (!cut) return record
-  const laterMs = ((cut.startTicks - record.startTicks) / PRESENTATION_TIMESCALE) * 1_000
-  return { ...record, startTicks: cut.startTicks, wallMs: record.wallMs + laterMs }
-}
-
-function applyClosing(
-  clip: Presentation,
-  record: Extract<LogRecord, { readonly type: 'segment-closed' }>,
-  cut: CutRow | undefined,
-): void {
-  const { sequence } = record
-  for (const [, { bytes, ...segment }] of cut?.segments ?? []) {
-    const wallMs = clip.openSegment?.wallMs ?? 0
-    clip.apply({ type: 'fragment', sequence, ...segment, sizeBytes: bytes.byteLength, wallMs })
-  }
-  clip.apply(cut ? { type: 'segment-closed', sequence, durationTicks: cut.durationTicks } : record)
-}
-
-function usedTracks(view: PresentationView, firstSequence: number, endSequence: number): ReadonlySet<number> {
-  const used = new Set<number>()
-  for (const { index } of view.renditions) {
-    for (let sequence = firstSequence; sequence < endSequence; sequence++) {
-      const segment = view.renditionSegment(index, sequence)
-      if (segment) used.add(segment.track)
+  add(sequence: number, { source, cut }: ClipRow, before: ClipRow | undefined): void {
+    const row = this.#view.segment(source) as SegmentRow
+    const discontinuitySequence = this.#stretch(row, cut, before)
+    const startTicks = cut?.startTicks ?? row.startTicks
+    const wallMs = row.wallMs + ((startTicks - row.startTicks) / PRESENTATION_TIMESCALE) * 1_000
+    const durationTicks = cut?.durationTicks ?? row.durationTicks
+    const head = { sequence, discontinuitySequence, startTicks, wallMs }
+    if (row.gap) {
+      this.#clip.apply({ type: 'gap', ...head, durationTicks })
+      return
     }
+    // Tracks are made known before the segment is open.
+    const fragments = this.#fragments(source, cut)
+    this.#clip.apply({ type: 'segment-opened', ...head })
+    for (const fragment of fragments) this.#clip.apply({ type: 'fragment', ...fragment, sequence, wallMs })
+    this.#clip.apply({ type: 'segment-closed', sequence, durationTicks })
   }
-  return used
+
+  finish(): Presentation {
+    this.#clip.apply({ type: 'ended' })
+    return this.#clip
+  }
+
+  /** The number of the stretch that the row is in, announced where it is new. */
+  #stretch(row: SegmentRow, cut: CutRow | undefined, before: ClipRow | undefined): number {
+    if (this.#discontinuity === undefined || !before) {
+      this.#discontinuity = row.discontinuitySequence
+      return this.#discontinuity
+    }
+    const earlier = this.#view.segment(before.source)?.discontinuitySequence ?? row.discontinuitySequence
+    for (let own = earlier + 1; own <= row.discontinuitySequence; own++) {
+      this.#announce(this.#reasons.get(own) ?? 'codec-change')
+    }
+    const isEdge =
+      Boolean(cut?.isEncoded) !== Boolean(before.cut?.isEncoded) || (cut?.isEncoded && before.cut?.isEncoded)
+    if (earlier === row.discontinuitySequence && isEdge) this.#announce('codec-change')
+    return this.#discontinuity
+  }
+
+  #announce(reason: DiscontinuityReason): void {
+    const discontinuitySequence = (this.#discontinuity ?? 0) + 1
+    this.#discontinuity = discontinuitySequence
+    this.#clip.apply({ type: 'discontinuity', discontinuitySequence, reason })
+  }
+
+  #fragments(source: number, cut: CutRow | undefined) {
+    const fragments: Omit<Extract<LogRecord, { type: 'fragment' }>, 'type' | 'sequence' | 'wallMs'>[] = []
+    for (const { index } of this.#view.renditions) {
+      const segment = cut ? cut.segments.get(index) : this.#view.renditionSegment(index, source)
+      if (!segment) continue
+      const track = this.#trackOf(segment)
+      const { startTicks, durationTicks, leadingBytes, independent } = segment
+      const sizeBytes = 'bytes' in segment ? segment.bytes.byteLength : segment.sizeBytes
+      fragments.push({ track, startTicks, durationTicks, leadingBytes, independent, sizeBytes })
+    }
+    return fragments
+  }
+
+  #trackOf(segment: { readonly track: number } & Pick<CutSegment, 'config'>): number {
+    const track = this.#view.track(segment.track) as Track
+    const own = segment.config ? this.#encodedTrack(track, segment.config) : track
+    if (!this.#known.has(own.track)) this.#clip.apply({ type: 'track-added', track: own })
+    this.#known.add(own.track)
+    return own.track
+  }
+
+  /** Both ends have one track where they were encoded alike. */
+  #encodedTrack(like: Track, config: VideoConfig): Track {
+    const isAlike = (other: Track) =>
+      other.rendition === like.rendition && equalBytes(other.config.record, config.record)
+    const known = this.#encoded.find(isAlike)
+    if (known) return known
+    const { language } = like
+    const init = buildInitSegment([{ trackId: 1, config, ...(language !== undefined && { language }) }])
+    const track: Track = { ...like, track: this.#nextTrack++, config, init }
+    this.#encoded.push(track)
+    return track
+  }
 }

@@ -1,4 +1,4 @@
-import type { BlobStorage } from '../../domain/blob-storage.ts'
+import type { BlobSource, BlobStorage } from '../../domain/blob-storage.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Presentation } from '../../presentation/presentation.ts'
 import type { LogRecord } from '../../presentation/records.ts'
@@ -7,8 +7,8 @@ import { chunkBlob, initBlob, spanBlob } from '../blob-names.ts'
 import { encodeChunk } from '../chunk.ts'
 import { type ReadableRecording, readSegmentRange } from '../segment-ranges.ts'
 import { type TrackSpan, trackSpans } from '../span-place.ts'
-import { type CutRow, cutEdges } from './clip-edges.ts'
-import { type ClipIdentity, clipPresentation } from './clip-log.ts'
+import { cutEdges, type EdgeOptions } from './clip-edges.ts'
+import { type ClipIdentity, type ClipRow, clipPresentation, clipRowsOf } from './clip-log.ts'
 import { type ClipRange, clipRows } from './clip-range.ts'
 
 /** A recording that is cut; it may be growing. */
@@ -25,8 +25,8 @@ export type ClipTarget = {
   readonly isSourceStorage: boolean
 }
 
-/** What is wanted. `segment`: whole segments; `gop`: whole groups of pictures. */
-export type ClipOptions = { readonly range: ClipRange; readonly exact: 'segment' | 'gop' }
+/** What is wanted. `segment`: whole segments; `gop`: whole groups of pictures; `frame`: from one picture to another. */
+export type ClipOptions = { readonly range: ClipRange } & ({ readonly exact: 'segment' } | EdgeOptions)
 
 /** A clip that lies in storage. */
 export type Clip = {
@@ -42,8 +42,9 @@ type Work = {
   readonly source: ClipSource
   readonly target: ClipTarget
   readonly clip: Presentation
-  readonly cuts: ReadonlyMap<number, CutRow>
+  readonly rows: readonly ClipRow[]
   readonly signal: AbortSignal
+  readonly written: string[]
   copiedBytes: number
 }
 
@@ -53,28 +54,35 @@ const SEGMENTS_OF_A_SPAN = 30
 /**
  * Cuts a clip out of a recording, and puts it into the target's folder as a recording that has ended: whole spans are copied by the storage
  * (a hard link, a copy on the server), spans at the ends and what is not in storage yet are written anew from whole segments, and
- * of those at the ends no more is taken than asked for. A span counts when its chunk of the log is there, which is written last; making
+ * of those at the ends no more is taken than asked for. It counts when the chunks of its log are there, which are written last; making
  * the same clip again gives the same. Where it fails nothing is left behind, as far as the storage lets it.
  *
  * @throws AppError `CLIP_EMPTY`, `CLIP_NOT_YET`; `SEGMENT_GONE` where the recording discards meanwhile what is to be copied;
- * `ARCHIVE_DAMAGED`; what the storages throw; the signal's reason
+ * `ARCHIVE_DAMAGED`; what the storages and the encoder throw; the signal's reason
  */
 export async function makeClip(
   source: ClipSource,
   target: ClipTarget,
-  { range, exact }: ClipOptions,
+  options: ClipOptions,
   signal: AbortSignal,
 ): Promise<Clip> {
-  const rows = clipRows(source.view, range)
-  const cuts = exact === 'gop' ? await cutEdges(source, rows, signal) : new Map<number, CutRow>()
+  const range = clipRows(source.view, options.range)
+  const cuts = options.exact === 'segment' ? new Map() : await cutEdges(source, range, options, signal)
   // Meanwhile the recording may have discarded what is older than its window.
-  if (source.view.firstSequence > rows.firstSequence) throw gone()
-  const clip = clipPresentation(source, rows, cuts, target.identity)
-  const work: Work = { source, target, clip, cuts, signal, copiedBytes: 0 }
+  if (source.view.firstSequence > range.firstSequence) throw gone()
+  const rows = clipRowsOf(range, cuts)
+  const clip = clipPresentation(source, rows, target.identity)
+  const work: Work = { source, target, clip, rows, signal, written: [], copiedBytes: 0 }
   try {
-    for (const span of clipSpans(source, clip)) await writeSpan(work, span)
+    const spans: Span[] = []
+    for (const span of clipSpans(work)) {
+      await writeMedia(work, span)
+      spans.push(span)
+    }
+    // Nothing counts before all is there.
+    for (const span of spans) await writeChunk(work, span)
   } catch (error) {
-    await discard(target)
+    await discard(work)
     throw error
   }
   const first = clip.segment(clip.firstSequence)
@@ -88,38 +96,47 @@ export async function makeClip(
   }
 }
 
-/** The source's spans as far as the clip reaches; what has not come to storage is divided anew. */
-function* clipSpans({ view }: ClipSource, clip: Presentation): Generator<Span> {
-  for (let firstSequence = clip.firstSequence; firstSequence < clip.endSequence; ) {
-    const stored = view.span(firstSequence)
-    let endSequence = Math.min(stored?.endSequence ?? firstSequence + SEGMENTS_OF_A_SPAN, clip.endSequence)
-    if (!stored) {
-      while (endSequence > firstSequence + 1 && view.span(endSequence - 1)) endSequence--
-    }
-    yield { firstSequence, endSequence }
-    firstSequence = endSequence
+/** The recording's spans as far as the clip reaches; what has not come to storage is divided anew. */
+function* clipSpans({ source, clip, rows }: Work): Generator<Span> {
+  const spanOf = (index: number) => source.view.span(rows[index]?.source ?? -1)?.firstSequence
+  for (let index = 0; index < rows.length; ) {
+    const stored = spanOf(index)
+    const limit = stored === undefined ? Math.min(index + SEGMENTS_OF_A_SPAN, rows.length) : rows.length
+    let end = index + 1
+    while (end < limit && spanOf(end) === stored) end++
+    yield { firstSequence: clip.firstSequence + index, endSequence: clip.firstSequence + end }
+    index = end
   }
 }
 
-async function writeSpan(work: Work, { firstSequence, endSequence }: Span): Promise<void> {
-  const { clip, target, signal } = work
+async function writeMedia(work: Work, { firstSequence, endSequence }: Span): Promise<void> {
+  const { clip, target } = work
   for (const span of trackSpans(clip, firstSequence, endSequence)) {
     await putInit(work, span)
     if (!(await copySpan(work, span, firstSequence, endSequence))) {
       const name = spanBlob(target.folder, span.track, span.spanTicks)
-      await target.storage.put(name, segmentsOf(work, span), { signal })
+      await put(work, name, segmentsOf(work, span))
     }
   }
-  const chunk = encodeChunk(clip.spanRecords(firstSequence, endSequence))
-  await target.storage.put(chunkBlob(target.folder, firstSequence), [chunk], { signal })
+}
+
+async function writeChunk(work: Work, { firstSequence, endSequence }: Span): Promise<void> {
+  const chunk = encodeChunk(work.clip.spanRecords(firstSequence, endSequence))
+  await put(work, chunkBlob(work.target.folder, firstSequence), [chunk])
+}
+
+async function put({ target, written, signal }: Work, name: string, source: BlobSource): Promise<void> {
+  written.push(name)
+  await target.storage.put(name, source, { signal })
 }
 
 /** Once for each track, with the first span that it is in. */
-async function putInit({ clip, target, signal }: Work, { track, spanTicks }: TrackSpan): Promise<void> {
+async function putInit(work: Work, { track, spanTicks }: TrackSpan): Promise<void> {
+  const { clip, target } = work
   const init = clip.track(track)?.init
   const rendition = clip.renditions.find(({ tracks }) => tracks.some((other) => other.track === track))
   const isFirst = rendition !== undefined && firstTicksOf(clip, rendition.index, track) === spanTicks
-  if (init && isFirst) await target.storage.put(initBlob(target.folder, track), [init], { signal })
+  if (init && isFirst) await put(work, initBlob(target.folder, track), [init])
 }
 
 function firstTicksOf(clip: Presentation, renditionIndex: number, track: number): number | undefined {
@@ -130,28 +147,31 @@ function firstTicksOf(clip: Presentation, renditionIndex: number, track: number)
   return undefined
 }
 
-/** Whether the storage has copied it: a whole span of the source, of which nothing was cut. */
+/** Whether the storage has copied it: a whole span of the recording, of which nothing was cut. */
 async function copySpan(work: Work, span: TrackSpan, firstSequence: number, endSequence: number): Promise<boolean> {
-  const { source, target, cuts, signal } = work
+  const { source, target, clip, signal } = work
   if (!target.isSourceStorage) return false
-  const stored = source.view.span(firstSequence)
-  if (stored?.firstSequence !== firstSequence || stored.endSequence !== endSequence) return false
-  if (span.sequences.some((sequence) => cuts.has(sequence))) return false
+  const rows = work.rows.slice(firstSequence - clip.firstSequence, endSequence - clip.firstSequence)
+  const [first, last] = [rows[0]?.source ?? -1, rows.at(-1)?.source ?? -1]
+  const stored = source.view.span(first)
+  if (stored?.firstSequence !== first || stored.endSequence !== last + 1 || rows.some(({ cut }) => cut)) return false
   const from = spanBlob(source.folder, span.track, span.spanTicks)
-  const isThere = await target.storage.copy(from, spanBlob(target.folder, span.track, span.spanTicks), { signal })
+  const to = spanBlob(target.folder, span.track, span.spanTicks)
+  work.written.push(to)
+  const isThere = await target.storage.copy(from, to, { signal })
   if (!isThere) throw gone()
   work.copiedBytes += sizeOf(work.clip, span)
   return true
 }
 
-async function* segmentsOf({ source, clip, cuts, signal }: Work, span: TrackSpan): AsyncGenerator<Uint8Array> {
-  const renditionIndex =
-    clip.renditions.find(({ tracks }) => tracks.some(({ track }) => track === span.track))?.index ?? -1
+async function* segmentsOf({ source, clip, rows, signal }: Work, span: TrackSpan): AsyncGenerator<Uint8Array> {
+  const name = clip.track(span.track)?.rendition
+  const index = source.view.renditions.findIndex((rendition) => rendition.name === name)
   for (const sequence of span.sequences) {
-    const name = clip.renditions[renditionIndex]?.name
-    const sourceIndex = source.view.renditions.findIndex((rendition) => rendition.name === name)
-    const cut = cuts.get(sequence)?.segments.get(sourceIndex)
-    const bytes = cut?.bytes ?? (await readSegmentRange(source, sourceIndex, sequence, undefined, signal))
+    const row = rows[sequence - clip.firstSequence]
+    const bytes = row?.cut
+      ? row.cut.segments.get(index)?.bytes
+      : await readSegmentRange(source, index, row?.source ?? -1, undefined, signal)
     if (!bytes) throw gone()
     yield bytes
   }
@@ -171,13 +191,10 @@ function mediaBytes(clip: Presentation): number {
 }
 
 /** What is left of a clip that failed; the storage may be what failed. */
-async function discard({ storage, folder }: ClipTarget): Promise<void> {
+async function discard({ target, written }: Work): Promise<void> {
   try {
-    const names: string[] = []
-    for await (const { name } of storage.list(folder)) names.push(name)
-    // Chunks first: without them nothing counts.
-    names.sort((a, b) => Number(b.endsWith('.chunk')) - Number(a.endsWith('.chunk')))
-    for (const name of names) await storage.delete(name)
+    // What was written last goes first: chunks, without which nothing counts.
+    for (const name of written.toReversed()) await target.storage.delete(name)
   } catch {
     // The failure that led here is what is told; the asset's deletion removes what is left.
   }

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import { AppError } from '../../lib/errors.ts'
 import type { FrameSeal } from '../../protection/frame-seal.ts'
 import { parseRecord, recordText } from '../record-text.ts'
 import type { JournalRecord } from './journal-head.ts'
@@ -78,7 +79,11 @@ export function parseFrameHead(bytes: Uint8Array): FrameHead | undefined {
   }
 }
 
-/** The record of a frame; `undefined` where it is not what was written. */
+/**
+ * The record of a frame; `undefined` where it is not what was written.
+ *
+ * @throws AppError `ARCHIVE_DAMAGED` where it is whole and yet can't be read: sealed under another key, or put there by somebody else
+ */
 export function openRecord(
   head: FrameHead,
   headBytes: Uint8Array,
@@ -87,7 +92,8 @@ export function openRecord(
 ): JournalRecord | undefined {
   if (crc32(recordPart, crc32(headBytes.subarray(0, LENGTHS_BYTES))) !== head.recordCrc) return undefined
   const text = seal ? seal.open(2 * head.index, recordPart) : recordPart
-  return text && parseRecord<JournalRecord>(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('utf8'))
+  if (!text) throw new AppError('ARCHIVE_DAMAGED', 'A journal is sealed under another key, or was tampered with.')
+  return parseRecord<JournalRecord>(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString('utf8'))
 }
 
 /** The data of a frame, from its bytes on the disk; `undefined` where they are not what was written. */

@@ -50,6 +50,11 @@ export class JournalRows {
     if (record.type === 'gap') this.#places.delete(record.sequence)
   }
 
+  /** The bytes of this segment are not all there. */
+  forget(sequence: number): void {
+    this.#places.delete(sequence)
+  }
+
   places(sequence: number): SegmentPlaces | undefined {
     return this.#places.get(sequence)
   }

@@ -1,3 +1,5 @@
+import { AppError } from '../../lib/errors.ts'
+import type { FrameSeal } from '../../protection/frame-seal.ts'
 import { type DataPlace, FRAME_HEAD_BYTES, type FrameHead, openData, openRecord, parseFrameHead } from './frame.ts'
 import { FILE_HEAD_BYTES, JournalFile, JournalRows, MAGIC, MAGIC_BYTES, sealOf } from './journal-file.ts'
 import type { JournalRecord } from './journal-head.ts'
@@ -8,11 +10,15 @@ export type ScannedFile = {
   readonly file: JournalFile
   /** In order, each of them whole. */
   readonly records: readonly JournalRecord[]
+  /** Segments whose bytes, or records, are not all there. */
+  readonly damaged: ReadonlySet<number>
   /** Bytes behind the last whole frame, which count for nothing. */
   readonly tornBytes: number
 }
 
 const WINDOW_BYTES = 1_048_576
+/** Frames that a file may lose in its middle: what is looked for behind them is one of the next. */
+const MAX_LOST_FRAMES = 1_000_000
 
 /** Reads a file from front to back, a window at a time. */
 class WindowReader {
@@ -35,10 +41,103 @@ class WindowReader {
   }
 }
 
+type Found = {
+  readonly frame: FrameHead
+  readonly offset: number
+  readonly end: number
+  readonly record: JournalRecord
+}
+
+/** The frames of a file, each of them whole. */
+class FrameScan {
+  readonly #reader: WindowReader
+  readonly #size: number
+  readonly #seal: FrameSeal | undefined
+  readonly #verifyData: boolean
+  readonly #rows = new JournalRows()
+  readonly #records: JournalRecord[] = []
+  readonly #damaged = new Set<number>()
+  #open: number | undefined
+  #lastIndex = -1
+
+  constructor(reader: WindowReader, size: number, seal: FrameSeal | undefined, verifyData: boolean) {
+    this.#reader = reader
+    this.#size = size
+    this.#seal = seal
+    this.#verifyData = verifyData
+  }
+
+  async run() {
+    let endBytes = FILE_HEAD_BYTES
+    for (;;) {
+      const found = (await this.#frameAt(endBytes)) ?? (await this.#frameBehind(endBytes))
+      if (!found) break
+      // Something is missing here: the segment that was being written is not whole.
+      if (found.offset > endBytes && this.#open !== undefined) this.#damaged.add(this.#open)
+      await this.#take(found)
+      endBytes = found.end
+    }
+    for (const sequence of this.#damaged) this.#rows.forget(sequence)
+    return { rows: this.#rows, records: this.#records, damaged: this.#damaged, endBytes }
+  }
+
+  async #take({ frame, record, offset }: Found): Promise<void> {
+    this.#lastIndex = frame.index
+    const place = placeOf(frame, offset)
+    if (record.type === 'fragment' && this.#verifyData) {
+      const data = openData(place, await this.#reader.read(place.offset, place.sizeBytes), this.#seal)
+      if (data === undefined) this.#damaged.add(record.sequence)
+    }
+    if (record.type === 'segment-opened') this.#open = record.sequence
+    if (record.type === 'segment-closed' || record.type === 'gap') this.#open = undefined
+    this.#rows.add(record, place)
+    this.#records.push(record)
+  }
+
+  /** An older frame than the one before it is what a write that failed has left. */
+  async #frameAt(offset: number): Promise<Found | undefined> {
+    const headBytes = Uint8Array.from(await this.#reader.read(offset, FRAME_HEAD_BYTES))
+    const frame = parseFrameHead(headBytes)
+    const isNext = frame && frame.index > this.#lastIndex && frame.index <= this.#lastIndex + MAX_LOST_FRAMES
+    if (!frame || !isNext) return undefined
+    const end = offset + FRAME_HEAD_BYTES + frame.recordBytes + frame.dataBytes
+    if (end > this.#size) return undefined
+    const recordPart = await this.#reader.read(offset + FRAME_HEAD_BYTES, frame.recordBytes)
+    const record = openRecord(frame, headBytes, recordPart, this.#seal)
+    return record && { frame, offset, end, record }
+  }
+
+  /** The first whole frame behind one that is damaged; `undefined` where the rest is torn. */
+  async #frameBehind(offset: number): Promise<Found | undefined> {
+    for (let at = offset + 1; at + FRAME_HEAD_BYTES <= this.#size; ) {
+      const bytes = await this.#reader.read(at, WINDOW_BYTES)
+      const last = bytes.byteLength - FRAME_HEAD_BYTES
+      if (last < 0) return undefined
+      for (let index = 0; index <= last; index++) {
+        if (!this.#maybeHead(bytes, index)) continue
+        const found = await this.#frameAt(at + index)
+        if (found) return found
+      }
+      at += last + 1
+    }
+    return undefined
+  }
+
+  /** As `#frameAt`, without looking closely. */
+  #maybeHead(bytes: Uint8Array, at: number): boolean {
+    const index =
+      (bytes[at + 8] as number) * 0x1000000 +
+      (((bytes[at + 9] as number) << 16) | ((bytes[at + 10] as number) << 8) | (bytes[at + 11] as number))
+    return index > this.#lastIndex && index <= this.#lastIndex + MAX_LOST_FRAMES
+  }
+}
+
 /**
- * Reads what a run that ended, however it did, has written. The first frame that is not whole, or is older than the one before it
- * (what a write that failed has left), ends the file. `verifyData`: also the data is held against its checksum, as it must be where the last bytes may be torn.
- * `undefined` for a file that has no head: a run that ended before it wrote anything.
+ * Reads what a run that ended, however it did, has written. What is not whole at the end is torn off; in the middle it costs the
+ * segment that it was part of. `verifyData`: also the data is held against its checksum, as it must be where the last bytes may be
+ * torn. `undefined` for a file in which there is nothing: a run that ended before it wrote anything.
+ *
+ * @throws AppError `ARCHIVE_DAMAGED` where it is sealed and there is no key, or another one
  */
 export async function scanJournal(
   folder: SpoolFolder,
@@ -47,38 +146,30 @@ export async function scanJournal(
   verifyData: boolean,
 ): Promise<ScannedFile | undefined> {
   const file = await folder.open(name)
-  const size = await file.size()
-  const reader = new WindowReader(file)
-  const head = await reader.read(0, FILE_HEAD_BYTES)
-  const magic = Buffer.from(head.subarray(0, MAGIC_BYTES)).toString('latin1')
-  const isOurs = magic === MAGIC.plain || (magic === MAGIC.sealed && assetKey !== undefined)
-  if (head.byteLength < FILE_HEAD_BYTES || !isOurs) {
-    await file.close()
-    return undefined
-  }
-  const seal = magic === MAGIC.sealed ? sealOf(assetKey, Uint8Array.from(head.subarray(MAGIC_BYTES))) : undefined
-  const rows = new JournalRows()
-  const records: JournalRecord[] = []
-  let offset = FILE_HEAD_BYTES
-  let lastIndex = -1
-  for (;;) {
-    const headBytes = Uint8Array.from(await reader.read(offset, FRAME_HEAD_BYTES))
-    const frame = parseFrameHead(headBytes)
-    const end = frame && offset + FRAME_HEAD_BYTES + frame.recordBytes + frame.dataBytes
-    if (frame === undefined || end === undefined || end > size || frame.index <= lastIndex) break
-    const record = openRecord(frame, headBytes, await reader.read(offset + FRAME_HEAD_BYTES, frame.recordBytes), seal)
-    if (record === undefined) break
-    const place = placeOf(frame, offset)
-    if (verifyData && frame.dataBytes > 0) {
-      if (openData(place, await reader.read(place.offset, place.sizeBytes), seal) === undefined) break
+  try {
+    const size = await file.size()
+    const reader = new WindowReader(file)
+    const head = Uint8Array.from(await reader.read(0, FILE_HEAD_BYTES))
+    const magic = Buffer.from(head.subarray(0, MAGIC_BYTES)).toString('latin1')
+    if (magic === MAGIC.sealed && !assetKey) {
+      throw new AppError('ARCHIVE_DAMAGED', `The journal ${name} is sealed, and its asset has no key.`)
     }
-    rows.add(record, place)
-    records.push(record)
-    offset = end
-    lastIndex = frame.index
+    // Where it does not say what it is, the frames in it do.
+    const seal = magic === MAGIC.plain ? undefined : sealOf(assetKey, head.subarray(MAGIC_BYTES))
+    const isHeaded = head.byteLength === FILE_HEAD_BYTES
+    const scan = isHeaded ? await new FrameScan(reader, size, seal, verifyData).run() : undefined
+    const isOurs = magic === MAGIC.plain || magic === MAGIC.sealed
+    if (!scan || (!isOurs && scan.records.length === 0)) {
+      await file.close()
+      return undefined
+    }
+    const { rows, records, damaged, endBytes } = scan
+    const found = JournalFile.found(folder, name, file, seal, { sizeBytes: endBytes, rows })
+    return { file: found, records, damaged, tornBytes: size - endBytes }
+  } catch (error) {
+    await file.close()
+    throw error
   }
-  const found = JournalFile.found(folder, name, file, seal, { sizeBytes: offset, rows })
-  return { file: found, records, tornBytes: size - offset }
 }
 
 function placeOf(frame: FrameHead, offset: number): DataPlace {

@@ -45,6 +45,7 @@ export type SpoolListener = {
 const BATCH_BYTES = 8_388_608
 const FIRST_RETRY_MS = 250
 const LAST_RETRY_MS = 5_000
+const STOP_LIMIT_MS = 10_000
 
 /** What must be on the disk before anybody sees it: a number that was seen never stands for something else. */
 export function isBarrier({ type }: LogRecord): boolean {
@@ -96,6 +97,11 @@ export class SpoolWriter {
     return this.#writtenSerial
   }
 
+  /** The serial of the newest record. */
+  get serial(): number {
+    return this.#serial
+  }
+
   /** The file that is being written. */
   get file(): JournalFile | undefined {
     return this.#file
@@ -113,7 +119,11 @@ export class SpoolWriter {
     const barrier = isBarrier(record)
     const head = beginsFile ? this.#ports.head(firstOf(record) ?? this.#nextSequence) : undefined
     const lost = this.#queue.push({ record, data, serial, isBarrier: barrier, head })
-    if (lost.length > 0) this.#listener.lost(lost)
+    if (lost.length > 0) {
+      // Whoever waits for what is not written any more would wait for the end of its segment.
+      this.#degrade('the disk does not keep up')
+      this.#listener.lost(lost)
+    }
     if (barrier) this.#late ??= this.#ports.clock.after(this.#options.syncDeadlineMs, () => this.#degrade(undefined))
     this.#writing ??= this.#write()
     return serial
@@ -124,14 +134,27 @@ export class SpoolWriter {
     while (this.#writing && !this.#retry) await Promise.race([this.#writing, this.#untilRetry()])
   }
 
-  /** Writes what waits, as far as the disk takes it, and completes the file. What is read from it stays readable. */
+  /**
+   * Writes what waits, as far as the disk takes it, and completes the file. What is read from it stays readable. A disk that
+   * does not answer is not waited for any longer.
+   */
   async stop(): Promise<void> {
     this.#isStopping = true
     this.#retry?.go()
-    await this.#writing
+    const isDone = await this.#drained()
     this.#late?.cancel()
+    if (!isDone) return
     this.#queue.clear()
     this.#complete()
+  }
+
+  async #drained(): Promise<boolean> {
+    if (!this.#writing) return true
+    const limit = Promise.withResolvers<false>()
+    const timer = this.#ports.clock.after(STOP_LIMIT_MS, () => limit.resolve(false))
+    const isDone = await Promise.race([this.#writing.then(() => true), limit.promise])
+    timer.cancel()
+    return isDone
   }
 
   #untilRetry(): Promise<void> {
@@ -161,6 +184,8 @@ export class SpoolWriter {
     if (record.type === 'fragment' && span) span.sizeBytes += record.sizeBytes
     if (record.type === 'segment-opened') this.#isInSegment = true
     if (record.type === 'segment-closed' || record.type === 'gap') this.#isInSegment = false
+    // What comes behind the end begins with a file of its own.
+    if (record.type === 'ended') this.#span = undefined
   }
 
   async #write(): Promise<void> {

@@ -11,16 +11,19 @@ export type FrameMatch = {
 /** Two connections round the same instant to whole milliseconds each for itself. */
 const ROUNDING_MS = 2
 const GOPS = 2
+/** However short they are: where every picture is a key frame, two of them prove nothing. */
+const LEAST_STRETCH_MS = 2_000
 /** Sound alone has no GOPs: so long a stretch is compared. */
 const SOUND_ONLY_MS = 4_000
 /** How sound and pictures are interleaved may leave the ends of a stretch of sound open. */
 const INTERLEAVING_MS = 500
+const LEAST_EVIDENCE_MS = 1_000
 /** Random access points that are tried as the end of the stretch, and places where the other may have one, each. */
 const TRIES = 4
 
 /**
  * Whether both carry the same coded frames of one encoder: all streams have equal frames at a constant distance in time over the
- * two newest GOPs that both have whole. A still picture is coded alike again and again; of several distances that fit, the one is
+ * two newest GOPs that both have whole, and since. A still picture is coded alike again and again; of several distances that fit, the one is
  * taken at which the frames arrived side by side.
  */
 export function matchFrames(ours: FrameRing, theirs: FrameRing): FrameMatch | undefined {
@@ -34,9 +37,28 @@ export function matchFrames(ours: FrameRing, theirs: FrameRing): FrameMatch | un
       const { fromMs, untilMs } = { fromMs: stretch.start.ms, untilMs: stretch.end.ms }
       if (!agree(ours.framesOf(lead), theirs.framesOf(lead), offsetMs, fromMs, untilMs)) continue
       const inner = [fromMs + INTERLEAVING_MS, untilMs - INTERLEAVING_MS] as const
-      if (others.every((stream) => agree(ours.framesOf(stream), theirs.framesOf(stream), offsetMs, ...inner))) {
-        return { offsetMs, untilMs }
-      }
+      if (!others.every((stream) => agree(ours.framesOf(stream), theirs.framesOf(stream), offsetMs, ...inner))) continue
+      const match = { offsetMs, untilMs }
+      if (stillMatches(match, ours, theirs)) return match
+    }
+  }
+  return undefined
+}
+
+/**
+ * The same on less evidence, for when there is no time for more: one of them has come so lately that both have not got two whole
+ * GOPs. From a key frame that both have, all pictures and sounds so far are the same, and that for a second at least.
+ */
+export function matchNewest(ours: FrameRing, theirs: FrameRing): FrameMatch | undefined {
+  const [mine, other] = [ours.framesOf('video/0'), theirs.framesOf('video/0')]
+  const keys = mine.filter(({ independent }) => independent).slice(-TRIES)
+  for (const start of keys) {
+    for (const twin of twinsOf(start, other)) {
+      const offsetMs = start.ms - twin.ms
+      const commonMs = Math.min(mine.at(-1)?.ms ?? 0, (other.at(-1)?.ms ?? 0) + offsetMs)
+      if (commonMs - start.ms < LEAST_EVIDENCE_MS) continue
+      const match = { offsetMs, untilMs: start.ms + INTERLEAVING_MS }
+      if (stillMatches(match, ours, theirs)) return match
     }
   }
   return undefined
@@ -66,7 +88,11 @@ function stretchesOf(
   return keys
     .slice(GOPS)
     .slice(-TRIES)
-    .map((end) => ({ start: keys[keys.indexOf(end) - GOPS] as SeenFrame, end }))
+    .flatMap((end) => {
+      const before = keys.slice(0, keys.indexOf(end) - GOPS + 1)
+      const start = before.findLast(({ ms }) => end.ms - ms >= LEAST_STRETCH_MS)
+      return start ? [{ start, end }] : []
+    })
     .reverse()
 }
 

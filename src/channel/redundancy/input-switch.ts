@@ -15,7 +15,7 @@ import { SlatePlayer } from '../slate/slate-player.ts'
 import { streamOf } from './frame-ring.ts'
 import { LayerInput } from './layer-input.ts'
 import { OnAir } from './on-air.ts'
-import type { Frame } from './standby-buffer.ts'
+import type { Frame, HeldFrame } from './standby-buffer.ts'
 import { SwitchPolicy } from './switch-policy.ts'
 import { TwinWatch } from './twin-watch.ts'
 
@@ -137,7 +137,7 @@ export class InputSwitch {
       return
     }
     this.#active = active.publisher.input
-    this.#replace(this.#active, (next) => this.#configure(next, active))
+    this.#replace(this.#active, (next) => active.introduce(next))
     this.#tell()
   }
 
@@ -184,15 +184,17 @@ export class InputSwitch {
       input.ring.add(frame, ms, nowMs)
       this.#twins.arrived(input, frame, nowMs)
     }
-    if (isActive) return this.#hold(input, this.#onAir.push(input, { frame, ms, arrivedMs: nowMs }, nowMs))
+    if (isActive) return this.#waits(input, this.#onAir.push(input, { frame, ms, arrivedMs: nowMs }, nowMs))
     input.buffer.add({ frame, ms, arrivedMs: nowMs }, (held) => this.#isNeeded(input, held.frame, held.ms))
     if (this.#slate) this.#endSlate(input, frame)
     else this.#consider(input, frame)
-    return this.#hold(input, this.#takeWaiting())
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    return this.#waits(input, waiting)
   }
 
   /** Who is asked to wait is not to blame for it. */
-  #hold({ vitals }: LayerInput, wait: Promise<void> | undefined): Promise<void> | undefined {
+  #waits({ vitals }: LayerInput, wait: Promise<void> | undefined): Promise<void> | undefined {
     if (wait) vitals.hold(wait, () => this.#ports.clock.monotonicMs())
     return wait
   }
@@ -249,7 +251,7 @@ export class InputSwitch {
   /** With its newest key frame, or the next one where that would set the presentation too far ahead of the clock. */
   #beginAnew(standby: LayerInput): void {
     const { leadMs, clock } = this.#ports
-    this.#replace(standby.publisher.input, (next) => this.#configure(next, standby))
+    this.#replace(standby.publisher.input, (next) => standby.introduce(next))
     standby.shiftMs = 0
     const fresh = standby.buffer.fromNewestKeyFrame(standby.hasVideo)
     const ageMs = clock.monotonicMs() - (fresh[0]?.arrivedMs ?? 0)
@@ -266,22 +268,12 @@ export class InputSwitch {
     this.#onAir.begin(next)
   }
 
-  #configure(next: Layer, { configs }: LayerInput): void {
-    for (const config of configs) void next.push({ type: 'config', ...config })
-  }
-
-  #pushAll(input: LayerInput, frames: readonly Parameters<OnAir['push']>[1][]): void {
+  #pushAll(input: LayerInput, frames: readonly HeldFrame[]): void {
     const nowMs = this.#ports.clock.monotonicMs()
     for (const held of frames) {
       const wait = this.#onAir.push(input, held, nowMs)
       if (wait) this.#waiting = wait
     }
-  }
-
-  #takeWaiting(): Promise<void> | undefined {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    return waiting
   }
 
   #end(input: LayerInput, reason: string): void {
@@ -303,9 +295,8 @@ export class InputSwitch {
   /** Whether or not it is any better. */
   #takeOver(gone: LayerInput, standby: LayerInput, reason: string): void {
     const { clock, lost } = this.#ports
-    const fault = standby.vitals.fault(clock.monotonicMs(), this.#twins.areTwins)
+    if (standby.vitals.fault(clock.monotonicMs(), this.#twins.areTwins) === 'silent') lost(reason)
     this.#change(gone, standby, 'ended')
-    if (fault === 'silent') lost(reason)
   }
 
   #tell(): void {

@@ -1,5 +1,6 @@
 import { sameConfig } from '../../media/flv/same-config.ts'
 import type { CodecConfig } from '../../media/media.ts'
+import type { Layer } from '../layer.ts'
 import type { Publisher, SlateWish } from '../ports.ts'
 import { unroll } from '../session-clock.ts'
 import { FrameRing, streamOf } from './frame-ring.ts'
@@ -7,7 +8,7 @@ import { InputVitals } from './input-vitals.ts'
 import { type Frame, isKeyFrame, StandbyBuffer } from './standby-buffer.ts'
 
 /** A stream's configuration as it was contributed. */
-export type StreamConfig = { readonly trackId: number; readonly config: CodecConfig }
+type StreamConfig = { readonly trackId: number; readonly config: CodecConfig }
 
 /** Where the pictures do not say how many they are in a second, and no whole GOP was seen. */
 const USUAL_FRAME_RATE = 25
@@ -29,10 +30,6 @@ export class LayerInput {
     this.buffer = new StandbyBuffer(done)
   }
 
-  get configs(): readonly StreamConfig[] {
-    return [...this.#configs.values()]
-  }
-
   get hasVideo(): boolean {
     return this.#configs.has('video/0')
   }
@@ -43,6 +40,11 @@ export class LayerInput {
     const isNews = !sameConfig(this.#configs.get(stream)?.config, config)
     this.#configs.set(stream, { trackId, config })
     return isNews
+  }
+
+  /** Says what it has to whatever takes its frames from now on. */
+  introduce(layer: Pick<Layer, 'push'>): void {
+    for (const config of this.#configs.values()) void layer.push({ type: 'config', ...config })
   }
 
   /** Whether a decoder would see no difference. */

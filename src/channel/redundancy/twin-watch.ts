@@ -1,10 +1,12 @@
 import type { InputName } from '../ports.ts'
-import { type FrameMatch, matchFrames, stillMatches } from './frame-match.ts'
+import { type FrameMatch, matchFrames, matchNewest, stillMatches } from './frame-match.ts'
 import type { LayerInput } from './layer-input.ts'
-import type { Frame } from './standby-buffer.ts'
+import { type Frame, isKeyFrame } from './standby-buffer.ts'
 
 /** Sound alone has no key frames at which the inputs could be compared. */
 const COMPARE_MS = 2_000
+/** Where every picture is a key frame, not each is an occasion. */
+const LEAST_COMPARE_MS = 400
 
 type Inputs = ReadonlyMap<InputName, LayerInput>
 
@@ -13,7 +15,7 @@ export class TwinWatch {
   readonly #inputs: Inputs
   /** From the secondary's clock to the primary's. */
   #match: FrameMatch | undefined
-  #comparedMs = 0
+  readonly #comparedMs = new Map<LayerInput, number>()
 
   constructor(inputs: Inputs) {
     this.#inputs = inputs
@@ -27,13 +29,15 @@ export class TwinWatch {
   /** An input has come, gone, or changed what it sends. */
   forget(): void {
     this.#match = undefined
+    this.#comparedMs.clear()
   }
 
   /** A frame came, and is in its ring: at each key frame it is looked again. */
   arrived(input: LayerInput, frame: Frame, nowMs: number): void {
-    const isPoint = input.hasVideo ? frame.kind === 'video' && frame.independent : nowMs - this.#comparedMs > COMPARE_MS
-    if (!isPoint || frame.trackId !== 0) return
-    this.#comparedMs = nowMs
+    const isPoint = input.hasVideo ? isKeyFrame(frame) : frame.trackId === 0
+    const sinceMs = nowMs - (this.#comparedMs.get(input) ?? Number.NEGATIVE_INFINITY)
+    if (!isPoint || sinceMs < (input.hasVideo ? LEAST_COMPARE_MS : COMPARE_MS)) return
+    this.#comparedMs.set(input, nowMs)
     const [primary, secondary] = [this.#inputs.get('primary'), this.#inputs.get('secondary')]
     if (!primary || !secondary) return
     this.#match = primary.hasConfigsOf(secondary) ? matchFrames(primary.ring, secondary.ring) : undefined
@@ -44,11 +48,16 @@ export class TwinWatch {
    * since they were last compared is compared too.
    */
   shiftMs(active: LayerInput, standby: LayerInput, isSure: boolean): number | undefined {
-    const match = this.#match
-    if (!match) return undefined
     const isForward = active.publisher.input === 'primary'
     const [primary, secondary] = isForward ? [active, standby] : [standby, active]
-    if (isSure && !stillMatches(match, primary.ring, secondary.ring)) return undefined
+    const match = isSure ? this.#surely(primary, secondary) : this.#match
+    if (!match) return undefined
     return active.shiftMs + (isForward ? match.offsetMs : -match.offsetMs)
+  }
+
+  #surely(primary: LayerInput, secondary: LayerInput): FrameMatch | undefined {
+    if (!primary.hasConfigsOf(secondary)) return undefined
+    if (!this.#match) return matchNewest(primary.ring, secondary.ring)
+    return stillMatches(this.#match, primary.ring, secondary.ring) ? this.#match : undefined
   }
 }

@@ -21,6 +21,8 @@ export type FragmentedMp4Event =
   /** `dtsTicks` is from `tfdt` and the durations before; times are in the track's timescale. */
   | { readonly type: 'sample'; readonly trackId: number; readonly durationTicks: number; readonly sample: Sample }
 
+/** A `moof` up to this long is read in memory that is used again: nothing of it is kept. */
+const SCRATCH_BYTES = 1_024
 const DEFAULT_MAX_BOX_BYTES = 64 * 1024 * 1024
 
 /** A box whose body is being collected. `path` of a top-level box is its type. */
@@ -36,6 +38,7 @@ type PendingFragment = { readonly start: number; readonly tracks: readonly Track
 export class FragmentedMp4Reader {
   readonly #maxBoxBytes: number
   readonly #head = new Uint8Array(MAX_BOX_HEADER_BYTES)
+  readonly #scratch = new Uint8Array(SCRATCH_BYTES)
   #headFilled = 0
   /** Bytes of the stream that were eaten. */
   #position = 0
@@ -119,7 +122,10 @@ export class FragmentedMp4Reader {
     }
     if (size > this.#maxBoxBytes)
       throw new FormatError(type, start, `${size} bytes, at most ${this.#maxBoxBytes} allowed`)
-    const open = { header, start, body: new Uint8Array(size - headerSize), filled: 0 }
+    const bodyBytes = size - headerSize
+    const isScratch = type === 'moof' && bodyBytes <= SCRATCH_BYTES
+    const body = isScratch ? this.#scratch.subarray(0, bodyBytes) : new Uint8Array(bodyBytes)
+    const open = { header, start, body, filled: 0 }
     if (open.body.byteLength === 0) this.#closeBox(open, events)
     else this.#open = open
   }

@@ -162,6 +162,17 @@ describe('hls.js', () => {
     }
   })
 
+  test('that was away while the presentation ended and was archived knows the segments it had, and those before', () => {
+    const short = { ...header, rewindWindowMs: 60_000 }
+    const log = new SampleLog(short).add(videoTrack(1, 'video-1')).segments(100).discontinuity().segments(100)
+    const held = loadInHlsJs(whole(presentationOf(short, log.records)), undefined)
+    expect([held.segments[0]?.sn, held.isLive]).toEqual([170, true])
+    const archived = whole(presentationOf(short, log.segments(2).end().archive().records))
+    const came = loadInHlsJs(archived, held)
+    expect([came.segments[0]?.sn, came.segments.length, came.isLive]).toEqual([0, 202, false])
+    expect(came.segments.map(told)).toEqual(loadInHlsJs(archived, undefined).segments.map(told))
+  })
+
   test('asks for the whole when it has missed too much', () => {
     const log = startLog().segments(400)
     const held = loadInHlsJs(whole(presentationOf(header, log.records)), undefined)

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { buildMediaPlaylist } from '../../../src/manifest/hls-media.ts'
 import type { LogRecord, PresentationHeader } from '../../../src/presentation/records.ts'
 import type { PresentationView, Rendition } from '../../../src/presentation/view.ts'
-import { eachVersion, FRAME_TICKS, headers, logOf, steps } from './random-script.ts'
+import { eachVersion, FRAME_TICKS, headers, logOf, lossySteps, steps } from './random-script.ts'
 import { allManifests, presentationOf, readMpd, sampleUris } from './sample-manifests.ts'
 
 hlsParser.setOptions({ strictMode: true })
@@ -200,16 +200,25 @@ describe('MPDs of any log', () => {
 
 describe('readers of the same log', () => {
   test('say the same bytes, whether they read it or were brought up to date', () => {
-    check((header, records) => {
-      const view = presentationOf(header, records)
-      const replica = presentationOf(header, view.records())
-      expect(replica.version).toBe(view.version)
-      expect(allManifests(replica)).toEqual(allManifests(view))
-      const middle = presentationOf(header, records.slice(0, records.length >> 1))
-      const late = presentationOf(header, middle.records())
-      for (const record of records.slice(Math.max(1, records.length >> 1))) late.apply(record)
-      expect(late.version).toBe(view.version)
-      expect(allManifests(late)).toEqual(allManifests(view))
-    })
+    fc.assert(
+      fc.property(
+        headers,
+        lossySteps(8, 40),
+        fc.constantFrom(false, true, 'archived' as const),
+        (header, script, ends) => {
+          const records = logOf(header, script, ends)
+          const view = presentationOf(header, records)
+          const replica = presentationOf(view.header, view.records())
+          expect(replica.version).toBe(view.version)
+          expect(allManifests(replica)).toEqual(allManifests(view))
+          const middle = presentationOf(header, records.slice(0, records.length >> 1))
+          const late = presentationOf(middle.header, middle.records())
+          for (const record of records.slice(Math.max(1, records.length >> 1))) late.apply(record)
+          expect(late.version).toBe(view.version)
+          expect(allManifests(late)).toEqual(allManifests(view))
+        },
+      ),
+      { numRuns: 60 },
+    )
   })
 })

@@ -33,52 +33,6 @@ describe('a running channel', () => {
     await live.stop()
   })
 
-  it('lets both inputs publish, says how each is, and tells when viewers see the other', async () => {
-    const made = await bench()
-    const { node } = made
-    const { channel, live } = await made.running({ name: 'redundant' })
-    const first = await made.publish(live, channel)
-    await made.publish(live, channel, 'secondary', { sessionId: 'session-2' })
-    await made.play(6_000)
-    expect(live.inputs).toMatchObject([
-      { input: 'primary', active: true, health: { status: 'good' } },
-      { input: 'secondary', active: false, health: { status: 'good' } },
-    ])
-    expect(await node.metrics.text()).toContain(
-      'headend_ingest_active_input{channel="redundant",layer="default",input="secondary"} 0',
-    )
-    first.leave('disconnected')
-    await made.play(2_000)
-    expect(live.inputs).toMatchObject([{ input: 'secondary', active: true }])
-    const switched = { layer: 'default', from: 'primary', to: 'secondary', reason: 'ended' }
-    expect(node.told('channel.input-switched')).toMatchObject([switched])
-    expect(node.told('channel.input-lost')).toEqual([])
-    const text = await node.metrics.text()
-    expect(text).toContain('headend_ingest_active_input{channel="redundant",layer="default",input="secondary"} 1')
-    expect(text).not.toContain('input="primary"')
-    expect(text).toMatch(/headend_ingest_switches_total\{channel="redundant",reason="ended",seamless="(true|false)"\} 1/)
-    await live.stop()
-  })
-
-  it('stops when idle although two inputs have been there, and not while one still is', async () => {
-    const made = await bench()
-    const channel = await made.node.channel({ idleStopAfter: 'PT2M' })
-    let idle = 0
-    const live = await made.node.run(channel, () => void idle++)
-    const first = await made.publish(live, channel)
-    const second = await made.publish(live, channel, 'secondary', { sessionId: 'session-2' })
-    await made.play(3_000)
-    first.leave()
-    await made.play(130_000)
-    expect(idle).toBe(0)
-    second.leave()
-    await made.play(119_000)
-    expect(idle).toBe(0)
-    await made.play(2_000)
-    expect(idle).toBe(1)
-    await live.stop()
-  })
-
   it.each([
     [
       'key-rotated',

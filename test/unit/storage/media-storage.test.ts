@@ -91,7 +91,7 @@ describe('the storages of a node', () => {
       open: async (stored) => stored.replace(/^sealed:/, ''),
     }
     const media = open({ allowPrivateEndpoints: true, secrets })
-    const place = bucket('sealed', await secrets.seal('S3RVER'))
+    const place = bucket('sealed', await secrets.seal('S3RVER', accountId))
     await media.of(place).put('a', [text('x')])
     expect((await media.openedPlace(place)).credentials?.secretAccessKey).toBe('S3RVER')
     await expect(

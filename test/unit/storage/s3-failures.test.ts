@@ -112,6 +112,28 @@ describe.each(Object.entries(calls))('%s', (_name, call) => {
   })
 })
 
+describe('a failure that comes as a success', () => {
+  // What takes long is answered with 200 before it is known how it ends.
+  it.each(['CompleteMultipartUpload', 'CopyObject'])('is one: %s', async (what) => {
+    const storage = open()
+    await storage.put('a', [text('content')])
+    const isIt = ({ method, query, headers }: S3Request) =>
+      what === 'CopyObject'
+        ? headers['x-amz-copy-source'] !== undefined
+        : method === 'POST' && query.get('uploadId') !== null
+    let left = 1
+    server.fault = (request) => (isIt(request) && left-- > 0 ? { status: 200, code: 'InternalError' } : undefined)
+    if (what === 'CopyObject') expect(await storage.copy('a', 'b')).toBe(true)
+    else await storage.put('b', [new Uint8Array(25_000)])
+    expect(server.requests.filter(isIt).length).toBe(2)
+    expect(await storage.readRange('b', { first: 0, last: 0 })).toBeDefined()
+    server.fault = (request) => (isIt(request) ? { status: 200, code: 'InternalError' } : undefined)
+    const again = what === 'CopyObject' ? storage.copy('a', 'c') : storage.put('c', [new Uint8Array(25_000)])
+    await expect(again).rejects.toMatchObject({ details: { name: 'InternalError' } })
+    expect(await storage.readRange('c', undefined)).toBeUndefined()
+  })
+})
+
 describe('a body that breaks off', () => {
   const content = randomBytes(40_000)
   const isReading = ({ method, key }: S3Request) => method === 'GET' && key !== ''
@@ -145,6 +167,20 @@ describe('a body that breaks off', () => {
     expect(rangesAsked()).toEqual([undefined, 'bytes=20000-39999', 'bytes=30000-39999'])
     truncateFirst(Number.POSITIVE_INFINITY)
     await expect(whole(storage, 'a')).rejects.toEqual(refused('STORAGE_DOWN'))
+  })
+
+  it('is taken up as often as it breaks, as long as it gets on', async () => {
+    const storage = open({ attempts: 2 })
+    const large = randomBytes(8 * 131_072)
+    await storage.put('a', [large])
+    let left = 0
+    server.fault = (request) => {
+      if (!isReading(request)) return undefined
+      left += 1
+      return left <= 3 ? 'truncate' : undefined
+    }
+    expect((await whole(storage, 'a'))?.equals(large)).toBe(true)
+    expect(left).toBe(4)
   })
 
   it('is not taken up with the bytes of another object', async () => {
