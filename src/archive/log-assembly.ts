@@ -25,6 +25,8 @@ export class LogAssembly {
   #spansEnd = 0
   #hasEnded = false
   #damaged: ReadonlySet<number> = NONE
+  /** Segments with media of tracks that nothing is known of. */
+  readonly #unknown = new Set<number>()
   /** What the newest head of a journal says of what went before. */
   #before: Pick<JournalHead, 'nextSequence' | 'stretch'> | undefined
 
@@ -119,6 +121,8 @@ export class LogAssembly {
         break
       case 'fragment':
         if (this.#open?.sequence === record.sequence) this.#pending.push(record)
+        // What announced its track is damaged.
+        if (!this.tracks.has(record.track)) this.#unknown.add(record.sequence)
         break
       case 'segment-closed':
         this.#close(record)
@@ -166,7 +170,7 @@ export class LogAssembly {
     const { sequence, discontinuitySequence, startTicks, wallMs } = opened
     const { durationTicks } = record
     const gap = { type: 'gap', sequence, discontinuitySequence, startTicks, durationTicks, wallMs } as const
-    const isWhole = !this.#damaged.has(sequence)
+    const isWhole = !this.#damaged.has(sequence) && !this.#unknown.delete(sequence)
     this.#row(sequence, opened, isWhole ? [...this.#pending, record] : [gap], durationTicks)
     this.#pending = []
   }

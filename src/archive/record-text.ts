@@ -5,9 +5,11 @@ const BYTES = '$bytes'
 
 /** A record as JSON, its byte arrays in base64. */
 export function recordText(record: { readonly type: string }): string {
-  return JSON.stringify(record, (_key, value: unknown) =>
-    value instanceof Uint8Array ? { [BYTES]: Buffer.from(value).toString('base64') } : value,
-  )
+  return JSON.stringify(record, function (this: Record<string, unknown>, key, value: unknown) {
+    // A `Buffer` has become something else by now.
+    const bytes = this[key]
+    return bytes instanceof Uint8Array ? { [BYTES]: Buffer.from(bytes).toString('base64') } : value
+  })
 }
 
 /** The other way round. Whether it stands in a place where it may is for the presentation to say. @throws AppError `ARCHIVE_DAMAGED` */

@@ -1,7 +1,6 @@
 import type { Timer } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
-import type { LogRecord, PresentationHeader, RecordOf, Track } from '../presentation/records.ts'
-import type { PresentationTerms } from '../presentation/terms.ts'
+import type { LogRecord, PresentationHeader, PresentationTerms, RecordOf, Track } from '../presentation/records.ts'
 import { ArchiveWindow } from './archive-window.ts'
 import { headerAfter } from './header-after.ts'
 import { coolTail } from './hot-tail.ts'

@@ -1,4 +1,4 @@
-import { messageOf } from '../lib/errors.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { LogRecord, PresentationHeader, RecordOf, Track } from '../presentation/records.ts'
 import { chunkSequence } from './blob-names.ts'
@@ -72,6 +72,9 @@ export async function recoverRecording(
   const { header } = assembly
   if (!header) {
     for (const file of files) await file.close()
+    const isDamaged = files.some(({ span }) => span !== undefined) || assembly.open !== undefined
+    if (isDamaged)
+      throw new AppError('ARCHIVE_DAMAGED', 'Nothing tells what was recorded: the head of its journal is damaged.')
     return undefined
   }
   const { records, tracks, end, open, hasEnded } = assembly

@@ -38,6 +38,7 @@ const whileWorking = (spec: ReferenceSpec): ReferenceSpec => ({ ...spec, endsIn:
 export const references: { readonly [K in Kind]?: readonly ReferenceSpec[] } = {
   asset: [needs('storage-account', 'storageAccount', 'storageAccountId')],
   'asset-file': [partOf('asset', 'asset', 'assetId')],
+  channel: [needs('asset', 'slateAsset', 'slate', 'image', 'assetId')],
   'content-key': [
     needs('key-authorization-policy', 'keyAuthorizationPolicy', 'keyAuthorizationPolicyId'),
     partOf('asset', 'asset', 'assetId'),

@@ -19,7 +19,8 @@ export type BlockedTextPorts = {
 }
 
 type Block = { readonly stamp: BlockStamp; readonly piece: TextPiece }
-type Making = { isAssembled: boolean; readonly manifest: Promise<RenderedManifest> }
+/** `version` is there from the moment at which it is put together: until then it will be of the latest there is. */
+type Making = { version: number | undefined; readonly manifest: Promise<RenderedManifest> }
 
 /**
  * A long playlist from version to version. Each block of it is rendered and compressed once, a few in a turn of the event
@@ -38,10 +39,9 @@ export class BlockedText {
   /** The playlist in a version no older than `version`, which is the view's at the moment. */
   get(version: number): RenderedManifest | Promise<RenderedManifest> {
     if (this.#latest?.version === version) return this.#latest.manifest
-    // One that is not put together yet will be of the version that there is then.
-    if (this.#making?.isAssembled === false) return this.#making.manifest
+    if (this.#making && (this.#making.version ?? version) === version) return this.#making.manifest
     const { promise, resolve, reject } = Promise.withResolvers<RenderedManifest>()
-    const making: Making = { isAssembled: false, manifest: promise }
+    const making: Making = { version: undefined, manifest: promise }
     this.#making = making
     this.#make(making).then(resolve, reject)
     return promise
@@ -54,7 +54,7 @@ export class BlockedText {
         if (manifest) return manifest
       }
     } finally {
-      making.isAssembled = true
+      if (this.#making === making) this.#making = undefined
     }
   }
 
@@ -63,7 +63,7 @@ export class BlockedText {
     const { version, playlist } = this.#ports.open()
     const missing = this.#missing(playlist)
     if (missing.length === 0) {
-      making.isAssembled = true
+      making.version = version
       return this.#assemble(version, playlist)
     }
     await Promise.all(missing.map((block) => this.#render(playlist, block)))

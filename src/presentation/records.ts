@@ -1,6 +1,5 @@
 import type { CodecConfig } from '../media/media.ts'
 import type { Loss } from './losses.ts'
-import type { PresentationTerms } from './terms.ts'
 
 /** Presentation-wide times (segment starts and durations) are in ticks of 90 kHz from the Unix epoch. */
 export const PRESENTATION_TIMESCALE = 90_000
@@ -52,6 +51,12 @@ export type PresentationHeader = {
   /** How much is kept at all; absent = everything, `evicted` never comes, and a playlist may say that it only grows. */
   readonly archiveWindowMs?: number
 }
+
+/** What may be another when a presentation goes on after a pause. A target duration never becomes shorter. */
+export type PresentationTerms = Pick<
+  PresentationHeader,
+  'targetDurationMs' | 'partDurationMs' | 'manifestName' | 'rewindWindowMs' | 'archiveWindowMs'
+>
 
 /** Why a new stretch of timeline began. */
 export type DiscontinuityReason =

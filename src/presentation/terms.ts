@@ -1,10 +1,4 @@
-import type { PresentationHeader } from './records.ts'
-
-/** What may be another when a presentation goes on after a pause. A target duration never becomes shorter. */
-export type PresentationTerms = Pick<
-  PresentationHeader,
-  'targetDurationMs' | 'partDurationMs' | 'manifestName' | 'rewindWindowMs' | 'archiveWindowMs'
->
+import type { PresentationHeader, PresentationTerms } from './records.ts'
 
 /** What stands over a presentation that goes on under these terms. */
 export function resumedHeader(header: PresentationHeader, terms: PresentationTerms): PresentationHeader {

@@ -6,8 +6,7 @@ import type { Logger } from '../lib/logger.ts'
 import type { Stoppable } from '../lib/scope.ts'
 import type { LogDirectory } from '../log/log-directory.ts'
 import type { PresentationLog } from '../log/presentation-log.ts'
-import type { PresentationHeader } from '../presentation/records.ts'
-import type { PresentationTerms } from '../presentation/terms.ts'
+import type { PresentationHeader, PresentationTerms } from '../presentation/records.ts'
 import type { Archive, ArchivedLog } from './archive.ts'
 
 /** A presentation on this node. */

@@ -95,8 +95,8 @@ export class FfmpegChild {
   }
 
   /**
-   * Whole bytes of input; the caller keeps `queuedBytes` within its budget. What is written in one turn of the event loop goes
-   * out together at its end, and what the renditions' pipes hold is read then. Nothing happens once the input is closed.
+   * Whole bytes of input; the caller keeps `queuedBytes` within its budget. What is written in one go, such as all that
+   * one reading of a socket brought, goes out together, and what the renditions' pipes hold is read then. Nothing happens once the input is closed.
    */
   write(bytes: Uint8Array): void {
     const { stdin } = this.#process
@@ -104,7 +104,7 @@ export class FfmpegChild {
     if (!this.#isTurnDue) {
       this.#isTurnDue = true
       stdin.cork()
-      setImmediate(() => this.#turn())
+      queueMicrotask(() => this.#turn())
     }
     stdin.write(bytes)
   }
@@ -120,8 +120,7 @@ export class FfmpegChild {
     if (this.#isFlowing) return
     const { bytes, wasFull } = this.#outputs.poll()
     if (this.#isFlowing) return
-    if (wasFull) setImmediate(() => this.#poll())
-    else if (bytes > 0) this.#nextPoll = this.#clock.after(LONGEST_POLL_MS, () => this.#poll())
+    if (bytes > 0) this.#nextPoll = this.#clock.after(wasFull ? 0 : LONGEST_POLL_MS, () => this.#poll())
   }
 
   #turn(): void {

@@ -84,7 +84,8 @@ export async function encodePictures(
   const shifted = (ticks: number) => ticks - base + START_TICKS
   const args = argumentsOf(run, shifted(first), shifted(last) + 1)
   const bytes = await outputOf(args, inputOf(run, base), options, signal)
-  return read(bytes, times)
+  // As late after it is decoded as the pictures around: these follow without going back in decoding time.
+  return read(bytes, times, run.samples[0]?.compositionTicks ?? 0)
 }
 
 type Shown = { readonly ptsTicks: number; readonly durationTicks: number }
@@ -144,7 +145,7 @@ function argumentsOf({ track }: PictureRun, firstTicks: number, endTicks: number
 }
 
 /** As many pictures as were wanted, each at its time: an encoder's own times are no better than its container's rounding. */
-function read(bytes: Uint8Array, times: readonly Shown[]) {
+function read(bytes: Uint8Array, times: readonly Shown[], compositionTicks: number) {
   let config: VideoConfig | undefined
   const samples: CodedPicture[] = []
   for (const event of new FragmentedMp4Reader({ maxBoxBytes: MAX_BYTES }).push(bytes)) {
@@ -155,7 +156,8 @@ function read(bytes: Uint8Array, times: readonly Shown[]) {
     }
     const { independent, data } = event.sample
     const { ptsTicks = 0, durationTicks = 1 } = times[samples.length] ?? {}
-    samples.push({ dtsTicks: ptsTicks, compositionTicks: 0, independent, durationTicks, data: Uint8Array.from(data) })
+    const dtsTicks = ptsTicks - compositionTicks
+    samples.push({ dtsTicks, compositionTicks, independent, durationTicks, data: Uint8Array.from(data) })
   }
   if (!config || samples.length !== times.length || !samples[0]?.independent) {
     throw new AppError('FFMPEG_CRASHED', `ffmpeg made ${samples.length} pictures instead of ${times.length}.`)

@@ -1,9 +1,12 @@
 import { expect, it } from 'vitest'
-import { killWhileRecording } from '../support/archive-kills.ts'
+import { readStored, recordOverKills } from '../support/archive-kills.ts'
 
 it('a recording goes on over kill -9: the same URLs and numbers, and no more than the open segment is lost', async () => {
-  const report = await killWhileRecording(3, Math.random)
+  const report = await recordOverKills({ kills: 3, inspect: readStored })
   expect(report.problems).toEqual([])
-  expect(Object.keys(report.histogram).filter((lost) => Number(lost) > 1), JSON.stringify(report.histogram)).toEqual([])
+  expect(
+    Object.keys(report.histogram).filter((lost) => Number(lost) > 1),
+    JSON.stringify(report.histogram),
+  ).toEqual([])
   expect(report.errors).toEqual([])
 })

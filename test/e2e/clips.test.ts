@@ -76,6 +76,17 @@ it('makes a clip of a program that goes on, and it is downloaded at once', async
   expect(streams.map(({ codec_type }) => codec_type)).toEqual(['video', 'audio'])
   expect(Number(streams[0]!.start_time)).toBe(0)
   expect(Math.abs(Number(streams[1]!.duration) - 10)).toBeLessThan(0.05)
+  const cut = await api.call('POST', `/v1/assets/${recording['assetId']}/clips?wait=30s`, {
+    body: { ...body, name: 'very-goal', exact: 'frame' },
+  })
+  expect(cut.body).toMatchObject({ state: 'succeeded' })
+  const frameUrl = `${await published((cut.body['subject'] as Json)['id'])}/manifest.mp4`
+  const exactly = saved('frame.mp4', (await download(frameUrl)).bytes)
+  expect(frames(exactly, 'v')).toHaveLength(220)
+  const times = probe(exactly)
+    .packets.filter(({ stream_index }) => stream_index === 0)
+    .map(({ pts }) => pts)
+  expect(times.toSorted((a, b) => a - b)[219]).toBe(219 * 3_600)
   const late = await api.call('POST', `/v1/assets/${recording['assetId']}/clips?wait=30s`, {
     body: { name: 'late', from: 'PT5S', to: 'PT2H' },
   })

@@ -46,6 +46,23 @@ describe('a channel', () => {
     expect(other).toMatchObject({ status: 409, json: { code: 'IDEMPOTENCY_KEY_USED' } })
   })
 
+  it('takes a slate, refuses one of a picture that is not there, and gives it up again', async () => {
+    const patch = (slate: object | null) => api.call('PATCH', path, { key, body: { slate } })
+    expect(await patch({})).toMatchObject({ status: 200, json: { slate: { after: 'PT10S' } } })
+    const assetId = (await api.call('POST', '/v1/assets', { key, body: { name: 'pictures' } })).json.id
+    const missing = async (image: object) => (await patch({ after: 'PT5S', image })).json
+    const elsewhere = `as_${'a'.repeat(assetId.length - 3)}`
+    expect(await missing({ assetId: elsewhere, file: 'off.png' })).toMatchObject({
+      code: 'REFERENCE_MISSING',
+      problems: [{ pointer: '/slate/image/assetId' }],
+    })
+    expect(await missing({ assetId, file: 'off.png' })).toMatchObject({
+      code: 'REFERENCE_MISSING',
+      problems: [{ pointer: '/slate/image/file' }],
+    })
+    expect((await patch(null)).json.slate).toBeUndefined()
+  })
+
   it('takes a change of what was seen, and refuses one of what was not', async () => {
     const etag = (await api.call('GET', path, { key })).headers.get('etag') ?? ''
     const patch = (body: object, seen: string) => api.call('PATCH', path, { key, body, headers: { 'if-match': seen } })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'vitest'
@@ -9,7 +9,7 @@ import { type Headend, startHeadend, temporaryFolder } from './headend.ts'
 import { fetchBytes, fetchMedia, type ListedSegment, playingVariant, until } from './playlist.ts'
 
 const LOCATOR = '7d1c2c1e-5a4f-4f0e-9a52-0c8f5a1b2c3d'
-const SEGMENT_SECONDS = 0.5
+const RATE = 24
 const POLL_MS = 100
 const RECONNECT_MS = 100
 
@@ -155,69 +155,87 @@ function lostBefore(segments: readonly ListedSegment[], killMs: number): number 
   return lost
 }
 
+/** How a recording is made. */
+export type RecordingRun = {
+  readonly kills: number
+  /** How long it goes on after the last kill. */
+  readonly seconds?: number
+  readonly segmentMs?: number
+  readonly encryption?: 'none' | 'aes256'
+  /** Goes over the server's configuration. */
+  readonly config?: Readonly<Record<string, unknown>>
+  /** What a storage account is made of that is to be the default one; without it the one that is there. */
+  readonly storage?: Readonly<Record<string, unknown>>
+  /** Looks at what is in storage and on the disk in the end. */
+  readonly inspect?: (dataDir: string) => Promise<void>
+  readonly random?: () => number
+}
+
 /**
  * A recording server that is killed without warning `kills` times, each time at a random moment, with an encoder that comes back and
  * players that go on reading. What is left at the end is stopped, archived, and read as a whole.
  */
-export async function killWhileRecording(kills: number, random: () => number): Promise<KillReport> {
+export async function recordOverKills(run: RecordingRun): Promise<KillReport> {
+  const { kills, seconds = 0, segmentMs = 500, random = Math.random } = run
   const dataDir = temporaryFolder()
   const file = join(dataDir, 'source.flv')
-  await makeSource(file)
+  await makeSource(file, segmentMs)
   const [control = 0, streaming = 0, rtmp = 0, rtmps = 0] = await freePorts(4)
   const at = (port: number) => ({ host: '127.0.0.1', port })
   const start = () =>
     startHeadend({
       dataDir,
-      channel: { segmentDuration: '500ms', keyFrameInterval: '500ms' },
-      program: { locatorId: LOCATOR, archiveWindow: 'unlimited', rewindWindow: '25h' },
       config: {
         listen: { control: at(control), streaming: at(streaming), rtmp: at(rtmp), rtmps: at(rtmps) },
         archive: { spanDuration: '5s' },
+        bootstrap: {},
+        ...run.config,
       },
     })
   let headend: Headend = await start()
-  const encoder = new StubbornEncoder(headend.publishUrl, file)
   const errors: string[] = []
   const noteErrors = () => {
     for (const { level, msg } of headend.lines()) if (level === 'error' || level === 'fatal') errors.push(msg)
   }
   const histogram: Record<number, number> = {}
+  let encoder: StubbornEncoder | undefined
   try {
-    const { url } = await playingVariant(headend.quickstart.hlsUrl, 2)
+    const live = await goLive(headend, run, segmentMs)
+    encoder = new StubbornEncoder(`${headend.quickstart.rtmpUrl}/${live.streamKey}`, file)
+    const hlsUrl = `http://127.0.0.1:${streaming}/${LOCATOR}/index.m3u8`
+    const { url } = await playingVariant(hlsUrl, 2)
     const players = [new PlayerModel(url), new PlayerModel(url.replace('video-1', 'audio-1'))]
     const [video = new PlayerModel(url)] = players
-    for (const player of players) player.start()
-    for (let kill = 1; kill <= kills; kill++) {
+    const newSegment = async (count: number) => {
       const before = video.segments
       await until(
-        'a segment that is new',
-        30_000,
+        'segments that are new',
+        30_000 + count * segmentMs * 2,
         async () => video.segments,
-        (count) => count > before,
+        (now) => now >= before + count,
       )
+    }
+    for (const player of players) player.start()
+    for (let kill = 1; kill <= kills; kill++) {
+      await newSegment(1)
       await new Promise((resolve) => setTimeout(resolve, random() * 2_000))
       const killMs = Date.now()
       await headend.kill()
       noteErrors()
       headend = await start()
-      const segments = await until(
+      const listed = await until(
         'the playlist',
         10_000,
         () => video.look(),
-        (listed) => listed.length > 0,
+        (segments) => segments.length > 0,
       )
-      const lost = lostBefore(segments, killMs)
+      const lost = lostBefore(listed, killMs)
       histogram[lost] = (histogram[lost] ?? 0) + 1
     }
-    await until(
-      'the last stretch',
-      30_000,
-      async () => video.segments,
-      (count) => count > kills,
-    )
-    for (const player of players) await player.stop()
+    await newSegment(Math.max(2, Math.ceil((seconds * 1_000) / segmentMs)))
     await encoder.stop()
-    await archive(headend)
+    await archive(headend, live.programId, live.assetId)
+    for (const player of players) await player.stop()
     await headend.stop()
     noteErrors()
     // What a server finds that has never heard of this recording.
@@ -231,93 +249,103 @@ export async function killWhileRecording(kills: number, random: () => number): P
       )
       await player.fetchAgain()
     }
-    await readWhole(dataDir, (await playingVariant(headend.quickstart.hlsUrl, 2)).playlist.segments)
+    for (const player of players) await playWhole(dataDir, player)
+    await run.inspect?.(dataDir)
     const problems = players.flatMap((player) => player.problems)
     return { kills, histogram, problems, segments: video.segments, errors }
   } finally {
-    await encoder.stop()
+    await encoder?.stop()
     await headend.stop()
     rmSync(dataDir, { recursive: true, force: true })
   }
 }
 
-async function makeSource(file: string): Promise<void> {
-  const video = [
-    '-f',
-    'lavfi',
-    '-i',
-    'testsrc2=size=160x90:rate=24',
-    '-f',
-    'lavfi',
-    '-i',
-    'sine=frequency=440:sample_rate=48000',
-  ]
-  const codecs = [
-    '-c:v',
-    'libx264',
-    '-preset',
-    'ultrafast',
-    '-g',
-    '12',
-    '-keyint_min',
-    '12',
-    '-sc_threshold',
-    '0',
-    '-c:a',
-    'aac',
-  ]
-  await ffmpeg('-y', ...video, '-t', '10', ...codecs, '-pix_fmt', 'yuv420p', '-b:v', '100k', '-f', 'flv', file)
+/** A channel that runs, and on it a program that records into the storage that was asked for. */
+async function goLive(headend: Headend, { storage, encryption = 'none' }: RecordingRun, segmentMs: number) {
+  const user = await (await ApiUser.of(headend)).inDefaultAccount()
+  if (storage) await user.ask(201, 'POST', '/v1/storage-accounts', { ...storage, isDefault: true })
+  const seconds = `PT${segmentMs / 1_000}S`
+  const input = { keyFrameInterval: seconds }
+  const given = { name: 'main', input, output: { segmentDuration: seconds } }
+  const channel = await user.ask(201, 'POST', '/v1/channels', given)
+  const channelId = String(channel['id'])
+  await user.operate('POST', `/v1/channels/${channelId}/start`)
+  const windows = { archiveWindow: 'unlimited', rewindWindow: 'PT25H' }
+  const program = await user.ask(201, 'POST', '/v1/programs', {
+    name: 'main',
+    channelId,
+    ...windows,
+    storageEncryption: encryption,
+  })
+  const [programId, assetId] = [String(program['id']), String(program['assetId'])]
+  await user.operate('POST', `/v1/programs/${programId}/start`)
+  await user.ask(201, 'POST', '/v1/locators', { id: LOCATOR, assetId })
+  const [ingest] = channel['ingest'] as { streamKey: string }[]
+  return { programId, assetId, streamKey: String(ingest?.streamKey) }
+}
+
+async function makeSource(file: string, segmentMs: number): Promise<void> {
+  const gop = String((RATE * segmentMs) / 1_000)
+  const picture = ['-f', 'lavfi', '-i', `testsrc2=size=160x90:rate=${RATE}`]
+  const sound = ['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000']
+  const x264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', gop, '-keyint_min', gop, '-sc_threshold', '0']
+  const codecs = [...x264, '-pix_fmt', 'yuv420p', '-b:v', '100k', '-c:a', 'aac']
+  await ffmpeg('-y', ...picture, ...sound, '-t', '12', ...codecs, '-f', 'flv', file)
 }
 
 /** Stops the program and waits until all of it is in storage. */
-async function archive(headend: Headend): Promise<void> {
+async function archive(headend: Headend, programId: string, assetId: string): Promise<void> {
   const user = await (await ApiUser.of(headend)).inDefaultAccount()
-  const { items } = await user.ask(200, 'GET', '/v1/programs')
-  const [program] = items as { id: string; assetId: string }[]
-  await user.ask(202, 'POST', `/v1/programs/${program?.id}/stop`)
-  const asset = () => user.ask(200, 'GET', `/v1/assets/${program?.assetId}`)
-  await until('the asset', 10_000, asset, ({ state }) => state === 'Ready')
+  await user.operate('POST', `/v1/programs/${programId}/stop`)
+  expect(await user.ask(200, 'GET', `/v1/assets/${assetId}`)).toMatchObject({ state: 'Ready' })
   const spool = join(headend.dataDir, 'spool')
   await until(
     'an empty spool',
-    30_000,
+    60_000,
     async () => readdirSync(spool),
     (left) => left.length === 0,
   )
 }
 
-/** The files in storage, joined, are what any tool plays, with every frame of what is listed. */
-async function readWhole(dataDir: string, listed: readonly ListedSegment[]): Promise<void> {
+/** Init and all segments of a rendition, joined, are what any tool plays, with every frame of what is listed. */
+async function playWhole(dataDir: string, player: PlayerModel): Promise<void> {
+  const listed = (await player.look()).filter(({ gap }) => !gap)
+  const joined = join(dataDir, 'joined.mp4')
+  const parts = [await fetchBytes(listed[0]?.initUrl ?? '')]
+  for (const { url } of listed) parts.push(await fetchBytes(url))
+  writeFileSync(joined, Buffer.concat(parts))
+  await countFrames(
+    joined,
+    listed.reduce((sum, { duration }) => sum + duration, 0),
+  )
+}
+
+/** ffprobe decodes it without a word, and finds as many frames as fit into `seconds`. */
+export async function countFrames(file: string, seconds: number): Promise<void> {
+  const entries = ['-show_entries', 'stream=codec_type,nb_read_frames']
+  const { stdout, stderr } = await run('ffprobe', ['-v', 'error', '-count_frames', ...entries, '-of', 'json', file])
+  expect(stderr).toBe('')
+  const [stream] = (JSON.parse(stdout) as { streams: { codec_type: string; nb_read_frames: string }[] }).streams
+  const perSecond = stream?.codec_type === 'video' ? RATE : 48_000 / 1_024
+  expect(Math.abs(Number(stream?.nb_read_frames) - seconds * perSecond)).toBeLessThan(1.5)
+}
+
+/** Each track's files in a folder of storage, joined, are a CMAF file. */
+export async function readStored(dataDir: string): Promise<void> {
   const files = readdirSync(join(dataDir, 'media'), { recursive: true, encoding: 'utf8' }).map((name) =>
     join(dataDir, 'media', name),
   )
   const inits = files.filter((name) => name.endsWith('init.mp4'))
-  let frames = 0
+  expect(inits.length).toBeGreaterThan(1)
   for (const init of inits) {
     const folder = init.slice(0, -'init.mp4'.length)
     const spans = files.filter((name) => name.startsWith(folder) && name.endsWith('.cmfs'))
-    const joined = join(dataDir, 'joined.mp4')
     const inOrder = spans.toSorted((a, b) => ticksOf(a) - ticksOf(b))
-    writeFileSync(joined, Buffer.concat([readFileSync(init), ...inOrder.map((name) => readFileSync(name))]))
-    expect(statSync(joined).size).toBeGreaterThan(1_000)
-    const counted = [
-      '-v',
-      'error',
-      '-count_frames',
-      '-show_entries',
-      'stream=codec_type,nb_read_frames',
-      '-of',
-      'json',
-      joined,
-    ]
-    const { stdout, stderr } = await run('ffprobe', counted)
+    const joined = join(dataDir, 'joined.mp4')
+    writeFileSync(joined, Buffer.concat([init, ...inOrder].map((name) => readFileSync(name))))
+    const { stderr } = await run('ffprobe', ['-v', 'error', '-count_frames', joined])
     expect(stderr).toBe('')
-    const [stream] = (JSON.parse(stdout) as { streams: { codec_type: string; nb_read_frames: string }[] }).streams
-    if (stream?.codec_type === 'video') frames += Number(stream.nb_read_frames)
   }
-  const seconds = listed.filter(({ gap }) => !gap).reduce((sum, { duration }) => sum + duration, 0)
-  expect(Math.abs(frames - seconds * 24)).toBeLessThanOrEqual(1 + listed.length * 0.01)
-  expect(seconds).toBeGreaterThan(SEGMENT_SECONDS)
 }
 
 function ticksOf(name: string): number {

@@ -20,6 +20,7 @@ import { channelKeyRoutes } from './channel-keys.ts'
 import { channelOperations } from './channel-operations.ts'
 import { channelPreviewRoute } from './channel-preview.ts'
 import { showChannel, showChannelKeys } from './channel-view.ts'
+import { assertSlateImage } from './slate-image.ts'
 
 const path = '/v1/channels'
 const tag = 'channels'
@@ -66,6 +67,7 @@ function managing(deps: ChannelDeps): Route[] {
           deps.repository.count('channel', accountId),
         ])
         assertQuota(account, 'channels', used)
+        await assertSlateImage(deps.repository, body, accountId)
         const draft = newChannel(body, accountId, deps.random)
         const changes = request.changes('channel.create', { kind: 'channel', id: draft.id, name: draft.name })
         const handle = changes.create('channel', draft)
@@ -101,6 +103,9 @@ function managing(deps: ChannelDeps): Route[] {
         assertChannelChange(channel, next)
         const fields = changedFields(channel, next)
         if (fields.length === 0) return { status: 200, body: show(channel, request) }
+        // One that was there may have gone since: that keeps nobody from changing something else.
+        if (fields.some((field) => field.startsWith('/slate')))
+          await assertSlateImage(deps.repository, next, request.accountId)
         const changes = request.changes('channel.update', channelSubject(channel), fields)
         const handle = changes.update('channel', next)
         changes.event(newEvent('channel.updated', channel, { fields: fields.slice(0, 64) }, deps.clock.now()))

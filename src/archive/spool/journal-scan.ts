@@ -155,8 +155,9 @@ export async function scanJournal(
       throw new AppError('ARCHIVE_DAMAGED', `The journal ${name} is sealed, and its asset has no key.`)
     }
     // Where it does not say what it is, the frames in it do.
-    const seal = magic === MAGIC.plain ? undefined : sealOf(assetKey, head.subarray(MAGIC_BYTES))
     const isHeaded = head.byteLength === FILE_HEAD_BYTES
+    const isPlain = magic === MAGIC.plain || !isHeaded
+    const seal = isPlain ? undefined : sealOf(assetKey, head.subarray(MAGIC_BYTES))
     const scan = isHeaded ? await new FrameScan(reader, size, seal, verifyData).run() : undefined
     const isOurs = magic === MAGIC.plain || magic === MAGIC.sealed
     if (!scan || (!isOurs && scan.records.length === 0)) {

@@ -55,6 +55,8 @@ const LONGEST_SAMPLE_TICKS = 0x7fff_ffff
 /** What more than this many bytes of tables describe is refused, however it came about. */
 const MAX_TABLE_BYTES = 268_435_456
 const MAX_DESCRIPTIONS = 65_535
+/** Encoders reorder within a second or two. */
+const LARGEST_OVERLAP_SECONDS = 10
 
 /** What is known of a track from the start. `changes`: it has more than one configuration. */
 export type TableTrack = {
@@ -116,14 +118,13 @@ export class SampleTableBuilder {
   addFragment({ baseDecodeTicks, samples }: TrackFragment): void {
     let dtsTicks = baseDecodeTicks ?? (this.#pending ? this.#pending.dtsTicks + this.#pending.durationTicks : 0)
     for (const { offset, sizeBytes, durationTicks, compositionTicks, independent } of samples) {
-      this.#advance(dtsTicks)
-      this.#pending = { dtsTicks, durationTicks }
+      const decodeTicks = this.#advance(dtsTicks)
+      const lateTicks = decodeTicks - dtsTicks
+      this.#pending = { dtsTicks: decodeTicks, durationTicks: Math.max(1, durationTicks - lateTicks) }
       this.#add(offset, sizeBytes, independent)
-      this.#ctts.push(compositionTicks)
-      if (compositionTicks !== 0) this.#composed = true
-      if (compositionTicks < this.#lowestComposition) this.#lowestComposition = compositionTicks
+      const ptsTicks = this.#track.kind === 'video' ? dtsTicks + compositionTicks : decodeTicks + compositionTicks
+      this.#compose(ptsTicks - decodeTicks)
       if (independent) this.#stss.push(this.#stsz.words)
-      const ptsTicks = dtsTicks + compositionTicks
       this.#startTicks = Math.min(this.#startTicks, ptsTicks)
       this.#endTicks = Math.max(this.#endTicks, ptsTicks + durationTicks)
       dtsTicks += durationTicks
@@ -189,15 +190,31 @@ export class SampleTableBuilder {
     return this.#descriptions.push(config) - 1
   }
 
-  /** The sample before is over when the next one begins. */
-  #advance(dtsTicks: number): void {
+  #compose(compositionTicks: number): void {
+    this.#ctts.push(compositionTicks)
+    if (compositionTicks !== 0) this.#composed = true
+    if (compositionTicks < this.#lowestComposition) this.#lowestComposition = compositionTicks
+  }
+
+  /**
+   * The sample before is over when the next one begins; gives when that is decoded. Where another encoder goes on, which reorders
+   * more, its first pictures would be decoded before the last ones of the other: a tick after them does as well.
+   */
+  #advance(dtsTicks: number): number {
     const before = this.#pending
     if (!before) {
       this.#decodeStartTicks = dtsTicks
-      return
+      return dtsTicks
     }
-    const lengthTicks = dtsTicks - before.dtsTicks
-    if (!(lengthTicks > 0)) throw new FormatError('moof/traf/tfdt', 0, `decode time goes back to ${dtsTicks}`)
+    const lengthTicks = Math.max(1, dtsTicks - before.dtsTicks)
+    if (before.dtsTicks - dtsTicks > LARGEST_OVERLAP_SECONDS * this.#track.timescale) {
+      throw new FormatError('moof/traf/tfdt', 0, `decode time goes back to ${dtsTicks}`)
+    }
+    this.#endSample(before, lengthTicks)
+    return before.dtsTicks + lengthTicks
+  }
+
+  #endSample(before: Pending, lengthTicks: number): void {
     const { silence } = this.#current
     const holeTicks = lengthTicks - before.durationTicks
     const frames = silence && before.durationTicks > 0 ? Math.floor(holeTicks / silence.durationTicks) : 0

@@ -2,7 +2,18 @@ import type { SpoolFile, SpoolFolder } from '../../../src/archive/spool/spool-fo
 
 /** What a call is: the test may refuse it, or let it wait. */
 export type DiskCall = {
-  readonly op: 'create' | 'open' | 'write' | 'sync' | 'read' | 'truncate' | 'put' | 'get' | 'list' | 'remove' | 'destroy'
+  readonly op:
+    | 'create'
+    | 'open'
+    | 'write'
+    | 'sync'
+    | 'read'
+    | 'truncate'
+    | 'put'
+    | 'get'
+    | 'list'
+    | 'remove'
+    | 'destroy'
   readonly name: string
 }
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
+import { spanBlob } from '../../../src/archive/blob-names.ts'
 import type { RecordingObserver } from '../../../src/archive/ports.ts'
 import { Recording } from '../../../src/archive/recording.ts'
 import { writeOwner } from '../../../src/archive/recording-file.ts'
 import type { EarlierRun, RecordingOptions } from '../../../src/archive/recording-ports.ts'
 import { type RecoveredRecording, recoverRecording } from '../../../src/archive/recover-recording.ts'
 import { trackSpans } from '../../../src/archive/span-place.ts'
-import { spanBlob } from '../../../src/archive/blob-names.ts'
 import type { Id } from '../../../src/domain/kinds.ts'
 import { concatBytes } from '../../../src/lib/bytes.ts'
 import { VirtualClock } from '../../../src/lib/clock.ts'
@@ -117,6 +117,11 @@ export class RecordingBench {
     return this.recording.rowsEnd?.nextSequence ?? 0
   }
 
+  /** Where the segment begins that is being made, 90 kHz. */
+  get startTicks(): number {
+    return this.#endTicks
+  }
+
   get discontinuitySequence(): number {
     return this.recording.rowsEnd?.discontinuitySequence ?? 0
   }
@@ -169,6 +174,7 @@ export class RecordingBench {
   }
 
   async advance(ms: number): Promise<void> {
+    await settle()
     for (let at = 0; at < ms; at += 500) {
       await this.clock.advance(Math.min(500, ms - at))
       await settle()
@@ -276,7 +282,9 @@ export class RecordingBench {
         holds: this.memory,
         turns: new Turns(4),
         random: (sizeBytes) =>
-          createHash('shake256', { outputLength: sizeBytes }).update(`${this.#random++}/${this.clock.now()}`).digest(),
+          createHash('shake256', { outputLength: sizeBytes })
+            .update(`${this.#random++}/${this.clock.now()}`)
+            .digest(),
         observer: this.observer,
         clock: this.clock,
         logger: silentLogger,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ChannelBench } from './channel-bench.ts'
 import { expectOrder } from './channel-invariants.ts'
 import { air, expectUnbroken, Studio, type Way } from './redundancy-bench.ts'
+import { isSlate, slateOf } from './slate-double.ts'
 import { usual } from './synthetic-encoder.ts'
 
 /** The same scenarios at every run; with thousands of runs and other seeds it held as well. */
@@ -48,8 +49,13 @@ async function happen(way: Way, studio: Studio, event: string, states: Map<Way, 
   }
 }
 
-async function play({ steps, fps, gop, bFrames, shifts, delays, returnAfterMs }: Scenario, areTwins: boolean) {
-  const bench = new ChannelBench({ channel: { returnAfterMs } })
+async function play(
+  { steps, fps, gop, bFrames, shifts, delays, returnAfterMs }: Scenario,
+  areTwins: boolean,
+  slateAfterMs?: number,
+) {
+  const slate = slateAfterMs === undefined ? undefined : { afterMs: slateAfterMs, picture: '' }
+  const bench = new ChannelBench({ channel: { returnAfterMs, slate }, slate: async (wish) => slateOf(wish) })
   const options = { ...usual, fps, gop, bFrames }
   const one = new Studio(bench, options)
   const two = areTwins ? one : new Studio(bench, { ...options, firstId: 1_000_000 })
@@ -67,6 +73,7 @@ async function play({ steps, fps, gop, bFrames, shifts, delays, returnAfterMs }:
   await air(bench, studios, 2_000)
   await bench.channel.stop()
   expectOrder(bench)
+  if (slate) return { bench, one }
   // What two connections of one encoder have in common can't be told in less than a second; then some of it comes again.
   const isUnique = !areTwins || bench.switches.every(({ isSeamless }) => isSeamless)
   if (isUnique) expect(new Set(bench.written.map(({ id }) => id)).size).toBe(bench.written.length)
@@ -106,5 +113,23 @@ describe('two inputs, whatever happens to them', () => {
       }),
       fixed,
     )
+  })
+
+  it('keep it with a slate in between, which is shown only while neither delivers', { timeout: LIMIT_MS }, async () => {
+    let shown = 0
+    await fc.assert(
+      fc.asyncProperty(scenario, fc.boolean(), fc.integer({ min: 0, max: 5_000 }), async (drawn, areTwins, afterMs) => {
+        const { bench } = await play(drawn, areTwins, afterMs)
+        const said = bench.events.filter((event) => event.startsWith('slate'))
+        for (const [index, event] of said.entries()) expect(event).toBe(index % 2 === 0 ? 'slate shown' : 'slate ended')
+        if (said.length > 0) shown++
+        const pictures = bench.written.filter(isSlate)
+        if (said.length === 0) expect(pictures).toEqual([])
+        for (const reason of bench.discontinuities)
+          expect(['input-returned', 'input-switched', 'clock-jump', 'codec-change']).toContain(reason)
+      }),
+      fixed,
+    )
+    expect(shown).toBeGreaterThan(4)
   })
 })

@@ -1,27 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { SlateMaker, SlateMedia, SlateWish } from '../../../src/channel/ports.ts'
-import { audio, ChannelBench, otherVideo, video } from './channel-bench.ts'
+import type { SlateMaker, SlateWish } from '../../../src/channel/ports.ts'
+import { audio, ChannelBench, video } from './channel-bench.ts'
 import { expectOrder } from './channel-invariants.ts'
 import { air, Studio } from './redundancy-bench.ts'
+import { isSlate, slateOf } from './slate-double.ts'
 import { usual } from './synthetic-encoder.ts'
-
-const SLATE_ID = 900_000_000
-const isSlate = ({ id }: { readonly id: number }) => id >= SLATE_ID
-
-function marked(number: number): Uint8Array {
-  const data = new Uint8Array(32)
-  new DataView(data.buffer).setUint32(0, SLATE_ID + number)
-  return data
-}
-
-/** Coded as if by an encoder of another make. */
-function slateOf({ frameRate, ...wish }: SlateWish): SlateMedia {
-  const frames = Array.from({ length: Math.round(2 * frameRate) }, (_, at) => marked(at))
-  return {
-    video: wish.video && { config: otherVideo, frames, frameMs: 1_000 / frameRate },
-    audio: wish.audio && { config: wish.audio, frame: marked(1_000), frameMs: 1_024_000 / wish.audio.sampleRate },
-  }
-}
 
 function open(options: { readonly after?: number; readonly grace?: number; readonly make?: SlateMaker } = {}) {
   const wishes: SlateWish[] = []

@@ -77,7 +77,9 @@ describe('secrets that are stored', () => {
   async function stored() {
     const accounts = await Array.fromAsync(repository.each('account', { accountId: 'system' }))
     const all = await Array.fromAsync(repository.each('storage-account', { accountId: accounts[0]?.id ?? '' }))
-    return all.flatMap(({ accountId, credentials }) => (credentials ? [{ accountId, ...credentials }] : []))
+    // Made in one transaction, they are of the same age: by name, that there is an order.
+    const ordered = all.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    return ordered.flatMap(({ accountId, credentials }) => (credentials ? [{ accountId, ...credentials }] : []))
   }
 
   function reseal(secrets: SealedSecrets, logger: Logger = silentLogger): Promise<void> {

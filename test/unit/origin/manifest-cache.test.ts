@@ -1,3 +1,4 @@
+import { scheduler } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { MediaPlaylist } from '../../../src/manifest/hls-media.ts'
@@ -106,6 +107,14 @@ describe('a long playlist', () => {
     expect(await textsOf(await second)).toEqual([following.whole, following.whole])
     expect(following.blocksRendered).toBeLessThanOrEqual(6)
     expect(await following.get()).toBe(await second)
+    following.log.segment()
+    following.sync()
+    const asking: Promise<RenderedManifest>[] = []
+    for (let asked = 0; asked < 40; asked++) {
+      asking.push(following.get())
+      await scheduler.yield()
+    }
+    expect(new Set(await Promise.all(asking)).size).toBe(1)
   })
 
   test('has the same validator in every origin that read the same log', async () => {

@@ -104,11 +104,22 @@ describe('a day of more than 4 GB', () => {
 })
 
 describe('a table', () => {
-  it('refuses time that goes back', () => {
+  it('refuses time that goes back far, and has what overlaps shown when it was', () => {
     const builder = builderOf()
     builder.beginSegment(0, config)
-    builder.addFragment(fragment(1_000, 2, 100, 10))
-    expect(() => builder.addFragment(fragment(1_100, 1, 100, 10))).toThrow(/goes back to 1100/)
+    builder.addFragment(fragment(2_000_000, 2, 100, 10))
+    expect(() => builder.addFragment(fragment(1_000_100, 1, 100, 10))).toThrow(/goes back to 1000100/)
+    const { samples } = fragment(1_999_950, 3, 100, 10)
+    const reordered = samples.map((sample) => ({ ...sample, compositionTicks: 250 }))
+    builder.addFragment({ trackId: 1, baseDecodeTicks: 1_999_950, samples: reordered })
+    const table = builder.finish()
+    const words = ({ pieces }: { pieces: readonly Uint8Array[] }) => {
+      const bytes = Buffer.concat(pieces)
+      return Array.from({ length: bytes.byteLength / 4 }, (_, at) => bytes.readUInt32BE(at * 4))
+    }
+    // Decoded at 0, 100, 101, 102 and 150 from the first; shown at 0, 100, 200, 300 and 400.
+    expect(words(table.stts)).toEqual([1, 100, 2, 1, 1, 48, 1, 100])
+    expect(words(table.ctts!)).toEqual([2, 0, 1, 99, 1, 198, 1, 250])
   })
 
   it('shortens a picture into which the next one falls', () => {
