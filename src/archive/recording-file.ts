@@ -11,22 +11,23 @@ export type RecordingOwner = {
   readonly manifestName: string
 }
 
-const NAME = 'recording.json'
+/** Its name in the folder. */
+export const OWNER_FILE = 'recording.json'
 
 /** Says in a recording's folder whose it is. @throws what the disk throws */
 export async function writeOwner(folder: SpoolFolder, owner: RecordingOwner): Promise<void> {
-  await folder.put(NAME, Buffer.from(`${JSON.stringify({ version: 1, ...owner }, null, 2)}\n`))
+  await folder.put(OWNER_FILE, Buffer.from(`${JSON.stringify({ version: 1, ...owner }, null, 2)}\n`))
 }
 
 /** @throws AppError `ARCHIVE_DAMAGED` where nothing tells whose it was */
 export async function readOwner(folder: SpoolFolder): Promise<RecordingOwner> {
   try {
-    const value: unknown = JSON.parse(Buffer.from(await folder.get(NAME)).toString('utf8'))
+    const value: unknown = JSON.parse(Buffer.from(await folder.get(OWNER_FILE)).toString('utf8'))
     if (isOwner(value)) return value
   } catch (cause) {
-    throw new AppError('ARCHIVE_DAMAGED', `${NAME} can't be read: ${messageOf(cause)}`, { cause })
+    throw new AppError('ARCHIVE_DAMAGED', `${OWNER_FILE} can't be read: ${messageOf(cause)}`, { cause })
   }
-  throw new AppError('ARCHIVE_DAMAGED', `${NAME} does not say whose recording it is.`)
+  throw new AppError('ARCHIVE_DAMAGED', `${OWNER_FILE} does not say whose recording it is.`)
 }
 
 function isOwner(value: unknown): value is RecordingOwner {

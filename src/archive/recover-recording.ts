@@ -4,7 +4,7 @@ import type { LogRecord, PresentationHeader, RecordOf, Track } from '../presenta
 import { chunkSequence } from './blob-names.ts'
 import { decodeChunk } from './chunk.ts'
 import { LogAssembly } from './log-assembly.ts'
-import { type RecordingOwner, readOwner } from './recording-file.ts'
+import { OWNER_FILE, type RecordingOwner, readOwner } from './recording-file.ts'
 import type { RowsEnd } from './rows-end.ts'
 import type { JournalFile } from './spool/journal-file.ts'
 import type { JournalHead, JournalRecord } from './spool/journal-head.ts'
@@ -40,14 +40,16 @@ export async function recoverRecording(
   assetKey: Uint8Array | undefined,
   logger: Logger,
 ): Promise<RecoveredRecording | undefined> {
-  const owner = await readOwner(folder)
   const names = await folder.list()
+  const journals = names.filter((name) => name.endsWith('.jrn'))
+  // The folder of a recording that is in storage as a whole was being removed.
+  if (journals.length === 0 && !names.includes(OWNER_FILE)) return undefined
+  const owner = await readOwner(folder)
   const assembly = new LogAssembly()
   for (const name of names.filter((each) => chunkSequence(each) !== undefined)) {
     const records = await readChunk(folder, name, logger)
     if (records) assembly.addChunk(records)
   }
-  const journals = names.filter((name) => name.endsWith('.jrn'))
   const files: JournalFile[] = []
   let tornBytes = 0
   for (const [index, name] of journals.entries()) {

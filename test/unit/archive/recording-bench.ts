@@ -188,6 +188,7 @@ export class RecordingBench {
     this.disk = old.afterCrash(kept, returns)
     old.fault = () => new Promise(() => undefined)
     this.log.stop()
+    void this.recording.stop()
     await this.recover()
   }
 

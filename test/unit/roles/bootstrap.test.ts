@@ -58,7 +58,13 @@ describe('the bootstrap section', () => {
       desiredState: 'Running',
       latency: 'low',
       encoding: { kind: 'none' },
-      input: { keyFrameInterval: 'PT2S', takeover: 'refuse', reconnectGrace: 'PT10M', returnAfter: 'PT30S', allowIp: ['192.0.2.0/24'] },
+      input: {
+        keyFrameInterval: 'PT2S',
+        takeover: 'refuse',
+        reconnectGrace: 'PT10M',
+        returnAfter: 'PT30S',
+        allowIp: ['192.0.2.0/24'],
+      },
       output: { segmentDuration: 'PT2S', partDuration: 'PT0.5S' },
       streamKeys: { primary: 'a-key-of-ones-own' },
     })
