@@ -212,9 +212,11 @@ export class LogAssembly {
   }
 
   #takeAnnounced(): LogRecord[] {
-    const at =
-      this.records.findLastIndex(({ type }) => type === 'segment-closed' || type === 'gap' || type === 'span') + 1
-    return this.records.splice(at).filter(({ type }) => type === 'discontinuity' || type === 'track-added')
+    const at = this.records.findLastIndex(({ type }) => type === 'segment-closed' || type === 'gap') + 1
+    const behind = this.records.splice(at)
+    const isAnnounced = ({ type }: LogRecord) => type === 'discontinuity' || type === 'track-added'
+    this.records.push(...behind.filter((record) => !isAnnounced(record)))
+    return behind.filter(isAnnounced)
   }
 
   #announce(record: RecordOf<'discontinuity'>): void {

@@ -1,4 +1,5 @@
 import { equalBytes } from '../../lib/bytes.ts'
+import { AppError } from '../../lib/errors.ts'
 import { buildInitSegment } from '../../media/cmaf/init-segment.ts'
 import type { VideoConfig } from '../../media/media.ts'
 import { Presentation } from '../../presentation/presentation.ts'
@@ -44,13 +45,16 @@ export function clipRowsOf(
 /**
  * The clip's presentation, ended. It stands on the recording's time line and keeps the numbers of its tracks, so that what lies in
  * storage is named and placed as it was; it has the tracks that it has media of. What was encoded anew is a track of its own, with a
- * discontinuity before and behind it.
+ * discontinuity before and behind it. `rest` is awaited now and then, since a day is a lot of rows.
+ *
+ * @throws AppError `SEGMENT_GONE` where the recording discards rows meanwhile; what `rest` throws
  */
-export function clipPresentation(
+export async function clipPresentation(
   source: ClipSourceLog,
   rows: readonly ClipRow[],
   { id, epoch }: ClipIdentity,
-): Presentation {
+  rest: () => Promise<void>,
+): Promise<Presentation> {
   const { targetDurationMs, manifestName } = source.view.header
   const header: PresentationHeader = {
     id,
@@ -58,36 +62,37 @@ export function clipPresentation(
     targetDurationMs,
     ...(manifestName !== undefined && { manifestName }),
   }
+  const writer = new ClipLogWriter(new Presentation(header), source)
   const sequence = rows[0]?.source ?? 0
-  const records = source.spanRecords(sequence, (rows.at(-1)?.source ?? sequence) + 1)
-  const writer = new ClipLogWriter(new Presentation(header), source.view, records)
-  for (const [index, row] of rows.entries()) writer.add(sequence + index, row, rows[index - 1])
+  for (const [index, row] of rows.entries()) {
+    if (index % ROWS_AT_ONCE === 0) await rest()
+    writer.add(sequence + index, row, rows[index - 1])
+  }
   return writer.finish()
 }
+
+const ROWS_AT_ONCE = 256
 
 class ClipLogWriter {
   readonly #clip: Presentation
   readonly #view: PresentationView
-  readonly #reasons: ReadonlyMap<number, DiscontinuityReason>
+  readonly #spanRecords: ClipSourceLog['spanRecords']
   readonly #encoded: Track[] = []
   #nextTrack: number
   #discontinuity: number | undefined
   readonly #known = new Set<number>()
 
-  constructor(clip: Presentation, view: PresentationView, records: Iterable<LogRecord>) {
+  constructor(clip: Presentation, { view, spanRecords }: ClipSourceLog) {
     this.#clip = clip
     this.#view = view
+    this.#spanRecords = spanRecords
     const tracks = view.renditions.flatMap((rendition) => rendition.tracks)
     this.#nextTrack = Math.max(0, ...tracks.map(({ track }) => track)) + 1
-    const reasons = new Map<number, DiscontinuityReason>()
-    for (const record of records) {
-      if (record.type === 'discontinuity') reasons.set(record.discontinuitySequence, record.reason)
-    }
-    this.#reasons = reasons
   }
 
   add(sequence: number, { source, cut }: ClipRow, before: ClipRow | undefined): void {
-    const row = this.#view.segment(source) as SegmentRow
+    const row = this.#view.segment(source)
+    if (!row) throw new AppError('SEGMENT_GONE', 'The recording has discarded a part of this clip while it was made.')
     const discontinuitySequence = this.#stretch(row, cut, before)
     const startTicks = cut?.startTicks ?? row.startTicks
     const wallMs = row.wallMs + ((startTicks - row.startTicks) / PRESENTATION_TIMESCALE) * 1_000
@@ -117,12 +122,21 @@ class ClipLogWriter {
     }
     const earlier = this.#view.segment(before.source)?.discontinuitySequence ?? row.discontinuitySequence
     for (let own = earlier + 1; own <= row.discontinuitySequence; own++) {
-      this.#announce(this.#reasons.get(own) ?? 'codec-change')
+      this.#announce(this.#reasonOf(row, own))
     }
     const isEdge =
       Boolean(cut?.isEncoded) !== Boolean(before.cut?.isEncoded) || (cut?.isEncoded && before.cut?.isEncoded)
     if (earlier === row.discontinuitySequence && isEdge) this.#announce('codec-change')
     return this.#discontinuity
+  }
+
+  /** A span that begins with the row says why its stretch began. */
+  #reasonOf({ sequence }: SegmentRow, discontinuitySequence: number): DiscontinuityReason {
+    for (const record of this.#spanRecords(sequence, sequence + 1)) {
+      if (record.type === 'discontinuity' && record.discontinuitySequence === discontinuitySequence)
+        return record.reason
+    }
+    return 'codec-change'
   }
 
   #announce(reason: DiscontinuityReason): void {

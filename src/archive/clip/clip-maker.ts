@@ -138,13 +138,13 @@ export class ClipMaker {
   }
 
   async #make(asset: Asset, { assetId, from, to, exact }: ClipOrigin): Promise<Clip> {
-    const { repository, source, target, encode } = this.#ports
+    const { repository, source, target, encode, clock } = this.#ports
     const original = await repository.find('asset', assetId, asset.accountId)
     const recording = original && (await source(original))
     if (!original || !recording) throw new AppError('CLIP_EMPTY', 'The recording is gone, or there is nothing in it.')
     const range = { from: clipTime(from), ...(to !== undefined && { to: clipTime(to) }) }
     const options: ClipOptions = exact === 'frame' ? { range, exact, encode } : { range, exact }
-    return makeClip(recording, await target(asset, original), options, this.#stopping.signal)
+    return makeClip(recording, await target(asset, original), options, clock, this.#stopping.signal)
   }
 
   /** Both in one transaction; somebody who wrote in between has it tried again. */

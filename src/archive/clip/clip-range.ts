@@ -25,33 +25,39 @@ const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
  * further than a running recording does
  */
 export function clipRows(view: PresentationView, { from, to }: ClipRange): ClipRows {
-  const rows = rowsOf(view)
-  const last = rows.at(-1)
-  if (!rows[0] || !last) throw nothing('Nothing is recorded yet.')
-  const fromTicks = ticksOf(rows, from)
-  const toTicks = to ? ticksOf(rows, to) : endOf(last)
+  const first = view.segment(view.firstSequence)
+  const last = view.segment(view.endSequence - 1)
+  if (!first || !last) throw nothing('Nothing is recorded yet.')
+  const fromTicks = ticksOf(view, first, from)
+  const toTicks = to ? ticksOf(view, first, to) : endOf(last)
   if (!(toTicks > fromTicks)) throw nothing('The clip ends before it begins.')
   if (!view.ended && toTicks > endOf(last)) throw notYet(last)
-  const touched = rows.filter((row) => !row.gap && endOf(row) > fromTicks && row.startTicks < toTicks)
-  const [first, end] = [touched[0], touched.at(-1)]
-  if (!first || !end) throw nothing('Nothing of this time was recorded, or it is no longer kept.')
-  return { firstSequence: first.sequence, endSequence: end.sequence + 1, fromTicks, toTicks }
+  let firstSequence = firstAfter(view, (row) => endOf(row) > fromTicks)
+  let endSequence = firstAfter(view, (row) => row.startTicks >= toTicks)
+  while (firstSequence < endSequence && view.segment(firstSequence)?.gap) firstSequence++
+  while (endSequence > firstSequence && view.segment(endSequence - 1)?.gap) endSequence--
+  if (firstSequence >= endSequence) throw nothing('Nothing of this time was recorded, or it is no longer kept.')
+  return { firstSequence, endSequence, fromTicks, toTicks }
 }
 
-function rowsOf(view: PresentationView): SegmentRow[] {
-  const rows: SegmentRow[] = []
-  for (let sequence = view.firstSequence; sequence < view.endSequence; sequence++) {
-    const row = view.segment(sequence)
-    if (row) rows.push(row)
+/** The first row for which `isBehind` holds, as it does for all behind that one. */
+function firstAfter(view: PresentationView, isBehind: (row: SegmentRow) => boolean): number {
+  let low = view.firstSequence
+  let high = view.endSequence
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    const row = view.segment(middle)
+    if (row && !isBehind(row)) low = middle + 1
+    else high = middle
   }
-  return rows
+  return low
 }
 
 /** The two clocks drift apart, and are brought together with each segment: the one that the time falls into, or after, counts. */
-function ticksOf(rows: readonly SegmentRow[], time: ClipTime): number {
-  const first = rows[0] as SegmentRow
+function ticksOf(view: PresentationView, first: SegmentRow, time: ClipTime): number {
   if ('offsetMs' in time) return first.startTicks + time.offsetMs * TICKS_PER_MS
-  const row = rows.findLast(({ wallMs }) => wallMs <= time.wallMs) ?? first
+  const behind = firstAfter(view, ({ wallMs }) => wallMs > time.wallMs)
+  const row = view.segment(behind - 1) ?? first
   return row.startTicks + (time.wallMs - row.wallMs) * TICKS_PER_MS
 }
 

@@ -1,4 +1,5 @@
 import type { BlobSource, BlobStorage } from '../../domain/blob-storage.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Presentation } from '../../presentation/presentation.ts'
 import type { LogRecord } from '../../presentation/records.ts'
@@ -45,6 +46,9 @@ type Work = {
   readonly rows: readonly ClipRow[]
   readonly signal: AbortSignal
   readonly written: string[]
+  /** Tracks whose init segments are written. */
+  readonly inits: Set<number>
+  mediaBytes: number
   copiedBytes: number
 }
 
@@ -64,6 +68,7 @@ export async function makeClip(
   source: ClipSource,
   target: ClipTarget,
   options: ClipOptions,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<Clip> {
   const range = clipRows(source.view, options.range)
@@ -71,8 +76,18 @@ export async function makeClip(
   // Meanwhile the recording may have discarded what is older than its window.
   if (source.view.firstSequence > range.firstSequence) throw gone()
   const rows = clipRowsOf(range, cuts)
-  const clip = clipPresentation(source, rows, target.identity)
-  const work: Work = { source, target, clip, rows, signal, written: [], copiedBytes: 0 }
+  const clip = await clipPresentation(source, rows, target.identity, () => clock.sleep(0, signal))
+  const work: Work = {
+    source,
+    target,
+    clip,
+    rows,
+    signal,
+    written: [],
+    inits: new Set(),
+    mediaBytes: 0,
+    copiedBytes: 0,
+  }
   try {
     const spans: Span[] = []
     for (const span of clipSpans(work)) {
@@ -91,7 +106,7 @@ export async function makeClip(
   return {
     presentation: clip,
     durationMs: durationTicks / 90,
-    mediaBytes: mediaBytes(clip),
+    mediaBytes: work.mediaBytes,
     copiedBytes: work.copiedBytes,
   }
 }
@@ -113,6 +128,7 @@ async function writeMedia(work: Work, { firstSequence, endSequence }: Span): Pro
   const { clip, target } = work
   for (const span of trackSpans(clip, firstSequence, endSequence)) {
     await putInit(work, span)
+    work.mediaBytes += sizeOf(clip, span)
     if (!(await copySpan(work, span, firstSequence, endSequence))) {
       const name = spanBlob(target.folder, span.track, span.spanTicks)
       await put(work, name, segmentsOf(work, span))
@@ -131,20 +147,11 @@ async function put({ target, written, signal }: Work, name: string, source: Blob
 }
 
 /** Once for each track, with the first span that it is in. */
-async function putInit(work: Work, { track, spanTicks }: TrackSpan): Promise<void> {
-  const { clip, target } = work
-  const init = clip.track(track)?.init
-  const rendition = clip.renditions.find(({ tracks }) => tracks.some((other) => other.track === track))
-  const isFirst = rendition !== undefined && firstTicksOf(clip, rendition.index, track) === spanTicks
-  if (init && isFirst) await put(work, initBlob(target.folder, track), [init])
-}
-
-function firstTicksOf(clip: Presentation, renditionIndex: number, track: number): number | undefined {
-  for (let sequence = clip.firstSequence; sequence < clip.endSequence; sequence++) {
-    const segment = clip.renditionSegment(renditionIndex, sequence)
-    if (segment?.track === track) return segment.startTicks
-  }
-  return undefined
+async function putInit(work: Work, { track }: TrackSpan): Promise<void> {
+  const init = work.clip.track(track)?.init
+  if (!init || work.inits.has(track)) return
+  await put(work, initBlob(work.target.folder, track), [init])
+  work.inits.add(track)
 }
 
 /** Whether the storage has copied it: a whole span of the recording, of which nothing was cut. */
@@ -184,10 +191,6 @@ function sizeOf(clip: Presentation, { track, sequences }: TrackSpan): number {
     for (const sequence of sequences) sum += clip.renditionSegment(index, sequence)?.sizeBytes ?? 0
   }
   return sum
-}
-
-function mediaBytes(clip: Presentation): number {
-  return trackSpans(clip, clip.firstSequence, clip.endSequence).reduce((sum, span) => sum + sizeOf(clip, span), 0)
 }
 
 /** What is left of a clip that failed; the storage may be what failed. */

@@ -105,13 +105,14 @@ export class ProgressiveFile {
 
   /** Fixes the order of all chunks; gives the bytes of all together. */
   #interleave(): number {
-    const next = this.#tables.map(() => 0)
+    const columns = this.#tables.map(({ chunks }) => chunks)
+    const next = columns.map(() => 0)
     let mediaBytes = 0
     for (let at = 0; at < this.#track.length; at++) {
       let chosen = -1
       let lowest = Number.POSITIVE_INFINITY
-      for (const [track, { chunks }] of this.#tables.entries()) {
-        const sequence = chunks.sequence[next[track] ?? 0] ?? Number.POSITIVE_INFINITY
+      for (let track = 0; track < columns.length; track++) {
+        const sequence = columns[track]?.sequence[next[track] ?? 0] ?? Number.POSITIVE_INFINITY
         if (sequence >= lowest) continue
         lowest = sequence
         chosen = track
@@ -121,7 +122,7 @@ export class ProgressiveFile {
       this.#track[at] = chosen
       this.#chunk[at] = chunk
       this.#start[at] = mediaBytes
-      mediaBytes += this.#tables[chosen]?.chunks.sizeBytes[chunk] ?? 0
+      mediaBytes += columns[chosen]?.sizeBytes[chunk] ?? 0
     }
     return mediaBytes
   }

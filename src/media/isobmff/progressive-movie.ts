@@ -2,9 +2,9 @@ import { writeAudioSampleEntry } from './audio-sample-entry.ts'
 import { BoxWriter } from './box-writer.ts'
 import { packLanguage, terminologyCodeOf } from './language.ts'
 import type { BoxTree } from './progressive-box.ts'
-import { type TableColumn, WordColumn } from './progressive-columns.ts'
+import type { TableColumn } from './progressive-columns.ts'
 import { type Edit, MOVIE_TIMESCALE, type TrackTiming, trackTimings } from './progressive-edits.ts'
-import type { ChunkColumns, SampleTable } from './progressive-samples.ts'
+import type { SampleTable } from './progressive-samples.ts'
 import {
   writeDataInformation,
   writeExtendedLanguage,
@@ -147,11 +147,11 @@ function media(table: SampleTable, offsets: ChunkOffsets, created: number): BoxT
 }
 
 function sampleTable(table: SampleTable, offsets: ChunkOffsets): BoxTree {
-  const { stts, ctts, stsz, stss, chunks } = table
+  const { stts, ctts, stsz, stsc, stss, chunks } = table
   const parts = [sampleDescription(table), tableBox('stts', stts)]
   if (ctts) parts.push(tableBox('ctts', ctts))
   if (stss) parts.push(tableBox('stss', stss))
-  parts.push(tableBox('stsc', samplesToChunks(chunks)))
+  parts.push(tableBox('stsc', stsc))
   // In front of the count there is the size that all samples have: 0, they differ.
   parts.push({ type: 'stsz', parts: [new Uint8Array(8), word(stsz.entries), ...stsz.pieces] })
   parts.push(tableBox(offsets.type, { entries: chunks.samples.length, pieces: [offsets.bytes] }))
@@ -176,17 +176,4 @@ function word(value: number): Uint8Array {
   const bytes = new Uint8Array(4)
   new DataView(bytes.buffer).setUint32(0, value)
   return bytes
-}
-
-/** `stsc`: the first chunk of a run of chunks with as many samples of the same description (ISO/IEC 14496-12 §8.7.4). */
-function samplesToChunks({ samples, description }: ChunkColumns): TableColumn {
-  const column = new WordColumn()
-  for (let chunk = 0; chunk < samples.length; chunk++) {
-    const isLike = samples[chunk] === samples[chunk - 1] && description[chunk] === description[chunk - 1]
-    if (isLike) continue
-    column.push(chunk + 1)
-    column.push(samples[chunk] ?? 0)
-    column.push(description[chunk] ?? 1)
-  }
-  return { entries: column.words / 3, pieces: column.pieces() }
 }

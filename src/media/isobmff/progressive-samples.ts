@@ -41,6 +41,7 @@ export type SampleTable = {
   /** Absent where every PTS is its DTS. */
   readonly ctts: TableColumn | undefined
   readonly stsz: TableColumn
+  readonly stsc: TableColumn
   /** Absent where every sample is a sync sample. */
   readonly stss: TableColumn | undefined
   readonly chunks: ChunkColumns
@@ -159,6 +160,7 @@ export class SampleTableBuilder {
       endTicks: this.#endTicks,
       stts: this.#stts.finish(),
       ctts: this.#composed ? this.#ctts.finish(-this.#lowestComposition) : undefined,
+      stsc: samplesToChunks(chunks),
       stsz: { entries: sampleCount, pieces: this.#stsz.pieces() },
       stss: isAllSync ? undefined : { entries: this.#stss.words, pieces: this.#stss.pieces() },
       chunks,
@@ -291,6 +293,19 @@ export class SampleTableBuilder {
       runBytes: Uint32Array.from(this.#runBytes),
     }
   }
+}
+
+/** `stsc`: the first chunk of a run of chunks with as many samples of the same description (ISO/IEC 14496-12 §8.7.4). */
+function samplesToChunks({ samples, description }: ChunkColumns): TableColumn {
+  const column = new WordColumn()
+  for (let chunk = 0; chunk < samples.length; chunk++) {
+    const isLike = samples[chunk] === samples[chunk - 1] && description[chunk] === description[chunk - 1]
+    if (isLike) continue
+    column.push(chunk + 1)
+    column.push(samples[chunk] ?? 0)
+    column.push(description[chunk] ?? 1)
+  }
+  return { entries: column.words / 3, pieces: column.pieces() }
 }
 
 /** Whether two configurations are one sample description. */

@@ -62,7 +62,7 @@ export class ClipBench {
     const identity = { id: 'as_2', epoch: 'e2' }
     const target = { storage: this.storage, folder: 'as_2', identity, isSourceStorage }
     const options: ClipOptions = exact === 'frame' ? { range, exact, encode } : { range, exact }
-    return makeClip(this.source, target, options, this.#signal)
+    return makeClip(this.source, target, options, systemClock, this.#signal)
   }
 
   /** The clip as an origin reads it: from its chunks alone. */

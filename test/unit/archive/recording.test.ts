@@ -389,7 +389,7 @@ describe('a recording goes on', () => {
     expect([bench.recovered?.hasEnded, bench.view.ended]).toEqual([true, true])
     await bench.advance(6_500)
     expect(bench.view.archived).toBe(true)
-    expect(bench.view.spans).toHaveLength(1)
+    expect((bench.view as Presentation).spans).toHaveLength(1)
     await bench.stop()
   })
 

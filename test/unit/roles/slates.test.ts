@@ -31,7 +31,7 @@ afterEach(async () => {
 const images = () => slateImages({ repository: node.repository, storages: { of: async () => storage } })
 
 async function picture(name: string, bytes: Uint8Array, state: 'Ready' | 'Pending' = 'Ready') {
-  const assetId = await node.asset(`of ${name}`)
+  const assetId = await node.asset(`of-${name}`)
   const draft = newAssetFile(assetFileCreateSchema.parse({ name }), assetId, node.accountId, randomBytes)
   const changes = new ChangeSet()
   const handle = changes.create('asset-file', { ...draft, state })
