@@ -45,9 +45,24 @@ export class StorageKeys {
       const detail = 'nothing can be encrypted: no master key is configured (storage.masterKeys)'
       throw fieldError('MASTER_KEY_MISSING', [{ pointer: '/storageEncryption', detail }])
     }
-    const id: Id<'content-key'> = newId('content-key', this.#random)
-    const sealed = await this.#seal({ id, kind: 'storage' }, this.#random(KEY_BYTES), primaryId)
-    return newStorageKey({ id, accountId, assetId, ...sealed })
+    return this.#new(assetId, accountId, this.#random(KEY_BYTES), primaryId)
+  }
+
+  /**
+   * The key of an asset for another one that has copies of its blobs, as they are; `undefined` where it isn't encrypted. Each blob has
+   * a key of its own derived from it, so that two assets under one repeat nothing.
+   *
+   * @throws AppError as `create` and `of`
+   */
+  async share(
+    asset: Pick<Asset, 'id' | 'accountId' | 'storageEncryption'>,
+    { id: assetId, accountId }: Pick<Asset, 'id' | 'accountId'>,
+  ): Promise<Draft<ContentKey> | undefined> {
+    const value = await this.of(asset)
+    if (!value) return undefined
+    // The one that sealed it is there, since it has just opened it; the first one is what new keys are sealed under.
+    const { primaryId = '' } = this.#masterKeys
+    return this.#new(assetId, accountId, value, primaryId)
   }
 
   /**
@@ -75,6 +90,17 @@ export class StorageKeys {
     const { primaryId } = this.#masterKeys
     if (primaryId === undefined || primaryId === key.masterKeyId) return undefined
     return { ...key, ...(await this.#seal(key, await this.#open(key), primaryId)) }
+  }
+
+  async #new(
+    assetId: Asset['id'],
+    accountId: Asset['accountId'],
+    value: Uint8Array,
+    masterKeyId: string,
+  ): Promise<Draft<ContentKey>> {
+    const id: Id<'content-key'> = newId('content-key', this.#random)
+    const sealed = await this.#seal({ id, kind: 'storage' }, value, masterKeyId)
+    return newStorageKey({ id, accountId, assetId, ...sealed })
   }
 
   async #seal(key: Pick<SealedKey, 'id' | 'kind'>, value: Uint8Array, masterKeyId: string) {

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomUUID, timingSafeEqual } from 'node:crypto'
 import type { PictureEncoder } from '../archive/clip/clip-edges.ts'
 import { ClipMaker } from '../archive/clip/clip-maker.ts'
 import type { ClipSource } from '../archive/clip/make-clip.ts'
@@ -47,10 +47,15 @@ export function openClips({ repository, storages, shelf, ffmpeg, clock, logger }
       storage: await storages.of(clip),
       folder: assetFolder(clip.id),
       identity: { id: clip.id, epoch: randomUUID() },
-      // Each encrypted asset has a key of its own: there what is copied is sealed anew.
-      isSourceStorage: clip.storageAccountId === original.storageAccountId && !to.key && !from.key,
+      isSourceStorage: clip.storageAccountId === original.storageAccountId && isSameKey(to.key, from.key),
     }
   }
   const encode: PictureEncoder = (work, signal) => encodePictures(work, { ffmpeg, clock }, signal)
   return new ClipMaker({ repository, source, target, describe: recordedOf, encode, clock, logger })
+}
+
+/** A clip has its recording's key; one that hasn't is sealed anew. */
+function isSameKey(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (!a || !b) return a === b
+  return timingSafeEqual(a, b)
 }

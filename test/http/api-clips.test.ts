@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -7,6 +8,8 @@ import type { ClipSource } from '../../src/archive/clip/make-clip.ts'
 import type { Asset } from '../../src/domain/asset.ts'
 import { ChangeSet } from '../../src/domain/change-set.ts'
 import type { Operation } from '../../src/domain/operation.ts'
+import { MasterKeys } from '../../src/keys/master-keys.ts'
+import { StorageKeys } from '../../src/keys/storage-keys.ts'
 import { VirtualClock } from '../../src/lib/clock.ts'
 import { AppError } from '../../src/lib/errors.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
@@ -78,6 +81,19 @@ async function record(state: Asset['state'] = 'Ready'): Promise<void> {
   await api.repository.commit(changes)
 }
 
+/** Lets time pass until nothing is under way. */
+async function settle(): Promise<void> {
+  let isIdle = false
+  const idle = maker.idle().then(() => {
+    isIdle = true
+  })
+  while (!isIdle) {
+    await clock.advance(100)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  await idle
+}
+
 const ask = (body: object, headers = {}) => api.call('POST', `/v1/assets/${assetId}/clips`, { key, body, headers })
 const goal = { name: 'goal', from: 'PT2.5S', to: 'PT7.1S' }
 
@@ -104,13 +120,41 @@ describe('a clip', () => {
     expect(busy).toMatchObject({ status: 409, json: { code: 'STATE_CONFLICT' } })
     maker.nudge(nudged[0]!)
     maker.nudge(nudged[0]!)
-    await maker.idle()
+    await settle()
     const { operation, asset } = await outcome()
     expect(operation.state).toBe('succeeded')
     expect(asset).toMatchObject({ state: 'Ready', duration: 'PT6S' })
     expect(asset.tracks.map(({ name }: { name: string }) => name)).toEqual(['video-1', 'audio-1'])
     const blobs = await Array.fromAsync(storage.list(asset.id))
     expect(blobs.length).toBeGreaterThan(5)
+  })
+
+  it('of an encrypted recording has its key, sealed anew', async () => {
+    const file = join(folder, 'master')
+    writeFileSync(file, randomBytes(32).toString('base64'))
+    const given = [{ id: 'one', file }]
+    const clips = { nudge: (operation: Operation) => void nudged.push(operation) }
+    api = await startApi({ masterKeys: given, deps: { clips } })
+    key = await api.newKey('operator')
+    const body = { name: 'secret', storageEncryption: 'aes256' }
+    assetId = (await api.call('POST', '/v1/assets', { key, body })).json.id
+    await record()
+    expect((await ask(goal)).status).toBe(202)
+    const masterKeys = new MasterKeys(given, { clock, environment: {} })
+    const keys = new StorageKeys({ repository: api.repository, masterKeys, random: randomBytes })
+    const assetOf = async (id: string) => (await api.repository.findAnywhere('asset', id as Asset['id']))!
+    const [original, clip] = [await assetOf(assetId), await assetOf(nudged[0]!.subject.id)]
+    expect(clip.storageEncryption).toBe('aes256')
+    expect(await keys.of(clip)).toEqual(await keys.of(original))
+    const entities = await Promise.all(
+      [original, clip].map(({ id, accountId }) =>
+        api.repository.referring('content-key', accountId, { relation: 'asset', id }),
+      ),
+    )
+    const [one, two] = entities.map(([entity]) => entity)
+    expect(one!.id).not.toBe(two!.id)
+    expect(one!.sealedValue).not.toBe(two!.sealedValue)
+    await masterKeys.stop()
   })
 
   it('is made once by one Idempotency-Key', async () => {
@@ -136,7 +180,7 @@ describe('a clip', () => {
     await record()
     await ask({ name: 'after', from: 'PT40S' })
     maker.nudge(nudged[0]!)
-    await maker.idle()
+    await settle()
     const { operation, asset } = await outcome()
     expect(operation).toMatchObject({ state: 'failed', error: { code: 'CLIP_EMPTY', status: 409 } })
     expect(asset).toMatchObject({ state: 'Failed', lastError: { code: 'CLIP_EMPTY' } })
@@ -171,7 +215,7 @@ describe('a clip', () => {
     expect((await outcome()).operation.state).toBe('pending')
     maker = makerWith({})
     maker.start()
-    await maker.idle()
+    await settle()
     expect((await outcome()).asset.state).toBe('Ready')
     await maker.stop()
   })

@@ -6,8 +6,8 @@ import { type Headend, startHeadend } from '../support/headend.ts'
 import { playingVariant, until } from '../support/playlist.ts'
 
 /** Delta updates are offered from some 280 segments on: with the shortest there are, after two and a half minutes. */
-const SEGMENT = { duration: '1s', gopFrames: 15, rate: 15 }
-const OFFER_LIMIT_MS = 400_000
+const SEGMENT = { duration: '500ms', gopFrames: 15, rate: 30 }
+const OFFER_LIMIT_MS = 300_000
 const WATCHED_SECONDS = 40
 
 let headend: Headend
@@ -43,11 +43,9 @@ it('a browser goes over to delta updates in the middle of a program, and plays o
     })
   })
   await watch.playing()
-  console.log('control', await watch.watch(WATCHED_SECONDS), answers.length, await watch.state())
   await until('the first delta update', OFFER_LIMIT_MS, async () => answers.some(({ skipped }) => skipped), Boolean)
   const before = answers.length
   const progress = await watch.watch(WATCHED_SECONDS)
-  console.log('delta', progress, answers.length - before, watch.complaints, await watch.state())
   expect(progress.mediaS).toBeGreaterThan(progress.wallS * 0.9)
   expect(progress.stalls).toBe(0)
   const after = answers.slice(before)

@@ -10,7 +10,7 @@ import { type Route, route } from '../rest/route.ts'
 import { operationAnswer, operationAnswers, recallOperation, waitQuerySchema } from './operations.ts'
 import type { ResourceDeps } from './ports.ts'
 import { referred } from './referred.ts'
-import { assetOf, assetPath, assetSubject, createAsset, type StorageKeyDeps } from './storage-deps.ts'
+import { assetOf, assetPath, assetSubject, type StorageKeyDeps } from './storage-deps.ts'
 
 /** What making clips needs beside what every resource does. */
 export type ClipDeps = ResourceDeps &
@@ -27,7 +27,7 @@ export function assetClips(deps: ClipDeps): Route {
     operationId: 'clipAsset',
     summary: 'Make an asset of a part of a recording',
     description:
-      'Also of one that goes on. The operation’s subject is the new asset, which is Recording until its media is there, and then Ready. It is encrypted where the recording is.',
+      'Also of one that goes on. The operation’s subject is the new asset, which is Recording until its media is there, and then Ready. It is encrypted where the recording is, under the same key.',
     tag: 'assets',
     access: { action: 'create', resource: 'asset' },
     query: waitQuerySchema,
@@ -56,7 +56,9 @@ export function assetClips(deps: ClipDeps): Route {
       const draft = { ...fresh, state, clip }
       const operation = newOperation(CLIP_ACTION, assetSubject(draft), accountId, deps.random)
       const changes = request.changes(CLIP_ACTION, assetSubject(draft))
-      await createAsset(deps, changes, draft)
+      const shared = await deps.storageKeys.share(source, draft)
+      changes.create('asset', draft)
+      if (shared) changes.create('content-key', shared)
       const handle = changes.create('operation', operation)
       announce(changes, 'asset.created', draft, deps.clock.now())
       const done = await request.commit(changes, { status: 202, id: operation.id })

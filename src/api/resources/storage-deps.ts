@@ -25,6 +25,12 @@ export type StorageKeyDeps = {
      * @throws AppError `MASTER_KEY_MISSING`, with `details.problems`; `MASTER_KEY_UNAVAILABLE`
      */
     create(asset: Pick<Asset, 'id' | 'accountId'>): Promise<Draft<ContentKey>>
+    /**
+     * The key of an asset for one that is made out of its blobs; `undefined` where it isn't encrypted.
+     *
+     * @throws AppError `MASTER_KEY_MISSING`, `MASTER_KEY_UNAVAILABLE`, `MASTER_KEY_WRONG`
+     */
+    share(asset: Asset, target: Pick<Asset, 'id' | 'accountId'>): Promise<Draft<ContentKey> | undefined>
   }
 }
 

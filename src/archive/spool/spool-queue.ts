@@ -31,6 +31,8 @@ export class SpoolQueue {
   #waiting: Queued[] = []
   #taken: Queued[] = []
   #sizeBytes = 0
+  /** Of a file whose first record is not written, and nothing has come behind it yet. */
+  #head: JournalHead | undefined
 
   constructor(budgetBytes: number, holds: FragmentHolds) {
     this.#budgetBytes = budgetBytes
@@ -58,7 +60,8 @@ export class SpoolQueue {
     if (kept) {
       if (kept.data) this.#holds.hold(kept.data)
       this.#sizeBytes += weightOf(kept)
-      this.#waiting.push(kept)
+      this.#waiting.push(this.#head ? { ...kept, head: kept.head ?? this.#head } : kept)
+      this.#head = undefined
     }
     return this.#sizeBytes > this.#budgetBytes ? this.#shed() : []
   }
@@ -108,7 +111,7 @@ export class SpoolQueue {
   /** As it is written where its segment has lost its media; `undefined`: not at all. */
   #asGap(queued: Queued): Queued | undefined {
     const { record } = queued
-    if (!('sequence' in record) || !this.#doomed.has(record.sequence)) return queued
+    if (!('sequence' in record) || record.type === 'gap' || !this.#doomed.has(record.sequence)) return queued
     if (record.type !== 'segment-closed') return undefined
     const opened = this.#opened.get(record.sequence)
     if (!opened) return undefined
@@ -146,6 +149,7 @@ export class SpoolQueue {
       if (kept) this.#waiting.push(head ? { ...kept, head: kept.head ?? head } : kept)
       head = kept ? undefined : (queued.head ?? head)
     }
+    this.#head ??= head
   }
 }
 

@@ -1,9 +1,12 @@
+import { randomBytes } from 'node:crypto'
 import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { chunkBlob, spanBlob } from '../../../src/archive/blob-names.ts'
 import { decodeChunk } from '../../../src/archive/chunk.ts'
+import { EncryptedStorage } from '../../../src/storage/encrypted-storage.ts'
+import type { FilesystemStorage } from '../../../src/storage/filesystem-storage.ts'
 import { archived } from '../../support/archived.ts'
 import { encodeAudio, Recording } from '../../support/recording.ts'
 import { between, ClipBench } from './clip-bench.ts'
@@ -145,6 +148,28 @@ describe('a clip of whole segments', () => {
     await bench.storage.delete(spanBlob('as_1', 2, ticks))
     await expect(bench.clip({ range: between(1, 20) })).rejects.toMatchObject({ code: 'SEGMENT_GONE' })
     expect(await Array.fromAsync(bench.storage.list('as_2'))).toEqual([])
+  })
+
+  it('of an encrypted recording has sealed blobs linked as they are, and is read under the same key', async () => {
+    const key = randomBytes(32)
+    const sealed = new EncryptedStorage(bench.storage, key)
+    const other = new Recording([{ rendition: 'audio-1', media: encodeAudio(12), atSeconds: 0 }])
+    bench.source = await archived(other, sealed, 'as_1', { spanSegments: 2, spooledSegments: 0 })
+    const plain = bench.storage
+    bench.storage = sealed as unknown as FilesystemStorage
+    const made = await bench.clip({ range: between(3, 9), exact: 'gop' })
+    expect(made.copiedBytes).toBeGreaterThan(0)
+    const view = await bench.loaded()
+    const copied = view.renditionSegment(0, 2)!
+    const name = (folder: string) => spanBlob(folder, 1, copied.startTicks)
+    const inode = (folder: string) => statSync(join(bench.directory, name(folder))).ino
+    expect(inode('as_2')).toBe(inode('as_1'))
+    for (const sequence of [2, 3]) {
+      const bytes = (await bench.segment(view, 0, sequence))!
+      expect(Buffer.from(bytes).equals(other.bytes.get(`0/${sequence}`)!)).toBe(true)
+    }
+    const raw = (await plain.read(name('as_2'), { first: 0, last: copied.sizeBytes - 1 }))!
+    expect(Buffer.from(raw).includes('moof')).toBe(false)
   })
 
   it('made twice is the same', async () => {

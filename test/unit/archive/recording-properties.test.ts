@@ -17,12 +17,38 @@ type Step =
   | { readonly do: 'crash'; readonly kept: number; readonly returns: boolean; readonly awayMs: number }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('segments' as const), count: fc.integer({ min: 1, max: 7 }), parts: fc.integer({ min: 1, max: 3 }) }) },
-  { weight: 3, arbitrary: fc.constantFrom({ do: 'gap' as const }, { do: 'discontinuity' as const }, { do: 'track' as const }, { do: 'open' as const }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('segments' as const),
+      count: fc.integer({ min: 1, max: 7 }),
+      parts: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(
+      { do: 'gap' as const },
+      { do: 'discontinuity' as const },
+      { do: 'track' as const },
+      { do: 'open' as const },
+    ),
+  },
   { weight: 1, arbitrary: fc.constantFrom({ do: 'end' as const }, { do: 'resume' as const }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 40_000 }) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('disk' as const, 'storage' as const), isDown: fc.boolean() }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('crash' as const), kept: fc.double({ min: 0, max: 1, noNaN: true }), returns: fc.boolean(), awayMs: fc.integer({ min: 0, max: 20_000 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom('disk' as const, 'storage' as const), isDown: fc.boolean() }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('crash' as const),
+      kept: fc.double({ min: 0, max: 1, noNaN: true }),
+      returns: fc.boolean(),
+      awayMs: fc.integer({ min: 0, max: 20_000 }),
+    }),
+  },
 )
 
 /** What a viewer was shown by one process after the other: no number ever stands for two things. */
@@ -175,7 +201,11 @@ async function play(steps: readonly Step[], options: BenchOptions, isDiskTrusted
   if (loaded) {
     const again = new Presentation(loaded.header)
     for (const record of loaded.records) if (record.type !== 'opened') again.apply(record)
-    for (let sequence = Math.max(again.firstSequence, bench.view.firstSequence); sequence < again.endSequence; sequence++) {
+    for (
+      let sequence = Math.max(again.firstSequence, bench.view.firstSequence);
+      sequence < again.endSequence;
+      sequence++
+    ) {
       expect(again.segment(sequence)).toEqual(bench.view.segment(sequence))
       for (const { index } of bench.view.renditions) {
         const { name } = bench.view.renditions[index]!
@@ -196,10 +226,14 @@ describe('recordings that are killed again and again', () => {
     ['and keep everything', {}],
     ['sealed', { assetKey: KEY }],
     ['and keep a minute', { header: { archiveWindowMs: 60_000 } }],
-  ] as const)('never give a number twice, and lose the open segment at most, %s', async (_name, options) => {
-    const run = (steps: readonly Step[]) => play(steps, { ...options, recording: { hotBytes: 2_000 } }, true)
-    await fc.assert(fc.asyncProperty(script, run), { numRuns: 60 })
-  }, 60_000)
+  ] as const)(
+    'never give a number twice, and lose the open segment at most, %s',
+    async (_name, options) => {
+      const run = (steps: readonly Step[]) => play(steps, { ...options, recording: { hotBytes: 2_000 } }, true)
+      await fc.assert(fc.asyncProperty(script, run), { numRuns: 60 })
+    },
+    60_000,
+  )
 
   it('stay sound where the disk fails as well', async () => {
     const run = (steps: readonly Step[]) => play(steps, { recording: { hotBytes: 2_000, queueBytes: 12_000 } }, false)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Program } from '../../../src/channel/program.ts'
+import { Program, type ProgramNumbers } from '../../../src/channel/program.ts'
 import { Presentation } from '../../../src/presentation/presentation.ts'
 import type { LogRecord, Track } from '../../../src/presentation/records.ts'
 import { audio, ChannelBench, video } from './channel-bench.ts'
@@ -12,13 +12,13 @@ class Recorder {
   ends = 0
   readonly program: Program
 
-  constructor(goesOn = false) {
+  constructor(numbers: ProgramNumbers = 'channel') {
     this.presentation.apply({ type: 'opened', header: this.presentation.header })
     const append = (record: LogRecord) => {
       this.presentation.apply(record)
       this.records.push(record)
     }
-    this.program = new Program({ append }, { goesOn }, () => void this.ends++)
+    this.program = new Program({ append }, numbers, () => void this.ends++)
   }
 
   get types(): string[] {
@@ -101,16 +101,42 @@ describe('Program', () => {
     expect([recorder.program.state, recorder.ends]).toEqual(['stopped', 1])
   })
 
-  it('goes on behind what its log has, from the very next record', () => {
-    const { program, presentation } = new Recorder(true)
-    const row = { discontinuitySequence: 0, durationTicks: 180_000, wallMs: 0 }
+  it('goes on with numbers of its own behind what its log has, and says that it went on', async () => {
+    const { play, stop, bench } = await publishing()
+    await play(9_000)
+    await stop()
+    const { records, presentation, program } = new Recorder({ nextSequence: 7, discontinuitySequence: 3 })
+    const row = { discontinuitySequence: 3, durationTicks: 180_000, wallMs: 0 }
     presentation.apply({ type: 'gap', sequence: 6, startTicks: 0, ...row })
-    program.take({ record: { type: 'discontinuity', discontinuitySequence: 1, reason: 'restart' } }, [])
-    const next = { ...row, discontinuitySequence: 1, startTicks: 180_000 }
-    program.take({ record: { type: 'gap', sequence: 7, ...next } }, [])
-    expect(presentation.endSequence).toBe(8)
+    const tracks = bench.records.flatMap((record) => (record.type === 'track-added' ? [record.track] : []))
+    const from = bench.records.findIndex((record) => record.type === 'segment-opened' && record.sequence === 2)
+    for (const record of bench.records.slice(from)) program.take({ record }, tracks)
+    expect(records.slice(0, 4)).toMatchObject([
+      { type: 'track-added' },
+      { type: 'track-added' },
+      { type: 'discontinuity', discontinuitySequence: 4, reason: 'resumed' },
+      { type: 'segment-opened', sequence: 7, discontinuitySequence: 4 },
+    ])
+    expect(presentation.endSequence).toBe(bench.presentation.endSequence + 5)
+    expect(presentation.segment(8)?.startTicks).toBe(bench.presentation.segment(3)?.startTicks)
+    expect(presentation.renditionSegment(0, 8)).toEqual({ ...bench.presentation.renditionSegment(0, 3), sequence: 8 })
     program.stop()
     expect(presentation.ended).toBe(true)
+  })
+
+  it('begins with number 0 where nothing went before, and takes the discontinuities of its channel as they come', () => {
+    const { program, records, presentation } = new Recorder({ nextSequence: 0, discontinuitySequence: undefined })
+    const row = { durationTicks: 180_000, wallMs: 0 }
+    program.take({ record: { type: 'discontinuity', discontinuitySequence: 5, reason: 'restart' } }, [])
+    program.take({ record: { type: 'gap', sequence: 40, discontinuitySequence: 5, startTicks: 0, ...row } }, [])
+    program.take({ record: { type: 'discontinuity', discontinuitySequence: 6, reason: 'input-returned' } }, [])
+    program.take({ record: { type: 'gap', sequence: 41, discontinuitySequence: 6, startTicks: 180_000, ...row } }, [])
+    expect(records).toMatchObject([
+      { type: 'gap', sequence: 0, discontinuitySequence: 0 },
+      { type: 'discontinuity', discontinuitySequence: 1, reason: 'input-returned' },
+      { type: 'gap', sequence: 1, discontinuitySequence: 1 },
+    ])
+    expect(presentation.endSequence).toBe(2)
   })
 
   it('ends at once where no segment is open, and starts with a gap where the input is away', async () => {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,7 +17,7 @@ function open(folder: string, id = 'ch_one') {
   const dataDir = new DataDir(join(root, folder))
   const errors: unknown[] = []
   const logger = { ...silentLogger, error: (fields: unknown) => void errors.push(fields) } as unknown as Logger
-  return { dataDir, errors, kept: new ChannelNumbers(id, { dataDir, clock, logger, random: randomBytes }) }
+  return { dataDir, errors, kept: new ChannelNumbers(id, { dataDir, clock, logger }) }
 }
 
 describe('ChannelNumbers', () => {
@@ -28,20 +27,19 @@ describe('ChannelNumbers', () => {
     const saving = kept.save(numbers)
     expect(kept.load()).toEqual(numbers)
     await saving
-    const epoch = await kept.begin('as_one')
-    await kept.begin('as_two')
-    await kept.end('as_two')
-    expect(epoch).toMatch(/^[\w-]{8}$/)
     const next = open('kept').kept
     expect(next.load()).toEqual(numbers)
-    expect([next.epochOf('as_one'), next.epochOf('as_two'), next.epochOf('toString')]).toEqual([
-      epoch,
-      undefined,
-      undefined,
-    ])
-    expect(await next.begin('as_one')).not.toBe(epoch)
     expect(dataDir.readJson(numbersFile('ch_one'))).toHaveProperty('numbers.nextSequence', 7)
     expect(open('kept', 'ch_two').kept.load()).toBeUndefined()
+  })
+
+  it('goes on behind what was recorded, where that is later', async () => {
+    const { dataDir, kept } = open('floor')
+    await kept.save(numbers)
+    const at = (floorTicks: number) =>
+      new ChannelNumbers('ch_one', { dataDir, clock, logger: silentLogger, floorTicks: () => floorTicks }).load()
+    expect(at(200_000)).toEqual({ ...numbers, endTicks: 200_000 })
+    expect(at(100)).toEqual(numbers)
   })
 
   it('writes in the order in which it was told', async () => {
@@ -56,16 +54,15 @@ describe('ChannelNumbers', () => {
     mkdirSync(join(dataDir.path, numbersFile('ch_one')), { recursive: true })
     await expect(kept.save(numbers)).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' })
     expect(kept.load()).toEqual(numbers)
-    await expect(kept.begin('as_one')).rejects.toMatchObject({ code: 'STATE_UNWRITABLE' })
   })
 
   it.each([
     ['torn', '{"numbers":{"nextSeq'],
     ['of another kind', '[]'],
-    ['negative', JSON.stringify({ numbers: { ...numbers, nextSequence: -1 }, epochs: {} })],
-    ['no number', JSON.stringify({ numbers: { ...numbers, nextTrackNumber: '4' }, epochs: {} })],
-    ['beyond 32 bits', JSON.stringify({ numbers: { ...numbers, discontinuitySequence: 2 ** 32 }, epochs: {} })],
-    ['with a hole', JSON.stringify({ numbers: { nextSequence: 3 }, epochs: { as_one: 'abc' } })],
+    ['negative', JSON.stringify({ numbers: { ...numbers, nextSequence: -1 } })],
+    ['no number', JSON.stringify({ numbers: { ...numbers, nextTrackNumber: '4' } })],
+    ['beyond 32 bits', JSON.stringify({ numbers: { ...numbers, discontinuitySequence: 2 ** 32 } })],
+    ['with a hole', JSON.stringify({ numbers: { nextSequence: 3 } })],
   ])('goes on past anything that could have been given where the file is %s', (name, text) => {
     const { dataDir } = open(name)
     mkdirSync(join(dataDir.path, 'channels'))
@@ -80,7 +77,6 @@ describe('ChannelNumbers', () => {
     expect(found?.discontinuitySequence).toBeGreaterThan(1_000_000)
     expect(found?.nextTrackNumber).toBeGreaterThan(1_000_000)
     expect(found?.endTicks).toBe(clock.now() * 90)
-    expect(kept.epochOf('as_one')).toBeUndefined()
   })
 
   it('does not go on where the file is there and can not be read', () => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import type { PresentationView } from '../../../src/presentation/view.ts'
 import { LiveBench } from './live-bench.ts'
 
 const benches: LiveBench[] = []
@@ -45,32 +46,39 @@ describe('programs of a running channel', () => {
     expect(log?.view.ended).toBe(true)
   })
 
-  it('keep their URLs and never repeat a number over a restart of the node', async () => {
-    const made = await bench()
+  it('keep their URLs and their numbers over a restart of the node, with everything before still listed', async () => {
+    const made = await bench({ recording: { spanMs: 6_000 } })
     const { node } = made
     const { channel, live } = await made.running()
     const program = await node.program(channel)
     await live.startProgram(program)
     await made.publish(live, channel)
-    await made.play(9_000)
+    await made.play(15_000)
     await live.stop()
-    const before = node.shelf.find(program.assetId)?.log.view
-    const { epoch } = before?.header ?? {}
+    const before = node.shelf.find(program.assetId)?.log.view as PresentationView
+    const { endSequence, header } = before
+    const rows = Array.from({ length: endSequence }, (_, sequence) => before.segment(sequence))
     // What a new process finds: the data folder, and no presentation.
-    node.shelf.discard(program.assetId)
+    await node.shelf.stop()
+    await node.shelf.recover()
+    expect(node.shelf.find(program.assetId)).toMatchObject({ state: 'left', channelId: channel.id })
     const again = await node.run(channel)
     await again.startProgram(program)
     await made.publish(again, channel)
     await made.play(9_000)
-    const after = node.shelf.find(program.assetId)?.log.view
-    expect(after?.header.epoch).toBe(epoch)
-    expect(after?.firstSequence).toBe(before?.endSequence)
-    const tracks = after?.renditions.flatMap((rendition) => rendition.tracks.map(({ track }) => track))
-    expect(tracks).toEqual([3, 4])
+    const after = node.shelf.find(program.assetId)?.log.view as PresentationView
+    expect(after).not.toBe(before)
+    expect(after.header.epoch).toBe(header.epoch)
+    expect(after.firstSequence).toBe(0)
+    expect(rows.map((_, sequence) => after.segment(sequence))).toEqual(rows)
+    expect(after.endSequence).toBeGreaterThan(endSequence + 2)
+    expect(after.segment(after.endSequence - 1)?.discontinuitySequence).toBe(1)
+    const tracks = after.renditions.flatMap((rendition) => rendition.tracks.map(({ track }) => track))
+    expect(tracks).toEqual([1, 3, 2, 4])
     await again.stop()
   })
 
-  it('begin a new presentation when they are started again, under the same locator', async () => {
+  it('go on in the same presentation when they are started again after their end, under the same locator', async () => {
     const made = await bench()
     const { node } = made
     const { channel, live } = await made.running()
@@ -79,17 +87,48 @@ describe('programs of a running channel', () => {
     await live.startProgram(program)
     await made.publish(live, channel)
     await made.play(9_000)
-    const stopping = live.stopProgram(program.id)
-    await made.play(3_000)
-    await stopping
-    const first = node.directory.find(locator.id)?.view
-    expect(first?.ended).toBe(true)
+    await stopWhilePlaying(made, () => live.stopProgram(program.id))
+    const view = node.directory.find(locator.id)?.view as PresentationView
+    const { endSequence, version } = view
+    expect([view.ended, view.archived]).toEqual([true, false])
     await live.startProgram(program)
     await made.play(9_000)
-    const second = node.directory.find(locator.id)?.view
-    expect(second?.ended).toBe(false)
-    expect(second?.header.epoch).not.toBe(first?.header.epoch)
-    expect(second?.firstSequence).toBeGreaterThanOrEqual(first?.endSequence ?? Number.NaN)
+    expect(node.directory.find(locator.id)?.view).toBe(view)
+    expect([view.ended, view.firstSequence, view.header.resumptions]).toEqual([false, 0, 1])
+    expect(view.version).toBeGreaterThan(version)
+    expect(view.segment(endSequence)).toMatchObject({ discontinuitySequence: 1, gap: false })
+    expect(view.endSequence).toBeGreaterThan(endSequence + 2)
+    await live.stop()
+  })
+
+  it('are archived in storage after their end, loaded again on demand, and go on from there', async () => {
+    const made = await bench()
+    const { node } = made
+    const { channel, live } = await made.running()
+    const program = await node.program(channel)
+    const locator = await node.locator(program.assetId)
+    await live.startProgram(program)
+    await made.publish(live, channel)
+    await made.play(9_000)
+    await stopWhilePlaying(made, () => live.stopProgram(program.id))
+    const { recording } = node.shelf.find(program.assetId)!
+    await made.play(6_000)
+    await recording?.archived
+    const view = node.shelf.find(program.assetId)?.log.view as PresentationView
+    expect(node.shelf.find(program.assetId)).toMatchObject({ state: 'archived', recording: undefined })
+    const rows = Array.from({ length: view.endSequence }, (_, sequence) => view.segment(sequence))
+    await node.shelf.stop()
+    expect(node.directory.find(locator.id)).toBeUndefined()
+    expect(await node.shelf.load(program.assetId, program.accountId)).toBe(true)
+    await node.publisher.published(program.assetId)
+    const loaded = node.directory.find(locator.id)?.view as PresentationView
+    expect(loaded).toMatchObject({ ended: true, archived: true, firstSequence: 0, endSequence: rows.length })
+    expect(rows.map((_, sequence) => loaded.segment(sequence))).toEqual(rows)
+    expect(loaded.header.epoch).toBe(view.header.epoch)
+    await live.startProgram(program)
+    await made.play(9_000)
+    expect(loaded).toMatchObject({ ended: false, archived: false, firstSequence: 0 })
+    expect(loaded.endSequence).toBeGreaterThan(rows.length + 2)
     await live.stop()
   })
 
@@ -139,25 +178,31 @@ describe('programs of a running channel', () => {
     await made.publish(live, channel)
     await made.play(6_000)
     await live.stop()
+    const { recording } = node.shelf.find(program.assetId)!
     node.channels.put(channel)
+    await recording?.settled()
+    await new Promise((resolve) => setImmediate(resolve))
     expect(node.shelf.find(program.assetId)).toMatchObject({ state: 'ended', log: { view: { ended: true } } })
   })
 
-  it('leave room to those that ended later', async () => {
-    const made = await bench({ endedBudgetBytes: 30_000 })
+  it('keep in memory what is not on the disk alone', async () => {
+    const made = await bench({ recording: { hotBytes: 0 } })
     const { node } = made
     const { channel, live } = await made.running()
     await made.publish(live, channel)
-    const assets: string[] = []
     for (const name of ['one', 'two', 'three']) {
       const program = await node.program(channel, { name })
-      assets.push(program.assetId)
       await live.startProgram(program)
-      await made.play(10_000)
+      await made.play(20_000)
+      const { log, recording } = node.shelf.find(program.assetId)!
+      // The disk takes its time, which is not the virtual one.
+      await recording?.committed()
+      await made.play(2_000)
+      await recording?.committed()
+      expect(log.view.endSequence).toBeGreaterThan(9)
+      expect(log.view.endSequence - log.hotSequence).toBeLessThanOrEqual(4)
       await stopWhilePlaying(made, () => live.stopProgram(program.id))
-      expect(node.shelf.endedBytes).toBeLessThanOrEqual(30_000)
     }
-    expect(assets.map((id) => node.shelf.find(id)?.state)).toEqual([undefined, undefined, 'ended'])
     await live.stop()
   })
 })

@@ -7,13 +7,11 @@ import { VirtualClock } from '../../../src/lib/clock.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import type { Publication } from '../../../src/log/feed-messages.ts'
-import { FragmentMemory } from '../../../src/log/fragment-memory.ts'
-import { LogDirectory } from '../../../src/log/log-directory.ts'
 import { LocatorPublisher } from '../../../src/roles/locator-publisher.ts'
-import { PresentationShelf } from '../../../src/roles/presentation-shelf.ts'
+import type { PresentationShelf } from '../../../src/roles/presentation-shelf.ts'
+import { ShelfBench } from './archive-fixture.ts'
 
 const endpoint = (id: string, accountId = 'ac_one') => ({ id, accountId }) as StreamingEndpoint
-const owner = { accountId: 'ac_one', channelId: 'ch_one', manifestName: 'manifest' }
 
 /** A publisher whose store, changes and origin threads the test plays. */
 class Stage {
@@ -22,6 +20,7 @@ class Stage {
   readonly published = new Map<string, Publication>()
   readonly locators = new Map<string, Locator>()
   readonly assets = new Set(['as_one', 'as_two', 'as_far'])
+  readonly bench = new ShelfBench()
   readonly shelf: PresentationShelf
   readonly publisher: LocatorPublisher
   reads = 0
@@ -35,11 +34,7 @@ class Stage {
   #sequence = 0
 
   constructor() {
-    const memory = new FragmentMemory({ regionBytes: 1 << 20 })
-    const logger = silentLogger
-    const budgets = { logBytes: 1 << 20, endedBytes: 1 << 20 }
-    const directory = new LogDirectory({ memory, clock: this.clock })
-    this.shelf = new PresentationShelf(budgets, { directory, memory, logger })
+    this.shelf = this.bench.shelf
     const told = () => (this.isStuck ? new Promise<void>(() => undefined) : Promise.resolve())
     this.publisher = new LocatorPublisher({
       repository: this.#repository() as unknown as Repository,
@@ -65,7 +60,7 @@ class Stage {
         },
       },
       clock: this.clock,
-      logger,
+      logger: silentLogger,
     })
     this.publisher.begin()
   }
@@ -90,8 +85,8 @@ class Stage {
     }
   }
 
-  open(assetId: string): void {
-    this.shelf.open({ id: assetId, epoch: 'e', targetDurationMs: 2_000 }, owner)
+  async open(assetId: string): Promise<void> {
+    await this.bench.begin(assetId)
   }
 
   add(id: string, assetId = 'as_one', more: Partial<Locator> = {}): void {
@@ -124,7 +119,10 @@ async function stage(): Promise<Stage> {
 }
 
 afterEach(async () => {
-  for (const { publisher } of stages.splice(0)) await publisher.stop()
+  for (const { publisher, bench } of stages.splice(0)) {
+    await publisher.stop()
+    await bench.stop()
+  }
 })
 
 describe('LocatorPublisher', () => {
@@ -132,7 +130,7 @@ describe('LocatorPublisher', () => {
     const made = await stage()
     made.add('early', 'as_one', { start: '2026-11-21T10:00:00Z', expiry: '2026-11-21T11:00:00Z' })
     made.add('elsewhere', 'as_far')
-    made.open('as_one')
+    await made.open('as_one')
     await made.publisher.published('as_one')
     expect([...made.published.values()]).toEqual([
       {
@@ -163,8 +161,8 @@ describe('LocatorPublisher', () => {
     const made = await stage()
     made.add('one', 'as_one')
     made.add('two', 'as_two')
-    made.open('as_one')
-    made.open('as_two')
+    await made.open('as_one')
+    await made.open('as_two')
     await settled()
     expect(made.names).toEqual(['one', 'two'])
     made.shelf.discard('as_one')
@@ -177,7 +175,7 @@ describe('LocatorPublisher', () => {
     const made = await stage()
     const { endpoints } = made.publisher
     made.add('one')
-    made.open('as_one')
+    await made.open('as_one')
     await settled()
     await endpoints.start(endpoint('se_two'))
     await endpoints.start(endpoint('se_foreign', 'ac_other'))
@@ -200,7 +198,7 @@ describe('LocatorPublisher', () => {
     made.held = new Promise((resolve) => {
       go = resolve
     })
-    made.open('as_one')
+    await made.open('as_one')
     await settled()
     made.create('three')
     await settled()
@@ -221,7 +219,7 @@ describe('LocatorPublisher', () => {
 
   it('publishes another locator of the same GUID', async () => {
     const made = await stage()
-    made.open('as_one')
+    await made.open('as_one')
     made.create('guid')
     await settled()
     made.locators.delete('guid')
@@ -235,7 +233,7 @@ describe('LocatorPublisher', () => {
     const made = await stage()
     made.add('one')
     made.isDown = true
-    made.open('as_one')
+    await made.open('as_one')
     await made.publisher.published('as_one')
     made.create('two')
     await settled()
@@ -251,8 +249,8 @@ describe('LocatorPublisher', () => {
     made.add('stays')
     made.add('goes')
     made.add('gone', 'as_two')
-    made.open('as_one')
-    made.open('as_two')
+    await made.open('as_one')
+    await made.open('as_two')
     await settled()
     made.locators.delete('goes')
     made.add('came')

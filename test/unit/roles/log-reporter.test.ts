@@ -18,8 +18,8 @@ it('counts the fragments that several logs of a channel hold once, as they lie i
     Object.defineProperty(log, 'sizeBytes', { value: log.id === 'program' ? 5_000 : 3_000 })
   }
   const origins: Pick<OriginPool, 'feedStates'> = { feedStates: () => [] }
-  const sources = { channels: () => [{ name: 'one', logs }], endedBytes: () => 0 }
-  const reporter = new LogReporter(sources, origins as OriginPool, metrics.log, clock)
+  const sources = { channels: () => [{ name: 'one', logs }], presentations: () => [] }
+  const reporter = new LogReporter(sources, origins as OriginPool, metrics, clock)
   await clock.advance(1_000)
   expect(await metrics.text()).toContain('headend_log_held_bytes{channel="one"} 5000')
   await reporter.stop()

@@ -42,9 +42,11 @@ function makePool(threads: number, port = 0) {
     manifestCacheBytes: 1 << 20,
     maxInFlightBytes: 1 << 20,
     logLevel: 'silent' as const,
+    media: { directory: '/nowhere', allowPrivateEndpoints: false, allowServerCredentials: false, cacheBytes: 1 << 20 },
   }
+  const desk = { spooled: async () => undefined, wake: async () => undefined }
   const clock = new VirtualClock()
-  const pool = new OriginPool(options, { directory, metrics: metrics.origin, clock, logger, tls: undefined })
+  const pool = new OriginPool(options, { directory, desk, metrics: metrics.origin, clock, logger, tls: undefined })
   running.push(metrics, pool)
   return { pool, clock, directory, memory, lines }
 }
