@@ -47,6 +47,8 @@ export type ChannelPorts = {
   readonly clock: Clock
   readonly logger: Logger
   readonly numbers: NumberStore
+  /** Something goes on that was recorded before: it is kept moving with gaps from the start, as if the input had just gone. */
+  readonly goesOn?: boolean
   readonly observer: ChannelObserver
   /** Memory for a fragment's bytes. */
   readonly allocate: (sizeBytes: number) => Uint8Array
@@ -117,6 +119,7 @@ export class Channel {
     this.#inputs = this.#createInputs()
     const { clock, observer, slate } = ports
     this.#slate = slate && new ChannelSlate({ clock, observer, make: slate, inputs: this.#inputs })
+    if (ports.goesOn) this.#lastMediaMs = ports.clock.monotonicMs()
     this.#timer = ports.clock.every(TICK_MS, () => this.#tick())
   }
 

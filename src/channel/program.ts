@@ -9,11 +9,15 @@ export type ProgramState = 'running' | 'stopping' | 'stopped'
 
 /**
  * How a program's segments are numbered: as the channel's; or with numbers of its own from `nextSequence` on, behind a
- * discontinuity where something went before: `discontinuitySequence` is that one's.
+ * discontinuity where something went before: `discontinuitySequence` is that one's, and `endTicks` (90 kHz) where it ends.
  */
 export type ProgramNumbers =
   | 'channel'
-  | { readonly nextSequence: number; readonly discontinuitySequence: number | undefined }
+  | {
+      readonly nextSequence: number
+      readonly discontinuitySequence: number | undefined
+      readonly endTicks?: number | undefined
+    }
 
 type RowRecord = RecordOf<'segment-opened'> | RecordOf<'gap'>
 /** What a number of the channel's becomes. */
@@ -70,6 +74,9 @@ export class Program {
   /** Nothing is taken before a segment begins. */
   #begin(record: LogRecord, tracks: readonly Track[]): Shift | undefined {
     if (record.type !== 'segment-opened' && record.type !== 'gap') return undefined
+    // A gap that the program has made itself meanwhile.
+    const isPast = this.#numbers !== 'channel' && record.startTicks < (this.#numbers.endTicks ?? 0)
+    if (record.type === 'gap' && isPast) return undefined
     for (const track of tracks) this.#log.append({ type: 'track-added', track })
     if (this.#numbers === 'channel') return { sequence: 0, discontinuitySequence: 0 }
     const { nextSequence, discontinuitySequence: before } = this.#numbers

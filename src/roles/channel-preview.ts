@@ -35,6 +35,7 @@ export class ChannelPreview implements Stoppable {
   readonly #cut: ProgramCut
   readonly #locatorId: string
   readonly #memory: FragmentMemory
+  #hasMedia = false
   #allowIp: readonly string[] | undefined
 
   /** `cut`: how the channel cuts. */
@@ -72,7 +73,9 @@ export class ChannelPreview implements Stoppable {
   }
 
   take(entry: LogEntry, tracks: readonly Track[]): void {
-    this.#cut.take(entry, tracks)
+    // Nothing is to be seen here of what was missing before.
+    this.#hasMedia ||= entry.record.type === 'segment-opened'
+    if (this.#hasMedia) this.#cut.take(entry, tracks)
   }
 
   /** What it has of the segments that were not over at `fromMs` (Unix time), also of the one that is open: to be taken in this turn. */

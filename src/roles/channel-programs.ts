@@ -83,8 +83,8 @@ export class ChannelPrograms {
       throw new AppError('STOPPED', 'The channel was stopped while the program started.')
     }
     const ended = Promise.withResolvers<void>()
-    const { nextSequence = 0, discontinuitySequence } = recording.rowsEnd ?? {}
-    const programCut = new ProgramCut(recording, { nextSequence, discontinuitySequence }, ended.resolve)
+    const { nextSequence = 0, discontinuitySequence, endTicks } = recording.rowsEnd ?? {}
+    const programCut = new ProgramCut(recording, { nextSequence, discontinuitySequence, endTicks }, ended.resolve)
     this.#running.set(program.id, { program, cut: programCut, recording, ended })
     this.update(program)
     const fromMs = recording.rowsEnd === undefined && program.startAt ? Date.parse(program.startAt) : undefined

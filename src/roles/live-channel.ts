@@ -219,6 +219,7 @@ export class LiveChannel implements RunningChannel {
         clock,
         logger: this.#logger,
         numbers,
+        goesOn: this.#ports.shelf.hasLeft(this.#channel.id),
         observer: channelObserver(this.#metrics, this.#watch),
         allocate: (sizeBytes) => memory.allocate(sizeBytes),
         done: (data) => pool.giveBack(data),

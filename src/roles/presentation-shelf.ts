@@ -96,6 +96,11 @@ export class PresentationShelf implements Stoppable {
     return end
   }
 
+  /** Whether the channel has left a presentation that is to go on. */
+  hasLeft(channelId: string): boolean {
+    return [...this.#presentations.values()].some((found) => found.channelId === channelId && found.state === 'left')
+  }
+
   /** @throws AppError `IN_USE` where a channel is writing a presentation of that id already. */
   assertFree(presentationId: string): void {
     const isTaken = this.#presentations.get(presentationId)?.state === 'growing' || this.#beginning.has(presentationId)
