@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-/** Units and contracts run side by side, what drives ffmpeg and sockets two files at a time; a browser, or a measurement, alone. */
+/** Units and contracts run side by side, what drives ffmpeg and sockets four files at a time; a browser, or a measurement, alone. */
 export default defineConfig({
   test: {
     reporters: ['default'],
@@ -20,7 +20,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           exclude: ['test/e2e/browser-*.test.ts', 'test/e2e/load-tests.test.ts'],
           // They wait for real time more than they compute.
-          maxWorkers: 2,
+          maxWorkers: 4,
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },

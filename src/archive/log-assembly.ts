@@ -1,6 +1,6 @@
 import type { LogRecord, PresentationHeader, RecordOf, Track } from '../presentation/records.ts'
 import type { Span } from '../presentation/span-table.ts'
-import { headerAfter } from './header-after.ts'
+import { headerAfter } from './recording-header.ts'
 import { afterRow, gapRows, type RowsEnd } from './rows-end.ts'
 import type { JournalHead } from './spool/journal-head.ts'
 

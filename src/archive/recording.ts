@@ -2,16 +2,14 @@ import type { Timer } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { LogRecord, PresentationHeader, PresentationTerms, RecordOf, Track } from '../presentation/records.ts'
 import { ArchiveWindow } from './archive-window.ts'
-import { headerAfter } from './header-after.ts'
 import { coolTail } from './hot-tail.ts'
 import type { PresentationLog } from './ports.ts'
+import { RecordGate } from './record-gate.ts'
+import { headerAfter, isUnder, journalHead } from './recording-header.ts'
 import type { EarlierRun, RecordingOptions, RecordingPorts } from './recording-ports.ts'
-import { lostOpen, missingRows, type RowsEnd, rowsEndAfter } from './rows-end.ts'
+import { beforeOpen, lostOpen, missingRows, type RowsEnd, rowsEndAfter } from './rows-end.ts'
 import { SpanCommitter } from './span-committer.ts'
-import type { JournalHead } from './spool/journal-head.ts'
-import { isBarrier, SpoolWriter } from './spool/spool-writer.ts'
-
-type Waiting = { readonly record: LogRecord; readonly bytes: Uint8Array | undefined; readonly serial: number }
+import { SpoolWriter } from './spool/spool-writer.ts'
 
 /** Three target durations after its end nobody plays the live window any more (HLS2 §6.2.2). */
 const TARGETS_UNTIL_ARCHIVED = 3
@@ -29,8 +27,7 @@ export class Recording {
   readonly #committer: SpanCommitter
   readonly #window: ArchiveWindow
   readonly #tracks = new Map<number, Track>()
-  /** Seen when the journal has the first of them. */
-  #waiting: Waiting[] = []
+  readonly #gate: RecordGate
   /** Segments that were lost before the log had them. */
   readonly #lost = new Set<number>()
   /** Where the rows end, as appended; the log shows them later. */
@@ -56,9 +53,10 @@ export class Recording {
     this.#rowsEnd = earlier.end
     this.#header = log.view.header
     for (const track of earlier.tracks) this.#tracks.set(track.track, track)
+    const head = (next: number) => journalHead(this.#header, this.#tracks.values(), log.view, next)
     this.#spool = new SpoolWriter(
       options,
-      { folder, holds, clock, logger, assetKey, random, head: (next) => this.#head(next) },
+      { folder, holds, clock, logger, assetKey, random, head },
       {
         moved: () => this.#moved(),
         lost: (sequences) => this.#losing(sequences),
@@ -67,6 +65,7 @@ export class Recording {
       },
       log.view.endSequence,
     )
+    this.#gate = new RecordGate(this.#spool, holds, (record, bytes) => this.#show(record, bytes))
     this.#committer = new SpanCommitter(
       { log, folder, storage, assetFolder, clock, logger, turns },
       {
@@ -112,12 +111,7 @@ export class Recording {
     this.#follow(record)
     const serial = this.#spool.append(record, bytes)
     this.#header = headerAfter(this.#header, record)
-    if (this.#waiting.length === 0 && (this.#spool.isDegraded || !isBarrier(record))) {
-      this.#show({ record, bytes, serial })
-      return
-    }
-    if (bytes) this.#ports.holds.hold(bytes)
-    this.#waiting.push({ record, bytes, serial })
+    this.#gate.take(record, bytes, serial)
   }
 
   /** Where the rows end that were appended; `undefined`: there are none. */
@@ -139,7 +133,7 @@ export class Recording {
     if (end && !wasEnded) {
       for (const gap of missingRows(end, this.#ports.clock.now(), segmentMs, open !== undefined)) this.append(gap)
     }
-    if (!wasEnded && isAlike(this.#header, terms)) return
+    if (!wasEnded && isUnder(this.#header, terms)) return
     this.append({ type: 'resumed', terms })
   }
 
@@ -158,7 +152,7 @@ export class Recording {
 
   /** Resolves when the log shows all that was appended. */
   async settled(): Promise<void> {
-    while (this.#waiting.length > 0) await this.#spool.settled()
+    while (!this.#gate.isEmpty) await this.#spool.settled()
   }
 
   /** Resolves when all that is complete is in storage. */
@@ -202,7 +196,7 @@ export class Recording {
     this.#archiveTimer?.cancel()
     this.#committer.interrupt()
     await this.#spool.stop()
-    for (const { bytes } of this.#waiting.splice(0)) if (bytes) this.#ports.holds.release(bytes)
+    this.#gate.clear()
     await this.#committer.stop()
     await this.#window.stop()
   }
@@ -226,29 +220,8 @@ export class Recording {
     return lostOpen(end, this.#ports.clock.now(), this.#header.targetDurationMs)
   }
 
-  #head(nextSequence: number): JournalHead {
-    const { view } = this.#ports.log
-    const { losses, recentLosses } = view.header
-    const discontinuitySequence = view.segment(view.endSequence - 1)?.discontinuitySequence
-    const startTicks =
-      discontinuitySequence === undefined ? undefined : view.discontinuityStartTicks(discontinuitySequence)
-    return {
-      type: 'journal',
-      version: 1,
-      header: { ...this.#header, ...(losses !== undefined && { losses }), ...(recentLosses && { recentLosses }) },
-      tracks: [...this.#tracks.values()],
-      nextSequence,
-      ...(discontinuitySequence !== undefined &&
-        startTicks !== undefined && { stretch: { discontinuitySequence, startTicks } }),
-    }
-  }
-
   #moved(): void {
-    for (let next = this.#waiting[0]; next && this.#mayShow(next); next = this.#waiting[0]) {
-      this.#waiting.shift()
-      this.#show(next)
-      if (next.bytes) this.#ports.holds.release(next.bytes)
-    }
+    this.#gate.moved()
     this.#release()
     this.#committer.resume()
   }
@@ -261,11 +234,7 @@ export class Recording {
     this.#committer.release()
   }
 
-  #mayShow({ record, serial }: Waiting): boolean {
-    return this.#spool.isDegraded || !isBarrier(record) || serial <= this.#spool.writtenSerial
-  }
-
-  #show({ record, bytes }: Waiting): void {
+  #show(record: LogRecord, bytes: Uint8Array | undefined): void {
     const { log, logger } = this.#ports
     if (this.#stopped) return
     try {
@@ -302,15 +271,9 @@ export class Recording {
   }
 
   #cool(): void {
-    coolTail(this.#ports.log, this.#options.hotBytes, this.#onDisk())
-  }
-
-  /** All segments before this one can be read from the disk or from storage. */
-  #onDisk(): number {
-    const files = this.#spool.file ? [this.#spool.file] : []
-    const newest = [...this.#committer.files, ...files].findLast(({ span }) => span !== undefined)
-    const { view } = this.#ports.log
-    return newest?.span?.endSequence ?? lastStored(view) ?? view.firstSequence
+    const { file } = this.#spool
+    const files = file ? [...this.#committer.files, file] : this.#committer.files
+    coolTail(this.#ports.log, this.#options.hotBytes, files)
   }
 
   #archive(): void {
@@ -337,21 +300,4 @@ export class Recording {
     // Whoever goes on with it makes the folder anew.
     this.#ended.resolve()
   }
-}
-
-/** The rows without the segment that is being written. */
-function beforeOpen(end: RowsEnd, open: RecordOf<'segment-opened'>): RowsEnd {
-  return { ...end, nextSequence: open.sequence, endTicks: open.startTicks }
-}
-
-function lastStored(view: PresentationLog['view']): number | undefined {
-  return view.span(view.endSequence - 1)?.endSequence
-}
-
-function isAlike(
-  header: { readonly [K in keyof PresentationTerms]?: PresentationTerms[K] | undefined },
-  terms: PresentationTerms,
-): boolean {
-  const keys = ['targetDurationMs', 'partDurationMs', 'manifestName', 'rewindWindowMs', 'archiveWindowMs'] as const
-  return keys.every((key) => header[key] === terms[key])
 }

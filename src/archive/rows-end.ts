@@ -51,6 +51,11 @@ export function missingRows(
   return gapRows(from, end.nextSequence + count, Math.max(gridTicks, from.endTicks + count))
 }
 
+/** The rows without the segment that is being written. */
+export function beforeOpen(end: RowsEnd, open: RecordOf<'segment-opened'>): RowsEnd {
+  return { ...end, nextSequence: open.sequence, endTicks: open.startTicks }
+}
+
 /** The gap that a segment becomes which was being written when its process, or its channel, went away. */
 export function lostOpen(end: RowsEnd, nowMs: number, targetDurationMs: number): RecordOf<'gap'> {
   const untilTicks = Math.min(Math.floor(nowMs * TICKS_PER_MS), end.endTicks + targetDurationMs * TICKS_PER_MS)

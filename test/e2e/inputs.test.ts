@@ -274,31 +274,34 @@ describe('a server that starts again on its data', () => {
     const plans = { again: {} }
     const contents = new Map<string, Uint8Array>()
     let newestSequence = -1
+    let known = 0
     let discontinuitySequence = -1
     let playlistPath: string | undefined
     try {
       for (let round = 0; round < 3; round++) {
         const node = await startChannels(plans, { dataDir })
         const { key, hlsUrl } = node.at('again')
-        for (const path of contents.keys()) {
-          const status = (await fetch(new URL(path, hlsUrl))).status
-          expect([404, 410, 412]).toContain(status)
+        // What was recorded is there as it was.
+        for (const [path, bytes] of contents) {
+          expect(Buffer.compare(await fetchBytes(new URL(path, hlsUrl).href), bytes)).toBe(0)
         }
         await publishMessages(node.headend, key, both)
-        const served = await playing(hlsUrl, 4)
-        const { url, playlist, segments } = videoOf(served)
+        const served = await playing(hlsUrl, 4 + known)
+        const { url, playlist } = videoOf(served)
+        const segments = playlist.segments.filter(({ sequence, gap }) => sequence > newestSequence && !gap)
+        known += segments.length
         playlistPath ??= new URL(url).pathname
         expect(new URL(url).pathname).toBe(playlistPath)
-        expect(playlist.mediaSequence).toBeGreaterThan(newestSequence)
-        if (way === 'in order') expect(playlist.mediaSequence).toBe(newestSequence + 1)
+        expect(playlist.mediaSequence).toBe(0)
+        expect(segments.length).toBeGreaterThanOrEqual(4)
         expect(segments[0]?.discontinuitySequence).toBeGreaterThan(discontinuitySequence)
         for (const rendition of served.renditions) {
           for (const segment of rendition.segments) {
             for (const address of [segment.url, segment.initUrl ?? '']) {
               const bytes = await fetchBytes(address)
               const { pathname } = new URL(address)
-              const known = contents.get(pathname)
-              if (known) expect(Buffer.compare(known, bytes)).toBe(0)
+              const before = contents.get(pathname)
+              if (before) expect(Buffer.compare(before, bytes)).toBe(0)
               contents.set(pathname, bytes)
             }
           }

@@ -59,7 +59,10 @@ describe('ColdReader', () => {
   it('goes on as long as anybody wants it, and gives up with the last one', async () => {
     const { made, read, reads, whole } = await bench()
     let go: () => void = () => undefined
-    made.storage.fault = () => new Promise<void>((resolve) => void (go = resolve))
+    made.storage.fault = () =>
+      new Promise<void>((resolve) => {
+        go = resolve
+      })
     const leaving = new AbortController()
     const left = read(2, leaving.signal)
     const stays = read(2)
