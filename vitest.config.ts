@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-/** Units and contracts run side by side, what drives ffmpeg and sockets four files at a time; a browser, or a measurement, alone. */
+/** Units and contracts run side by side, what drives ffmpeg and sockets four files at a time, browsers two. */
 export default defineConfig({
   test: {
     reporters: ['default'],
@@ -29,7 +29,7 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/e2e/browser-*.test.ts', 'test/e2e/load-tests.test.ts'],
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 180_000,
           hookTimeout: 60_000,
         },

@@ -40,17 +40,17 @@ export class Recording {
   #releaseAt: number | undefined
   #archiveTimer: Timer | undefined
   #isEnded: boolean
+  #isRecovered: boolean
   #ended = Promise.withResolvers<void>()
   #stopped: Promise<void> | undefined
 
-  /**
-   * `earlier`: what an earlier run wrote; the log has it already.
-   */
+  /** `earlier`: what an earlier run wrote; the log has it already. */
   constructor(options: RecordingOptions, ports: RecordingPorts, earlier: EarlierRun) {
     this.#options = options
     this.#ports = ports
     const { log, folder, holds, clock, logger, assetKey, random, assetFolder, storage, turns, observer } = ports
     this.#rowsEnd = earlier.end
+    this.#isRecovered = earlier.end !== undefined
     this.#header = log.view.header
     for (const track of earlier.tracks) this.#tracks.set(track.track, track)
     const head = (next: number) => journalHead(this.#header, this.#tracks.values(), log.view, next)
@@ -131,8 +131,10 @@ export class Recording {
     const open = this.#open
     const end = this.#rowsEnd && (open ? beforeOpen(this.#rowsEnd, open) : this.#rowsEnd)
     if (end && !wasEnded) {
-      for (const gap of missingRows(end, this.#ports.clock.now(), segmentMs, open !== undefined)) this.append(gap)
+      const used = { hasOpen: open !== undefined, isRecovered: this.#isRecovered }
+      for (const gap of missingRows(end, this.#ports.clock.now(), segmentMs, used)) this.append(gap)
     }
+    this.#isRecovered = false
     if (!wasEnded && isUnder(this.#header, terms)) return
     this.append({ type: 'resumed', terms })
   }
@@ -146,7 +148,7 @@ export class Recording {
   /** Ends the presentation where it has not ended. */
   end(): void {
     if (this.#isEnded) return
-    if (this.#open && this.#rowsEnd) this.append(this.#openAsGap(beforeOpen(this.#rowsEnd, this.#open)))
+    if (this.#open && this.#rowsEnd) this.append(this.#lostOpen(beforeOpen(this.#rowsEnd, this.#open)))
     this.append({ type: 'ended' })
   }
 
@@ -212,13 +214,11 @@ export class Recording {
   /** The segment that was being written when the process ended: what tells of it stays until the journal says that it is a gap. */
   #loseOpen(end: RowsEnd): void {
     this.#committer.hold()
-    this.append(this.#openAsGap(end))
+    this.append(this.#lostOpen(end))
     this.#releaseAt = this.#spool.serial
   }
 
-  #openAsGap(end: RowsEnd): RecordOf<'gap'> {
-    return lostOpen(end, this.#ports.clock.now(), this.#header.targetDurationMs)
-  }
+  #lostOpen = (end: RowsEnd) => lostOpen(end, this.#ports.clock.now(), this.#header.targetDurationMs)
 
   #moved(): void {
     this.#gate.moved()
@@ -267,7 +267,8 @@ export class Recording {
     this.#cool()
     this.#window.apply()
     const { view } = this.#ports.log
-    if (view.ended && !view.archived) this.#archive()
+    if (!view.ended || view.archived || this.#archiveTimer) return
+    this.#finishIn(TARGETS_UNTIL_ARCHIVED * view.header.targetDurationMs)
   }
 
   #cool(): void {
@@ -276,20 +277,17 @@ export class Recording {
     coolTail(this.#ports.log, this.#options.hotBytes, files)
   }
 
-  #archive(): void {
-    const { clock, log } = this.#ports
-    if (this.#archiveTimer) return
-    const delayMs = TARGETS_UNTIL_ARCHIVED * log.view.header.targetDurationMs
-    this.#archiveTimer = clock.after(delayMs, () => void this.#finish())
+  #finishIn(delayMs: number): void {
+    this.#archiveTimer = this.#ports.clock.after(delayMs, () => void this.#finish())
   }
 
   /** When storage has all of it, this node's disk need not. */
   async #finish(): Promise<void> {
     await this.committed()
-    const { log, folder, logger, clock } = this.#ports
+    const { log, folder, logger } = this.#ports
     if (this.#stopped || !this.#isEnded) return
     if (this.#spool.queuedBytes > 0 || this.#spool.file || this.#committer.files.length > 0) {
-      this.#archiveTimer = clock.after(FINISH_RETRY_MS, () => void this.#finish())
+      this.#finishIn(FINISH_RETRY_MS)
       return
     }
     if (!log.view.archived) log.append({ type: 'archived' })

@@ -51,36 +51,52 @@ export async function recoverRecording(
     if (records) assembly.addChunk(records)
   }
   const files: JournalFile[] = []
+  try {
+    const tornBytes = await readJournals(folder, journals, assetKey, logger, assembly, files)
+    assembly.complete()
+    const { header, records, tracks, end, open, hasEnded } = assembly
+    if (header) return { owner, header, records, tracks: [...tracks.values()], files, end, open, hasEnded, tornBytes }
+    if (files.some(({ span }) => span !== undefined) || open !== undefined) {
+      throw new AppError('ARCHIVE_DAMAGED', 'Nothing tells what was recorded: the head of its journal is damaged.')
+    }
+  } catch (error) {
+    await closeAll(files)
+    throw error
+  }
+  await closeAll(files)
+  return undefined
+}
+
+/** Whoever finds that a recovered recording is not to be used closes its files. */
+export async function closeAll(files: readonly JournalFile[]): Promise<void> {
+  for (const file of files) await file.close()
+}
+
+/** Gives the bytes that were torn off; `files` gets each as it is opened. */
+async function readJournals(
+  folder: SpoolFolder,
+  names: readonly string[],
+  assetKey: Uint8Array | undefined,
+  logger: Logger,
+  assembly: LogAssembly,
+  files: JournalFile[],
+): Promise<number> {
   let tornBytes = 0
-  for (const [index, name] of journals.entries()) {
+  for (const [index, name] of names.entries()) {
     // Only what was being written when the run ended may be torn; the others were whole when their successors were begun.
-    const scanned = await scanJournal(folder, name, assetKey, index >= journals.length - 2)
+    const scanned = await scanJournal(folder, name, assetKey, index >= names.length - 2)
     if (scanned === undefined) {
       await folder.remove(name)
       continue
     }
+    files.push(scanned.file)
     tornBytes += scanned.tornBytes
     if (scanned.tornBytes > 0) logger.warn({ file: name, bytes: scanned.tornBytes }, 'the end of a journal was torn')
-    if (scanned.damaged.size > 0) {
-      logger.error(
-        { file: name, segments: scanned.damaged.size },
-        'segments of a journal are damaged: they become gaps',
-      )
-    }
+    const segments = scanned.damaged.size
+    if (segments > 0) logger.error({ file: name, segments }, 'segments of a journal are damaged: they become gaps')
     take(assembly, scanned)
-    files.push(scanned.file)
   }
-  assembly.complete()
-  const { header } = assembly
-  if (!header) {
-    for (const file of files) await file.close()
-    const isDamaged = files.some(({ span }) => span !== undefined) || assembly.open !== undefined
-    if (isDamaged)
-      throw new AppError('ARCHIVE_DAMAGED', 'Nothing tells what was recorded: the head of its journal is damaged.')
-    return undefined
-  }
-  const { records, tracks, end, open, hasEnded } = assembly
-  return { owner, header, records, tracks: [...tracks.values()], files, end, open, hasEnded, tornBytes }
+  return tornBytes
 }
 
 function take(assembly: LogAssembly, { records, damaged }: ScannedFile): void {

@@ -31,18 +31,27 @@ export function* gapRows(end: RowsEnd, untilSequence: number, untilTicks: number
   }
 }
 
+/** What is known of the numbers behind where the rows end. */
+export type UsedNumbers = {
+  /** A segment was being written, so that one number at least is used up. */
+  readonly hasOpen: boolean
+  /** Another process wrote before: while its disk did not keep up, numbers were seen that are not set down. */
+  readonly isRecovered: boolean
+}
+
 /**
- * Gaps for what is missing between where the rows end and now, on the epoch grid of `segmentMs`. `hasOpen`: a segment was being
- * written when the process ended, so that one number at least is used up. No more can have been used unseen than fit into that time.
+ * Gaps for what is missing between where the rows end and now, on the epoch grid of `segmentMs`; after another process up to now,
+ * as no more numbers can have been used unseen than fit into that time.
  */
 export function missingRows(
   end: RowsEnd,
   nowMs: number,
   segmentMs: number,
-  hasOpen: boolean,
+  { hasOpen, isRecovered }: UsedNumbers,
 ): Iterable<RecordOf<'gap'>> {
   const segmentTicks = segmentMs * TICKS_PER_MS
-  const gridTicks = Math.floor((nowMs * TICKS_PER_MS) / segmentTicks) * segmentTicks
+  const nowTicks = Math.floor(nowMs * TICKS_PER_MS)
+  const gridTicks = isRecovered ? nowTicks : Math.floor(nowTicks / segmentTicks) * segmentTicks
   const missingTicks = gridTicks - end.endTicks
   const needed = missingTicks < MIN_GAP_TICKS ? 0 : Math.ceil(missingTicks / segmentTicks)
   const count = Math.max(hasOpen ? 1 : 0, Math.min(MAX_GAPS, needed))

@@ -4,7 +4,7 @@ import type { RecordingObserver } from '../archive/ports.ts'
 import { Recording } from '../archive/recording.ts'
 import { type RecordingOwner, writeOwner } from '../archive/recording-file.ts'
 import type { EarlierRun, RecordingOptions } from '../archive/recording-ports.ts'
-import { type RecoveredRecording, recoverRecording } from '../archive/recover-recording.ts'
+import { closeAll, type RecoveredRecording, recoverRecording } from '../archive/recover-recording.ts'
 import type { Spool, SpoolFolder } from '../archive/spool/spool-folder.ts'
 import type { ArchivePlace } from '../domain/archive-place.ts'
 import type { BlobStorage } from '../domain/blob-storage.ts'
@@ -134,7 +134,10 @@ export class Archive {
       await folder.destroy()
       return undefined
     }
-    const log = await this.#restored(found)
+    const log = await this.#restored(found).catch(async (error: unknown) => {
+      await closeAll(found.files)
+      throw error
+    })
     if (found.hasEnded) log.append({ type: 'ended' })
     const earlier = { files: found.files, tracks: found.tracks, end: found.end, hasOpen: found.open !== undefined }
     const recording = this.#recording(found.owner, folder, { log, place }, earlier)

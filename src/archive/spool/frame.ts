@@ -12,7 +12,7 @@ import type { JournalRecord } from './journal-head.ts'
 export const FRAME_HEAD_BYTES = 20
 const LENGTHS_BYTES = 12
 /** A record is small, but for init segments with many parameter sets. */
-const MAX_RECORD_BYTES = 16_777_216
+const MAX_RECORD_BYTES = 0xff_ffff
 
 /** What the head of a frame says. */
 export type FrameHead = {

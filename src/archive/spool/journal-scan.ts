@@ -125,11 +125,15 @@ class FrameScan {
 
   /** As `#frameAt`, without looking closely. */
   #maybeHead(bytes: Uint8Array, at: number): boolean {
-    const index =
-      (bytes[at + 8] as number) * 0x1000000 +
-      (((bytes[at + 9] as number) << 16) | ((bytes[at + 10] as number) << 8) | (bytes[at + 11] as number))
-    return index > this.#lastIndex && index <= this.#lastIndex + MAX_LOST_FRAMES
+    const index = uint32(bytes, at + 8)
+    const isNext = index > this.#lastIndex && index <= this.#lastIndex + MAX_LOST_FRAMES
+    return isNext && bytes[at] === 0 && uint32(bytes, at) > 0
   }
+}
+
+function uint32(bytes: Uint8Array, at: number): number {
+  const low = ((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)
+  return (bytes[at] as number) * 0x1000000 + low
 }
 
 /**

@@ -77,7 +77,12 @@ class DiskFolder implements SpoolFolder {
     await this.assertRoom(0)
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     const handle = await open(join(this.#path, name), flags, 0o600)
-    await this.#syncFolder()
+    try {
+      await this.#syncFolder()
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
     return new DiskFile(handle, (sizeBytes) => this.assertRoom(sizeBytes))
   }
 

@@ -95,6 +95,28 @@ describe('PresentationShelf', () => {
     expect(found?.log.view.segment(4)?.gap).toBe(false)
   })
 
+  it('remembers what is in storage when it goes on with it, also where some of that was discarded before a crash', async () => {
+    const before = bench()
+    await before.begin('a')
+    await before.fill('a', 12)
+    await before.shelf.end('a')
+    await before.archived('a')
+    const recording = await before.begin('a', { archiveWindowMs: 12_000 })
+    await before.fill('a', 4)
+    await recording.committed()
+    const { view } = before.shelf.find('a')!.log
+    expect(view.firstSequence).toBe(6)
+    expect(view.span(6)).toEqual({ firstSequence: 6, endSequence: 9 })
+    const rows = Array.from({ length: 10 }, (_, index) => view.segment(6 + index))
+    await before.shelf.stop()
+    const after = bench(before)
+    await after.shelf.recover()
+    const found = after.shelf.find('a')?.log.view
+    expect(found?.firstSequence).toBe(6)
+    expect(rows.map((_, index) => found?.segment(6 + index))).toEqual(rows)
+    expect(found?.span(6)).toEqual({ firstSequence: 6, endSequence: 9 })
+  })
+
   it('refuses to begin anew what an earlier run left and nobody can read', async () => {
     const before = bench()
     await before.begin('a')
