@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Turns } from '../lib/turns.ts'
 import type { Track } from '../presentation/records.ts'
+import type { NumberMark } from './number-mark.ts'
 import type { PresentationLog, RecordingObserver } from './ports.ts'
 import type { RowsEnd } from './rows-end.ts'
 import type { JournalFile } from './spool/journal-file.ts'
@@ -23,6 +24,8 @@ export type RecordingPorts = {
   readonly storage: () => Promise<BlobStorage>
   readonly assetFolder: string
   readonly assetKey: Uint8Array | undefined
+  /** Absent: numbers that are used while the disk takes nothing are not set aside. */
+  readonly mark?: NumberMark
   readonly holds: FragmentHolds
   readonly turns: Turns
   readonly random: (sizeBytes: number) => Uint8Array
@@ -39,4 +42,6 @@ export type EarlierRun = {
   readonly end: RowsEnd | undefined
   /** The number of the segment that was being written is used up. */
   readonly hasOpen: boolean
+  /** As `UsedNumbers.usedUntil`. */
+  readonly usedUntil?: number
 }

@@ -41,6 +41,7 @@ export class Recording {
   #archiveTimer: Timer | undefined
   #isEnded: boolean
   #isRecovered: boolean
+  #usedUntil: number
   #ended = Promise.withResolvers<void>()
   #stopped: Promise<void> | undefined
 
@@ -51,6 +52,7 @@ export class Recording {
     const { log, folder, holds, clock, logger, assetKey, random, assetFolder, storage, turns, observer } = ports
     this.#rowsEnd = earlier.end
     this.#isRecovered = earlier.end !== undefined
+    this.#usedUntil = earlier.usedUntil ?? 0
     this.#header = log.view.header
     for (const track of earlier.tracks) this.#tracks.set(track.track, track)
     const head = (next: number) => journalHead(this.#header, this.#tracks.values(), log.view, next)
@@ -61,7 +63,7 @@ export class Recording {
         moved: () => this.#moved(),
         lost: (sequences) => this.#losing(sequences),
         completed: (file) => this.#committer.add(file),
-        degraded: (is, problem) => (is ? observer.degraded(problem ?? '') : observer.recovered()),
+        degraded: (is, problem) => this.#degraded(is, problem),
       },
       log.view.endSequence,
     )
@@ -131,10 +133,11 @@ export class Recording {
     const open = this.#open
     const end = this.#rowsEnd && (open ? beforeOpen(this.#rowsEnd, open) : this.#rowsEnd)
     if (end && !wasEnded) {
-      const used = { hasOpen: open !== undefined, isRecovered: this.#isRecovered }
+      const used = { hasOpen: open !== undefined, isRecovered: this.#isRecovered, usedUntil: this.#usedUntil }
       for (const gap of missingRows(end, this.#ports.clock.now(), segmentMs, used)) this.append(gap)
     }
     this.#isRecovered = false
+    this.#usedUntil = 0
     if (!wasEnded && isUnder(this.#header, terms)) return
     this.append({ type: 'resumed', terms })
   }
@@ -201,6 +204,7 @@ export class Recording {
     this.#gate.clear()
     await this.#committer.stop()
     await this.#window.stop()
+    await this.#ports.mark?.close()
   }
 
   #follow(record: LogRecord): void {
@@ -209,6 +213,18 @@ export class Recording {
     if (record.type === 'segment-closed' || record.type === 'gap') this.#open = undefined
     if (record.type === 'ended') this.#isEnded = true
     this.#rowsEnd = rowsEndAfter(this.#rowsEnd, record)
+    if (this.#spool.isDegraded && this.#rowsEnd) this.#ports.mark?.used(this.#rowsEnd.nextSequence)
+  }
+
+  #degraded(isDegraded: boolean, problem: string | undefined): void {
+    const { observer, mark } = this.#ports
+    if (isDegraded) {
+      observer.degraded(problem ?? '')
+      mark?.used(this.#rowsEnd?.nextSequence ?? 0)
+    } else {
+      observer.recovered()
+      mark?.clear()
+    }
   }
 
   /** The segment that was being written when the process ended: what tells of it stays until the journal says that it is a gap. */

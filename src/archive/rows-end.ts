@@ -37,6 +37,8 @@ export type UsedNumbers = {
   readonly hasOpen: boolean
   /** Another process wrote before: while its disk did not keep up, numbers were seen that are not set down. */
   readonly isRecovered: boolean
+  /** Numbers up to before this one may have been seen while the disk took nothing; 0: no more than the journal knows. */
+  readonly usedUntil: number
 }
 
 /**
@@ -47,16 +49,17 @@ export function missingRows(
   end: RowsEnd,
   nowMs: number,
   segmentMs: number,
-  { hasOpen, isRecovered }: UsedNumbers,
+  { hasOpen, isRecovered, usedUntil }: UsedNumbers,
 ): Iterable<RecordOf<'gap'>> {
   const segmentTicks = segmentMs * TICKS_PER_MS
   const nowTicks = Math.floor(nowMs * TICKS_PER_MS)
   const gridTicks = isRecovered ? nowTicks : Math.floor(nowTicks / segmentTicks) * segmentTicks
   const missingTicks = gridTicks - end.endTicks
   const needed = missingTicks < MIN_GAP_TICKS ? 0 : Math.ceil(missingTicks / segmentTicks)
-  const count = Math.max(hasOpen ? 1 : 0, Math.min(MAX_GAPS, needed))
-  if (count === 0) return []
-  const from = needed > MAX_GAPS ? { ...end, endTicks: gridTicks - count * segmentTicks } : end
+  const count = Math.max(hasOpen ? 1 : 0, Math.min(MAX_GAPS, needed), usedUntil - end.nextSequence)
+  if (count <= 0) return []
+  // What is missing from the start of a long absence is no row.
+  const from = needed > count ? { ...end, endTicks: gridTicks - count * segmentTicks } : end
   return gapRows(from, end.nextSequence + count, Math.max(gridTicks, from.endTicks + count))
 }
 

@@ -1,5 +1,6 @@
 import { type LoadedPresentation, loadPresentation } from '../archive/load-presentation.ts'
 import { copyChunks } from '../archive/local-chunks.ts'
+import { NumberMark } from '../archive/number-mark.ts'
 import type { RecordingObserver } from '../archive/ports.ts'
 import { Recording } from '../archive/recording.ts'
 import { type RecordingOwner, writeOwner } from '../archive/recording-file.ts'
@@ -92,6 +93,7 @@ export class Archive {
     await writeOwner(folder, owner).catch((cause: unknown) => {
       throw new AppError('STATE_UNWRITABLE', `The recording can't be begun: ${messageOf(cause)}`, { cause })
     })
+    const mark = await NumberMark.open(folder, this.#ports.logger)
     const { view } = log
     const last = view.segment(view.endSequence - 1)
     if (last) await copyChunks(openAssetStorage(this.#ports.media, place), place.folder, folder)
@@ -101,7 +103,7 @@ export class Archive {
       discontinuitySequence: last.discontinuitySequence,
     }
     const tracks = view.renditions.flatMap((rendition) => rendition.tracks)
-    return this.#recording(owner, folder, { log, place }, { files: [], tracks, end, hasOpen: false })
+    return this.#recording(owner, folder, { log, place }, { files: [], tracks, end, hasOpen: false }, mark)
   }
 
   /** The recordings that an earlier run did not bring to their end. What can't be read is left where it is, and said to be. */
@@ -139,8 +141,10 @@ export class Archive {
       throw error
     })
     if (found.hasEnded) log.append({ type: 'ended' })
-    const earlier = { files: found.files, tracks: found.tracks, end: found.end, hasOpen: found.open !== undefined }
-    const recording = this.#recording(found.owner, folder, { log, place }, earlier)
+    const { files, tracks, end, open } = found
+    const mark = await NumberMark.open(folder, logger)
+    const earlier = { files, tracks, end, hasOpen: open !== undefined, usedUntil: await mark.read() }
+    const recording = this.#recording(found.owner, folder, { log, place }, earlier, mark)
     this.#tell(found)
     return { owner: found.owner, log, place, recording, hasEnded: found.hasEnded }
   }
@@ -160,7 +164,13 @@ export class Archive {
     this.#ports.logger.info({ ...about, lostOpenSegment: open?.sequence }, 'a recording was recovered')
   }
 
-  #recording(owner: RecordingOwner, folder: SpoolFolder, { log, place }: ArchivedLog, earlier: EarlierRun): Recording {
+  #recording(
+    owner: RecordingOwner,
+    folder: SpoolFolder,
+    { log, place }: ArchivedLog,
+    earlier: EarlierRun,
+    mark: NumberMark,
+  ): Recording {
     const { memory, clock, logger, random, media, observer } = this.#ports
     let storage: BlobStorage | undefined
     return new Recording(
@@ -174,6 +184,7 @@ export class Archive {
         },
         assetFolder: place.folder,
         assetKey: place.key,
+        mark,
         holds: memory,
         turns: this.#turns,
         random,

@@ -72,7 +72,7 @@ async function publishTwice(
 const secondsOf = ({ segments }: { readonly segments: readonly { readonly duration: number }[] }) =>
   segments.reduce((sum, { duration }) => sum + duration, 0)
 
-describe('one encoder that publishes by both inputs', () => {
+describe.concurrent('one encoder that publishes by both inputs', () => {
   it.each(['cut', 'pull'] as const)('is served without a seam when the cable of the primary is %s', (happens) =>
     withCable({}, async (headend, cable) => {
       await publishTwice(headend, cable, happens, 4)

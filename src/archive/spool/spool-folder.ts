@@ -83,12 +83,13 @@ class DiskFolder implements SpoolFolder {
       await handle.close()
       throw error
     }
-    return new DiskFile(handle, (sizeBytes) => this.assertRoom(sizeBytes))
+    return new DiskFile(handle, 0, (sizeBytes) => this.assertRoom(sizeBytes))
   }
 
   async open(name: string): Promise<SpoolFile> {
     const handle = await open(join(this.#path, name), constants.O_RDWR | constants.O_NOFOLLOW)
-    return new DiskFile(handle, (sizeBytes) => this.assertRoom(sizeBytes))
+    const { size } = await handle.stat()
+    return new DiskFile(handle, size, (sizeBytes) => this.assertRoom(sizeBytes))
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
@@ -149,15 +150,19 @@ class DiskFolder implements SpoolFolder {
 class DiskFile implements SpoolFile {
   readonly #handle: FileHandle
   readonly #assertRoom: (sizeBytes: number) => Promise<void>
+  /** What is written over takes no room. */
+  #sizeBytes: number
 
-  constructor(handle: FileHandle, assertRoom: (sizeBytes: number) => Promise<void>) {
+  constructor(handle: FileHandle, sizeBytes: number, assertRoom: (sizeBytes: number) => Promise<void>) {
     this.#handle = handle
+    this.#sizeBytes = sizeBytes
     this.#assertRoom = assertRoom
   }
 
   async write(pieces: readonly Uint8Array[], offset: number): Promise<void> {
     const sizeBytes = pieces.reduce((sum, piece) => sum + piece.byteLength, 0)
-    await this.#assertRoom(sizeBytes)
+    if (offset + sizeBytes > this.#sizeBytes) await this.#assertRoom(sizeBytes)
+    this.#sizeBytes = Math.max(this.#sizeBytes, offset + sizeBytes)
     let left = [...pieces]
     let at = offset
     while (left.length > 0) {
