@@ -10,7 +10,7 @@ type Figure = { readonly segmentBytes: number; readonly bareUs: number; readonly
 const ratio = ({ bareUs, sealedUs }: Omit<Figure, 'segmentBytes'>) => sealedUs / bareUs
 
 it('reading costs at most 1.25 times a plain read with bare AES-256-GCM over the same bytes', async () => {
-  const run = fileURLToPath(new URL('./encrypted-cost-run.ts', import.meta.url))
+  const run = fileURLToPath(new URL('../support/encrypted-cost-run.ts', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [run])
   const figures = JSON.parse(stdout) as Figure[]
   const sum = (of: (figure: Figure) => number) => figures.reduce((total, figure) => total + of(figure), 0)

@@ -2,9 +2,9 @@ import { createDecipheriv, createSecretKey, randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '../../../src/lib/clock.ts'
-import { EncryptedStorage } from '../../../src/storage/encrypted-storage.ts'
-import { FilesystemStorage } from '../../../src/storage/filesystem-storage.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { EncryptedStorage } from '../../src/storage/encrypted-storage.ts'
+import { FilesystemStorage } from '../../src/storage/filesystem-storage.ts'
 
 // Run by `encrypted-cost.test.ts` as a process of its own, where nothing else takes memory: prints what reading takes, as JSON.
 
