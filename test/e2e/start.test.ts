@@ -194,6 +194,12 @@ describe('a start', () => {
     const second = await publish(headend.publishUrl, { size: '160x90' }).finished
     expect(second.code).not.toBe(0)
     await encoder.stop()
+    await until(
+      'the end of the publication',
+      10_000,
+      async () => headend.lines(),
+      (seen) => seen.some(({ msg }) => msg === 'publish ended'),
+    )
     expect(await headend.stop()).toBe(0)
     const lines = headend.lines()
     expect(JSON.stringify(lines)).not.toContain(streamKey)
