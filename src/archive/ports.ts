@@ -12,6 +12,8 @@ export type PresentationLog = {
   /** Lets go of the bytes of closed segments before this one. */
   cool(firstSequence: number): void
   segmentBytes(sequence: number): number
+  /** The fragments of a closed segment that are in memory; they stay what they are until `signal` is aborted. */
+  read(renditionIndex: number, sequence: number, signal: AbortSignal): readonly Uint8Array[] | undefined
   spanRecords(firstSequence: number, endSequence: number): Iterable<LogRecord>
 }
 

@@ -5,6 +5,7 @@ import type { Span } from '../presentation/span-table.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import { chunkBlob, initBlob, spanBlob } from './blob-names.ts'
 import { encodeChunk } from './chunk.ts'
+import type { PresentationLog } from './ports.ts'
 import { type TrackSpan, trackSpans } from './span-place.ts'
 import type { JournalFile } from './spool/journal-file.ts'
 
@@ -15,6 +16,8 @@ export type SpanCommit = {
   /** As `Presentation.spanRecords`. */
   readonly records: () => Iterable<LogRecord>
   readonly file: JournalFile
+  /** As `PresentationLog.read`: what is in memory need not be read from the disk. */
+  readonly inMemory: PresentationLog['read']
   readonly storage: BlobStorage
   readonly assetFolder: string
   /** Tracks whose init segments are in storage already; those that are written are added. */
@@ -47,16 +50,33 @@ export async function commitSpan(commit: SpanCommit): Promise<Uint8Array> {
       await storage.put(initBlob(assetFolder, track), [init], { signal })
       knownInits.add(track)
     }
-    await storage.put(spanBlob(assetFolder, track, spanTicks), fragmentsOf(commit, trackSpan), { signal })
+    const written = new AbortController()
+    const source = fragmentsOf(commit, trackSpan, written.signal)
+    try {
+      await storage.put(spanBlob(assetFolder, track, spanTicks), source, { signal })
+    } finally {
+      written.abort()
+    }
   }
   const chunk = encodeChunk(commit.records())
   await storage.put(chunkBlob(assetFolder, span.firstSequence), [chunk], { signal })
   return chunk
 }
 
-async function* fragmentsOf({ file }: SpanCommit, { track, sequences }: TrackSpan): AsyncGenerator<Uint8Array> {
+/** What is in memory stays what it is until `written` is aborted. */
+async function* fragmentsOf(
+  { file, inMemory }: SpanCommit,
+  { track, renditionIndex, sequences }: TrackSpan,
+  written: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   for (const sequence of sequences) {
-    for (const place of file.places(sequence)?.get(track) ?? []) {
+    const places = file.places(sequence)?.get(track) ?? []
+    const hot = inMemory(renditionIndex, sequence, written)
+    if (hot?.length === places.length) {
+      yield* hot
+      continue
+    }
+    for (const place of places) {
       const bytes = await file.read(place)
       if (bytes === undefined) throw new DamagedSegment(sequence)
       yield bytes

@@ -210,6 +210,7 @@ export class SpanCommitter {
           view: log.view,
           records: () => log.spanRecords(span.firstSequence, span.endSequence),
           file,
+          inMemory: (rendition, sequence, written) => log.read(rendition, sequence, written),
           storage: await this.#ports.storage(),
           assetFolder,
           knownInits: this.#knownInits,

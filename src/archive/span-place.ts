@@ -25,19 +25,25 @@ export function placeInSpan(view: PresentationView, renditionIndex: number, sequ
   return { track: segment.track, spanTicks, offset, sizeBytes: segment.sizeBytes }
 }
 
-/** The segments that a track has in a span; one of them at least. */
-export type TrackSpan = { readonly track: number; readonly spanTicks: number; readonly sequences: readonly number[] }
+/** The segments that a track, of one rendition, has in a span; one of them at least. */
+export type TrackSpan = {
+  readonly track: number
+  readonly renditionIndex: number
+  readonly spanTicks: number
+  readonly sequences: readonly number[]
+}
 
 /** What of each track lies in the segments from `first` to before `end`. */
 export function trackSpans(view: PresentationView, first: number, end: number): TrackSpan[] {
-  const spans = new Map<number, { track: number; spanTicks: number; sequences: number[] }>()
+  const spans = new Map<number, TrackSpan & { sequences: number[] }>()
   for (let sequence = first; sequence < end; sequence++) {
-    for (const { index } of view.renditions) {
-      const segment = view.renditionSegment(index, sequence)
+    for (const { index: renditionIndex } of view.renditions) {
+      const segment = view.renditionSegment(renditionIndex, sequence)
       if (!segment) continue
-      const known = spans.get(segment.track)
+      const { track, startTicks: spanTicks } = segment
+      const known = spans.get(track)
       if (known) known.sequences.push(sequence)
-      else spans.set(segment.track, { track: segment.track, spanTicks: segment.startTicks, sequences: [sequence] })
+      else spans.set(track, { track, renditionIndex, spanTicks, sequences: [sequence] })
     }
   }
   return [...spans.values()]

@@ -151,7 +151,7 @@ describe('a recording, where things fail', () => {
   })
 
   it('makes a gap of a segment whose bytes were damaged on the disk', async () => {
-    const bench = await RecordingBench.start()
+    const bench = await RecordingBench.start({ recording: { hotBytes: 0 } })
     bench.storage.fault = never
     await bench.segments(12)
     const [first] = bench.disk.journals
