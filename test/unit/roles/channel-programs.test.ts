@@ -46,6 +46,41 @@ describe('programs of a running channel', () => {
     expect(log?.view.ended).toBe(true)
   })
 
+  it('take what the channel still holds when their start was before now', async () => {
+    const made = await bench()
+    const { node } = made
+    const { channel, live } = await made.running()
+    await made.publish(live, channel)
+    await made.play(21_000)
+    const startMs = made.clock.now() - 9_000
+    const late = await node.program(channel, { name: 'late', startAt: new Date(startMs).toISOString() })
+    const now = await node.program(channel, { name: 'now' })
+    for (const program of [late, now]) await live.startProgram(program)
+    await made.play(9_000)
+    const viewOf = ({ assetId }: { readonly assetId: string }) => node.shelf.find(assetId)?.log.view as PresentationView
+    const [past, present] = [viewOf(late), viewOf(now)]
+    // The segment that was under way then is the first one.
+    const first = past.segment(0)
+    expect(first?.wallMs).toBeLessThanOrEqual(startMs)
+    expect((first?.wallMs ?? 0) + (first?.durationTicks ?? 0) / 90).toBeGreaterThan(startMs)
+    expect(past.endSequence).toBeGreaterThan(present.endSequence + 3)
+    // From then on both have the same, and the first has its media without a hole.
+    const offset = past.endSequence - present.endSequence
+    for (let sequence = 0; sequence < present.endSequence; sequence++) {
+      const [one, other] = [past.renditionSegment(0, sequence + offset), present.renditionSegment(0, sequence)]
+      expect([one?.startTicks, one?.sizeBytes]).toEqual([other?.startTicks, other?.sizeBytes])
+    }
+    for (let sequence = 1; sequence < past.endSequence; sequence++) {
+      const before = past.renditionSegment(0, sequence - 1)
+      expect(past.renditionSegment(0, sequence)?.startTicks).toBe(
+        (before?.startTicks ?? 0) + (before?.durationTicks ?? 0),
+      )
+    }
+    const ends = await stopWhilePlaying(made, () => Promise.all([late, now].map(({ id }) => live.stopProgram(id))))
+    expect(ends[0]?.durationMs).toBeGreaterThan((ends[1]?.durationMs ?? 0) + 6_000)
+    await live.stop()
+  })
+
   it('keep their URLs and their numbers over a restart of the node, with everything before still listed', async () => {
     const made = await bench({ recording: { spanMs: 6_000 } })
     const { node } = made
