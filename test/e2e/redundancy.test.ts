@@ -108,7 +108,7 @@ describe.concurrent('one encoder that publishes by both inputs', () => {
 })
 
 describe('two encoders', () => {
-  it('are changed between with one discontinuity and no gap', () =>
+  it('are changed between with one discontinuity, and less than a GOP is missing', () =>
     withCable({}, async (headend, cable) => {
       const primary = publish(urlOf(cable.port, KEYS.streamKey), { gopFrames: 50 })
       await playingVariant(headend.quickstart.hlsUrl, 1)
@@ -117,7 +117,8 @@ describe('two encoders', () => {
         await playingVariant(headend.quickstart.hlsUrl, 4)
         await primary.kill()
         const { playlist } = await playingVariant(headend.quickstart.hlsUrl, 7)
-        expect(playlist.segments.some(({ gap }) => gap)).toBe(false)
+        // What is missing between two encoders that know nothing of each other is less than a GOP.
+        expect(secondsOf({ segments: playlist.segments.filter(({ gap }) => gap) })).toBeLessThan(2)
         expect(playlist.segments.at(-1)?.discontinuitySequence).toBe(1)
         // Where a time is told, it is that of the segment before and its duration, but for the change.
         let expectedMs = playlist.segments[0]?.programDateTimeMs ?? 0
