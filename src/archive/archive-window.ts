@@ -1,4 +1,5 @@
 import type { BlobStorage } from '../domain/blob-storage.ts'
+import { abortable } from '../lib/abortable.ts'
 import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -90,11 +91,12 @@ export class ArchiveWindow {
     for (let next = this.#discarded[0]; next && !signal.aborted; next = this.#discarded[0]) {
       const { blobs } = next
       try {
-        // A storage that never answers does not listen to signals either.
-        await unlessAborted(signal, async () => {
+        const remove = async () => {
           const stored = await storage()
           for (const name of blobs) await stored.delete(name, { signal })
-        })
+        }
+        // A storage that never answers does not listen to signals either.
+        await abortable(remove(), signal)
         await this.#forgetChunks(next.firstSequence)
         this.#discarded = this.#discarded.filter((other) => other !== next)
       } catch (error) {
@@ -104,21 +106,6 @@ export class ArchiveWindow {
       }
     }
     this.#deleting = undefined
-  }
-}
-
-/** Gives up waiting when the signal is aborted. @throws the signal's reason, and what the work throws */
-async function unlessAborted(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  const aborted = Promise.withResolvers<never>()
-  aborted.promise.catch(() => undefined)
-  const onAbort = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  const working = work()
-  working.catch(() => undefined)
-  try {
-    await Promise.race([working, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }
 

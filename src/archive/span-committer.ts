@@ -1,4 +1,5 @@
 import type { BlobStorage } from '../domain/blob-storage.ts'
+import { abortable } from '../lib/abortable.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -199,10 +200,6 @@ export class SpanCommitter {
       late.abort(new AppError('STORAGE_DOWN', 'Storage did not take a span in time.'))
     })
     const signal = AbortSignal.any([late.signal, this.#stopping.signal])
-    const aborted = Promise.withResolvers<never>()
-    aborted.promise.catch(() => undefined)
-    const onAbort = () => aborted.reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
     try {
       const put = async () =>
         commitSpan({
@@ -217,10 +214,9 @@ export class SpanCommitter {
           signal,
         })
       // A storage that never answers does not listen to signals either.
-      return await Promise.race([put(), aborted.promise])
+      return await abortable(put(), signal)
     } finally {
       timer.cancel()
-      signal.removeEventListener('abort', onAbort)
     }
   }
 }

@@ -201,7 +201,7 @@ export class Channel {
 
   async #stop(reason: string): Promise<void> {
     this.#timer.cancel()
-    this.#slate?.hide()
+    await this.#slate?.stop()
     await this.#inputs.end(reason)
     await this.#output.stop()
     this.#segmenter.flush()

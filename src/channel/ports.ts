@@ -38,8 +38,8 @@ export type SlateMedia = {
   readonly audio: { readonly config: AudioConfig; readonly frame: Uint8Array; readonly frameMs: number } | undefined
 }
 
-/** Makes what is shown while the input is away. Rejects where it can't. */
-export type SlateMaker = (wish: SlateWish) => Promise<SlateMedia>
+/** Makes what is shown while the input is away. Rejects where it can't, and with the signal's reason; nothing of it runs on then. */
+export type SlateMaker = (wish: SlateWish, signal: AbortSignal) => Promise<SlateMedia>
 
 /** A publisher's session as the channel sees it. */
 export type Publisher = {

@@ -5,6 +5,7 @@ import type { Channel } from '../domain/channel.ts'
 import { durationMs } from '../domain/duration.ts'
 import type { Repository } from '../domain/repository.ts'
 import { fileBlob } from '../domain/storage-task.ts'
+import { abortable } from '../lib/abortable.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { FfmpegBinary } from '../transcode/ffmpeg-probe.ts'
@@ -63,10 +64,10 @@ export function slateMaker(
   channel: () => Channel,
   ports: { readonly clock: Clock; readonly ffmpeg: () => Promise<FfmpegBinary>; readonly slateImage: SlateImages },
 ): SlateMaker {
-  return async (wish) => {
+  return async (wish, signal) => {
     const { input } = channel()
-    const [ffmpeg, image] = await Promise.all([ports.ffmpeg(), ports.slateImage(channel())])
+    const [ffmpeg, image] = await abortable(Promise.all([ports.ffmpeg(), ports.slateImage(channel())]), signal)
     const gopSeconds = durationMs(input.keyFrameInterval) / 1_000
-    return encodeSlate(wish, { ffmpeg, clock: ports.clock, gopSeconds, image })
+    return encodeSlate(wish, { ffmpeg, clock: ports.clock, gopSeconds, image, signal })
   }
 }

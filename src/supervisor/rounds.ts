@@ -8,13 +8,15 @@ export type Next = 'again' | 'woken' | { readonly afterMs: number }
 export type RoundTask = {
   /** Looks at what is wanted and takes a step towards it. The signal aborts when the rounds are to end. */
   round(signal: AbortSignal): Promise<Next>
-  /** Says how long to wait after a round that has failed. */
+  /** Says how long to wait after a round that has failed; a quarter of a second of that whoever wakes it. */
   failed(error: unknown): number
 }
 
 /** So many steps without a rest are no progress but a fault: it must not take the processor. */
 const MOST_STEPS = 1_000
 const REST_MS = 1_000
+/** What a failed round has written all the same wakes its own task: without a pause that would go round and round. */
+const LEAST_PAUSE_MS = 250
 
 /** The sooner of two. */
 export function sooner(a: Next, b: Next): Next {
@@ -69,7 +71,11 @@ export class Rounds {
     try {
       return await this.#task.round(signal)
     } catch (error) {
-      return { afterMs: this.#task.failed(error) }
+      const waitMs = this.#task.failed(error)
+      const pauseMs = Math.min(waitMs, LEAST_PAUSE_MS)
+      // An abort ends the pause, and then the rounds.
+      await this.#clock.sleep(pauseMs, signal).catch(() => undefined)
+      return { afterMs: waitMs - pauseMs }
     }
   }
 }

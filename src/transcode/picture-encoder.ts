@@ -1,13 +1,13 @@
 import { concatBytes } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
-import { AppError, messageOf } from '../lib/errors.ts'
+import { AppError } from '../lib/errors.ts'
 import { buildFragment } from '../media/cmaf/fragment.ts'
 import { buildInitSegment } from '../media/cmaf/init-segment.ts'
 import { FragmentedMp4Reader } from '../media/isobmff/fragmented-reader.ts'
 import type { Sample, VideoConfig } from '../media/media.ts'
 import type { FfmpegBinary } from './ffmpeg-probe.ts'
-import { type SpawnedProcess, type SpawnPort, spawnProcess } from './spawn-port.ts'
-import { StderrTail } from './stderr-tail.ts'
+import { OUTPUT_FD, runFfmpeg } from './ffmpeg-run.ts'
+import type { SpawnPort } from './spawn-port.ts'
 
 /** Coded pictures and how long each lasts, in ticks of their track. */
 export type CodedPicture = Sample & { readonly durationTicks: number }
@@ -29,7 +29,6 @@ export type PictureEncoderOptions = {
 
 const LIMIT_MS = 120_000
 const MAX_BYTES = 256 * 2 ** 20
-const OUTPUT_FD = 3
 const PIPES_ONLY = ['-protocol_whitelist', 'pipe,fd']
 /** ffmpeg reads pictures from here on, wherever on the time line they are: it takes no times before 0. */
 const START_TICKS = 900_000
@@ -74,7 +73,6 @@ export async function encodePictures(
   options: PictureEncoderOptions,
   signal: AbortSignal,
 ): Promise<{ readonly config: VideoConfig; readonly samples: readonly CodedPicture[] }> {
-  signal.throwIfAborted()
   const { codec } = run.track.config
   const { name } = ENCODERS[codec]
   if (!options.ffmpeg.encoders.has(name)) throw new AppError('MEDIA_UNSUPPORTED', `This ffmpeg has no ${name}.`)
@@ -83,7 +81,8 @@ export async function encodePictures(
   const [first = 0, last = 0] = [times[0]?.ptsTicks, times.at(-1)?.ptsTicks]
   const shifted = (ticks: number) => ticks - base + START_TICKS
   const args = argumentsOf(run, shifted(first), shifted(last) + 1)
-  const bytes = await outputOf(args, inputOf(run, base), options, signal)
+  const limits = { limitMs: LIMIT_MS, maxBytes: MAX_BYTES }
+  const bytes = await runFfmpeg({ ...options, ...limits, args, input: inputOf(run, base), signal })
   // As late after it is decoded as the pictures around: these follow without going back in decoding time.
   return read(bytes, times, run.samples[0]?.compositionTicks ?? 0)
 }
@@ -163,55 +162,4 @@ function read(bytes: Uint8Array, times: readonly Shown[], compositionTicks: numb
     throw new AppError('FFMPEG_CRASHED', `ffmpeg made ${samples.length} pictures instead of ${times.length}.`)
   }
   return { config, samples }
-}
-
-/** What a child of these arguments makes of the input, to its end, within limits of time and size. */
-async function outputOf(
-  args: readonly string[],
-  input: Uint8Array,
-  { ffmpeg, clock, spawn = spawnProcess }: PictureEncoderOptions,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const child = spawn(ffmpeg.path, args, 1)
-  const kill = () => child.signalGroup('SIGKILL')
-  const timer = clock.after(LIMIT_MS, kill)
-  signal.addEventListener('abort', kill, { once: true })
-  const stderr = new StderrTail()
-  child.stderr.on('data', (chunk: Uint8Array) => stderr.push(chunk, clock.monotonicMs()))
-  // EPIPE: how it ended says what there is to say.
-  child.stdin.on('error', () => undefined)
-  child.stdin.end(input)
-  try {
-    const bytes = await collected(child)
-    const end = await child.ended
-    signal.throwIfAborted()
-    if (end.error) {
-      const message = `ffmpeg can't be run as "${ffmpeg.path}": ${messageOf(end.error)}`
-      throw new AppError('FFMPEG_MISSING', message, { cause: end.error })
-    }
-    if (end.code === 0) return bytes
-    const words = stderr.lines().at(-1) ?? 'it said nothing'
-    throw new AppError(
-      'FFMPEG_CRASHED',
-      `ffmpeg could not encode pictures (${end.signal ?? `code ${end.code}`}): ${words}`,
-    )
-  } finally {
-    timer.cancel()
-    signal.removeEventListener('abort', kill)
-    kill()
-  }
-}
-
-async function collected({ pipes, signalGroup }: SpawnedProcess): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let sizeBytes = 0
-  for await (const chunk of pipes[0] ?? []) {
-    sizeBytes += (chunk as Uint8Array).byteLength
-    if (sizeBytes > MAX_BYTES) {
-      signalGroup('SIGKILL')
-      throw new AppError('FFMPEG_CRASHED', `The pictures take more than ${MAX_BYTES} bytes.`)
-    }
-    chunks.push(chunk as Uint8Array)
-  }
-  return Buffer.concat(chunks)
 }

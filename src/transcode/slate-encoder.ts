@@ -1,13 +1,13 @@
 import type { Clock } from '../lib/clock.ts'
-import { AppError, messageOf } from '../lib/errors.ts'
+import { AppError } from '../lib/errors.ts'
 import { AAC_SAMPLE_RATES } from '../media/codecs/aac.ts'
 import { silentAac } from '../media/codecs/silence.ts'
 import { FragmentedMp4Reader } from '../media/isobmff/fragmented-reader.ts'
 import type { AudioConfig, VideoConfig } from '../media/media.ts'
 import type { FfmpegBinary } from './ffmpeg-probe.ts'
+import { runFfmpeg } from './ffmpeg-run.ts'
 import { buildSlateArguments, slateEncoderName, slateImageKind } from './slate-argv.ts'
-import { type SpawnedProcess, type SpawnPort, spawnProcess } from './spawn-port.ts'
-import { StderrTail } from './stderr-tail.ts'
+import type { SpawnPort } from './spawn-port.ts'
 
 /** What a slate is to look and sound like. */
 export type SlateLooks = {
@@ -24,6 +24,7 @@ export type SlateEncoderOptions = {
   readonly gopSeconds: number
   /** The bytes of a PNG, JPEG or WebP; `undefined`: a picture of our own. */
   readonly image: Uint8Array | undefined
+  readonly signal: AbortSignal
   readonly spawn?: SpawnPort
 }
 
@@ -51,7 +52,7 @@ const USUAL_SAMPLE_RATE = 48_000
  * Encodes a still picture as the input's pictures were: its size, its rate, its codec, or H.264 where this ffmpeg can't encode
  * that. Sound is silence of the same codec where that is AAC or Opus, of AAC otherwise.
  *
- * @throws AppError `FFMPEG_MISSING`, `FFMPEG_CRASHED`, `MEDIA_UNSUPPORTED` for an image that is none
+ * @throws AppError `FFMPEG_MISSING`, `FFMPEG_CRASHED`, `MEDIA_UNSUPPORTED` for an image that is none; the signal's reason
  */
 export async function encodeSlate(
   looks: SlateLooks,
@@ -82,7 +83,9 @@ async function encodeStill(like: VideoConfig, frameRate: number, options: SlateE
   // 4:2:0 has an even number of lines and columns.
   const size = { width: like.width + (like.width % 2), height: like.height + (like.height % 2) }
   const args = buildSlateArguments({ size, codec, rate: rate.text, frames, image: kind })
-  const bytes = await outputOf(args, options)
+  const { clock, signal, spawn } = options
+  const limits = { limitMs: LIMIT_MS, maxBytes: MAX_BYTES }
+  const bytes = await runFfmpeg({ ffmpeg, args, input: image, ...limits, clock, signal, spawn })
   return { ...readStill(bytes, frames), frameMs: 1_000 / rate.value }
 }
 
@@ -111,43 +114,4 @@ function readStill(bytes: Uint8Array, count: number): Pick<StillVideo, 'config' 
     throw new AppError('FFMPEG_CRASHED', `ffmpeg made ${frames.length} pictures of a slate instead of ${count}.`)
   }
   return { config, frames }
-}
-
-/** What a child of these arguments writes, to its end, within limits of time and size. */
-async function outputOf(args: readonly string[], options: SlateEncoderOptions): Promise<Uint8Array> {
-  const { ffmpeg, clock, image, spawn = spawnProcess } = options
-  const child = spawn(ffmpeg.path, args, 1)
-  const timer = clock.after(LIMIT_MS, () => child.signalGroup('SIGKILL'))
-  const stderr = new StderrTail()
-  child.stderr.on('data', (chunk: Uint8Array) => stderr.push(chunk, clock.monotonicMs()))
-  child.stdin.on('error', () => undefined)
-  child.stdin.end(image)
-  try {
-    const bytes = await collected(child)
-    const { code, signal, error } = await child.ended
-    if (error) {
-      const message = `ffmpeg can't be run as "${ffmpeg.path}": ${messageOf(error)}`
-      throw new AppError('FFMPEG_MISSING', message, { cause: error })
-    }
-    if (code === 0) return bytes
-    const words = stderr.lines().at(-1) ?? 'it said nothing'
-    throw new AppError('FFMPEG_CRASHED', `ffmpeg could not make the slate (${signal ?? `code ${code}`}): ${words}`)
-  } finally {
-    timer.cancel()
-    child.signalGroup('SIGKILL')
-  }
-}
-
-async function collected({ pipes, signalGroup }: SpawnedProcess): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let sizeBytes = 0
-  for await (const chunk of pipes[0] ?? []) {
-    sizeBytes += (chunk as Uint8Array).byteLength
-    if (sizeBytes > MAX_BYTES) {
-      signalGroup('SIGKILL')
-      throw new AppError('FFMPEG_CRASHED', `The slate takes more than ${MAX_BYTES} bytes.`)
-    }
-    chunks.push(chunk as Uint8Array)
-  }
-  return Buffer.concat(chunks)
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.ts'
+import { AppError } from '../../lib/errors.ts'
 import { sameConfig } from '../../media/flv/same-config.ts'
 import type { ChannelObserver, SlateMaker, SlateMedia, SlateWish } from '../ports.ts'
 
@@ -34,6 +35,8 @@ export class ChannelSlate {
   #returnedMs: number | undefined
   /** Counts absences: what was made for one that is over is not shown. */
   #absence = 0
+  readonly #making = new Set<Promise<SlateMedia>>()
+  readonly #stopping = new AbortController()
 
   constructor(ports: ChannelSlatePorts) {
     this.#ports = ports
@@ -97,6 +100,13 @@ export class ChannelSlate {
     if (wasShown) this.#ports.observer.slateEnded()
   }
 
+  /** Resolves when nothing is being made any more. */
+  async stop(): Promise<void> {
+    this.hide()
+    this.#stopping.abort(new AppError('STOPPED', 'The channel is stopped.'))
+    await Promise.allSettled(this.#making)
+  }
+
   /** Another picture is wanted from now on. */
   forget(): void {
     this.#made.clear()
@@ -105,12 +115,17 @@ export class ChannelSlate {
   #make(layer: string, wish: SlateWish): Promise<SlateMedia> {
     const before = this.#made.get(layer)
     if (before && isSame(before.wish, wish)) return before.media
-    const made = { wish, media: this.#ports.make(wish) }
+    const made = { wish, media: this.#ports.make(wish, this.#stopping.signal) }
     this.#made.set(layer, made)
-    // What failed is tried again the next time.
-    made.media.catch(() => {
-      if (this.#made.get(layer) === made) this.#made.delete(layer)
-    })
+    this.#making.add(made.media)
+    made.media.then(
+      () => this.#making.delete(made.media),
+      () => {
+        this.#making.delete(made.media)
+        // What failed is tried again the next time.
+        if (this.#made.get(layer) === made) this.#made.delete(layer)
+      },
+    )
     return made.media
   }
 }

@@ -4,16 +4,16 @@ import { audio, ChannelBench, video } from './channel-bench.ts'
 import { expectOrder } from './channel-invariants.ts'
 import { air, Studio } from './redundancy-bench.ts'
 import { isSlate, slateOf } from './slate-double.ts'
-import { usual } from './synthetic-encoder.ts'
+import { SyntheticEncoder, usual } from './synthetic-encoder.ts'
 
 function open(options: { readonly after?: number; readonly grace?: number; readonly make?: SlateMaker } = {}) {
   const wishes: SlateWish[] = []
   const { after = 5_000, grace = 600_000, make = async (wish) => slateOf(wish) } = options
   const bench = new ChannelBench({
     channel: { slate: { afterMs: after, picture: '' }, reconnectGraceMs: grace },
-    slate: (wish) => {
+    slate: (wish, signal) => {
       wishes.push(wish)
-      return make(wish)
+      return make(wish, signal)
     },
   })
   return { bench, wishes }
@@ -36,6 +36,31 @@ function expectMoving(bench: ChannelBench): void {
 }
 
 describe('a slate', () => {
+  it('that is being made ends with the channel, which waits for that', async () => {
+    let isOver = false
+    const { bench } = open({
+      make: (_wish, signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            isOver = true
+            reject(signal.reason)
+          })
+        }),
+    })
+    const sink = await bench.publish()
+    const encoder = new SyntheticEncoder(usual)
+    encoder.configure(sink)
+    for (let at = 0; at < 5_000; at += 100) {
+      await bench.clock.advance(100)
+      encoder.play(sink, 100)
+    }
+    sink.end('unpublished')
+    await bench.clock.advance(1_000)
+    expect(isOver).toBe(false)
+    await bench.channel.stop()
+    expect(isOver).toBe(true)
+  })
+
   it('fills the presentation after a while of gaps, and gives way at the next key frame', async () => {
     const { bench, wishes } = open()
     const studio = new Studio(bench, usual)

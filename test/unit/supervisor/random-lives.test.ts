@@ -232,7 +232,7 @@ it(
           await bench.close()
         }
       }),
-      { numRuns: LIVES },
+      { numRuns: LIVES, timeout: 20_000 },
     )
   },
   60_000 + LIVES * 2_000,

@@ -233,6 +233,21 @@ describe('a store that is down', () => {
     expect(bench.node.running.get(channel)?.channel.name).toBe('another')
   })
 
+  it('pauses after a write that went through and was said to have not, though that very write wakes it', async () => {
+    await bench.createChannel({}, { state: 'Starting', desiredState: 'Running' })
+    await bench.crash((process) => {
+      process.node.plan('start', new AppError('PART_UNRESPONSIVE', 'as planned'), 1)
+      process.store.fault = 'writes-after'
+    })
+    await bench.quiet()
+    const { calls } = bench.process.store
+    await bench.pass(1_000)
+    expect(bench.process.store.calls - calls).toBeLessThan(50)
+    bench.process.store.fault = 'none'
+    await bench.pass(10_000)
+    expect(bench.node.running.size).toBe(1)
+  })
+
   it.each(['writes', 'writes-after'] as const)('keeps an outcome until it is written (%s)', async (fault) => {
     const { channel, program } = await runningWithProgram()
     const { assetId } = await bench.get('program', program)

@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 const like = (change: Partial<VideoConfig>): VideoConfig => ({ ...video, width: 320, height: 180, ...change })
 const make = (looks: Parameters<typeof encodeSlate>[0], image?: Uint8Array) =>
-  encodeSlate(looks, { ffmpeg, clock: systemClock, gopSeconds: 2, image })
+  encodeSlate(looks, { ffmpeg, clock: systemClock, gopSeconds: 2, image, signal: new AbortController().signal })
 
 async function picture(format: string): Promise<Uint8Array> {
   const codec = format === 'png' ? 'png' : 'mjpeg'
@@ -77,9 +77,24 @@ describe('encodeSlate', () => {
       clock: systemClock,
       gopSeconds: 2,
       image: undefined,
+      signal: new AbortController().signal,
     }
     const made = encodeSlate({ video: like({}), frameRate: 25, audio: undefined }, options)
     await expect(made).rejects.toMatchObject({ code: 'FFMPEG_MISSING' })
+  })
+
+  it('ends with its signal, and leaves no child behind', async () => {
+    const stopping = new AbortController()
+    const looks = { video: like({}), frameRate: 25, audio: undefined }
+    const made = encodeSlate(looks, {
+      ffmpeg,
+      clock: systemClock,
+      gopSeconds: 2,
+      image: undefined,
+      signal: stopping.signal,
+    })
+    stopping.abort(new Error('enough'))
+    await expect(made).rejects.toThrow('enough')
   })
 
   it('is silent in the codec of the input, on the same track where that is possible', async () => {

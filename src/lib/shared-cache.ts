@@ -1,5 +1,7 @@
-/** What is kept, and what it takes in memory. */
-export type Weighed = { readonly memoryBytes: number }
+import { abortable } from './abortable.ts'
+
+/** What is kept, and what it takes in memory; `undefined`: it is given to those who wait for it, and not kept. */
+export type Weighed = { readonly memoryBytes: number | undefined }
 
 type Entry<T> = { readonly promise: Promise<T>; readonly abort: AbortController; waiting: number; sizeBytes?: number }
 
@@ -28,13 +30,9 @@ export class SharedCache<T extends Weighed> {
     this.#entries.delete(key)
     this.#entries.set(key, entry)
     entry.waiting++
-    const { promise, reject } = Promise.withResolvers<never>()
-    const onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
     try {
-      return await Promise.race([entry.promise, promise])
+      return await abortable(entry.promise, signal)
     } finally {
-      signal.removeEventListener('abort', onAbort)
       entry.waiting--
       if (entry.waiting === 0 && entry.sizeBytes === undefined) this.#giveUp(key, entry)
     }
@@ -50,8 +48,12 @@ export class SharedCache<T extends Weighed> {
     return entry
   }
 
-  #made(key: string, entry: Entry<T>, memoryBytes: number): void {
+  #made(key: string, entry: Entry<T>, memoryBytes: number | undefined): void {
     if (this.#entries.get(key) !== entry) return
+    if (memoryBytes === undefined) {
+      this.#entries.delete(key)
+      return
+    }
     entry.sizeBytes = memoryBytes
     this.#sizeBytes += memoryBytes
     for (const [oldest, { sizeBytes }] of this.#entries) {
