@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 const src = resolve(import.meta.dirname, '../src')
 
 /** Which rooms a room may import, besides itself. The composition root (`main`, `app`, `roles`) may import everything. */
-const PURE = ['lib', 'media', 'protection', 'presentation', 'manifest', 'domain']
+const PURE = ['lib', 'media', 'protection', 'presentation', 'manifest', 'packaging', 'domain']
 const allowed: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   config: ['lib'],
@@ -13,6 +13,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   protection: ['lib', 'media'],
   presentation: ['lib', 'media'],
   manifest: ['lib', 'media', 'presentation'],
+  packaging: ['lib', 'media', 'presentation'],
   domain: ['lib'],
   telemetry: ['lib'],
   store: PURE,

@@ -7,7 +7,7 @@ import { type Answer, notModified, rangeAnswer } from './answer.ts'
 import type { FragmentReader } from './ports.ts'
 
 /** A URL that carries the digest never has another content; one of the AMS grammar has a validator instead. */
-const CACHE_CONTROL = {
+export const CACHE_CONTROL = {
   immutable: 'public, max-age=31536000, immutable',
   validated: 'public, max-age=60',
 } as const
@@ -75,6 +75,7 @@ function absent(view: PresentationView, rendition: Rendition, startTicks: number
   return new AppError('URL_UNKNOWN', 'No segment starts at this time.')
 }
 
-function gone(): AppError {
+/** What was there and is no more. */
+export function gone(): AppError {
   return new AppError('SEGMENT_GONE', 'This segment is older than what is kept.')
 }

@@ -9,7 +9,9 @@ import { segmentsOf } from './download-segments.ts'
 import { createListener, type Listener, type TlsCredentials } from './listener.ts'
 import { ManifestAnswers } from './manifest-answers.ts'
 import { type Compress, ManifestCache } from './manifest-cache.ts'
+import { PackagedSegments } from './packaged-segments.ts'
 import type { FragmentReader, OriginObserver, PublicationReader, SegmentSource } from './ports.ts'
+import { PublishedAnswers } from './published-answers.ts'
 import { RequestHandler } from './request-handler.ts'
 import { SendBudget } from './send-budget.ts'
 
@@ -19,6 +21,8 @@ export type OriginLimits = {
   /** Bytes of bodies on their way to all clients at once; past it, 503. */
   readonly inFlightBytes: number
   readonly manifestCacheBytes: number
+  /** For segments in other containers than the stored one. */
+  readonly packageCacheBytes: number
   /** For the indexes of recordings that are downloaded. */
   readonly downloadCacheBytes: number
   /** For a request's head, and for the whole request. */
@@ -41,6 +45,7 @@ export const defaultOriginLimits: OriginLimits = {
   connections: 10_000,
   inFlightBytes: 256 * 2 ** 20,
   manifestCacheBytes: 32 * 2 ** 20,
+  packageCacheBytes: 64 * 2 ** 20,
   downloadCacheBytes: 64 * 2 ** 20,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 15_000,
@@ -95,13 +100,17 @@ export class OriginServer {
     this.#logger = logger
     const cache = new ManifestCache(this.#limits.manifestCacheBytes, ports.compress)
     this.#handler = new RequestHandler(
-      { publications: ports.publications, fragments: ports.fragments, observer: ports.observer, clock, logger },
+      { publications: ports.publications, observer: ports.observer, clock, logger },
       {
-        downloads: new DownloadAnswers(
-          { segments: ports.segments ?? segmentsOf(ports.fragments), clock },
-          this.#limits.downloadCacheBytes,
-        ),
-        manifests: new ManifestAnswers(cache, this.#limits.endedMaxAgeSeconds),
+        answers: new PublishedAnswers({
+          downloads: new DownloadAnswers(
+            { segments: ports.segments ?? segmentsOf(ports.fragments), clock },
+            this.#limits.downloadCacheBytes,
+          ),
+          manifests: new ManifestAnswers(cache, this.#limits.endedMaxAgeSeconds),
+          fragments: ports.fragments,
+          packaged: new PackagedSegments(ports.fragments, this.#limits.packageCacheBytes),
+        }),
         budget: new SendBudget(this.#limits.inFlightBytes),
         sendGraceMs: this.#limits.sendGraceMs,
         minBytesPerSecond: this.#limits.minBytesPerSecond,

@@ -1,0 +1,29 @@
+import type { PresentationHeader, Track } from '../presentation/records.ts'
+import type { RenditionSegment, SegmentRow } from '../presentation/view.ts'
+
+/** What one rendition has in a segment, as it is stored. */
+export type StoredMedia = {
+  readonly track: Track
+  readonly segment: RenditionSegment
+  /** CMAF fragments (`moof` and `mdat` each) in order; joined they are the segment. */
+  readonly fragments: readonly Uint8Array[]
+}
+
+/** A segment to be packaged: the media of one rendition, or of several that go into one. */
+export type StoredSegment = {
+  readonly header: PresentationHeader
+  readonly row: SegmentRow
+  readonly media: readonly StoredMedia[]
+}
+
+/**
+ * A container that segments are put into at the moment of the request. It is a pure function of what is stored, so that every
+ * origin makes the same bytes.
+ */
+export type SegmentPackaging = {
+  /** Names the bytes that it makes of a segment: two packagings of one name make the same ones. */
+  readonly name: string
+  readonly contentType: string
+  /** @throws AppError `MEDIA_UNSUPPORTED` for a codec that the container has no place for, `FORMAT_INVALID` for broken media */
+  package(segment: StoredSegment): Uint8Array
+}
