@@ -3,6 +3,7 @@ import { formatReport, isWithinBudget, type LoadContext, type LoadReport, report
 import { describeMachine } from './machine.ts'
 import { runManifests } from './manifests.ts'
 import { type LoadOptions, type LoadTest, parseOptions, USAGE, UsageError } from './options.ts'
+import { runOrigin } from './origin.ts'
 import { runRtmpIngest } from './rtmp-ingest.ts'
 import { runTranscode } from './transcode.ts'
 
@@ -12,6 +13,7 @@ const tests: Readonly<Record<LoadTest, (context: LoadContext) => Promise<LoadRep
   'rtmp-ingest': runRtmpIngest,
   transcode: runTranscode,
   manifests: runManifests,
+  origin: runOrigin,
 }
 
 async function run(options: LoadOptions): Promise<number> {

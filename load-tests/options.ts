@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
 
-export type LoadTest = 'rtmp-ingest' | 'transcode' | 'manifests'
+const LOAD_TESTS = ['rtmp-ingest', 'transcode', 'manifests', 'origin'] as const
+
+export type LoadTest = (typeof LOAD_TESTS)[number]
 
 /** What was asked for on the command line. */
 export type LoadOptions = {
@@ -22,13 +24,23 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-export const USAGE = `node load-tests/main.ts rtmp-ingest|transcode|manifests [options]
+export const USAGE = `node load-tests/main.ts rtmp-ingest|transcode|manifests|origin [options]
   --quick            a few seconds, one round, no verdict
   --rounds N         rounds of each side (5)
-  --seconds N        length of a measurement (60 for rtmp-ingest at 30 streams, else 30)
+  --seconds N        length of a measurement (60 for rtmp-ingest at 30 streams, 3 for origin, else 30)
   --warmup N         load before a measurement (10)
   --streams N,N,...  numbers of streams (1,10,30)
   --json             print JSON`
+
+/** A measurement of the origin is one of very many. */
+const USUAL: Readonly<
+  Record<LoadTest, { readonly seconds: string; readonly streams: string; readonly quickSeconds: number }>
+> = {
+  'rtmp-ingest': { seconds: '60', streams: '1,10,30', quickSeconds: 4 },
+  transcode: { seconds: '30', streams: '1', quickSeconds: 4 },
+  manifests: { seconds: '30', streams: '1', quickSeconds: 4 },
+  origin: { seconds: '3', streams: '1', quickSeconds: 0.1 },
+}
 
 const LIMITS = { rounds: 50, seconds: 600, warmup: 300, streams: 200, counts: 10 } as const
 
@@ -43,19 +55,17 @@ function positive(text: string, name: keyof typeof LIMITS): number {
 /** Reads the arguments behind the script's name. @throws UsageError */
 export function parseOptions(args: readonly string[]): LoadOptions {
   const { values, positionals } = parse(args)
-  const test = positionals[0]
-  if ((test !== 'rtmp-ingest' && test !== 'transcode' && test !== 'manifests') || positionals.length > 1) {
-    throw new UsageError('name one load test: rtmp-ingest, transcode or manifests')
-  }
+  const test = LOAD_TESTS.find((name) => name === positionals[0])
+  if (test === undefined || positionals.length > 1) throw new UsageError(`name one load test: ${LOAD_TESTS.join(', ')}`)
   const isQuick = values.quick ?? false
-  const usual = test === 'rtmp-ingest' ? { seconds: '60', streams: '1,10,30' } : { seconds: '30', streams: '1' }
+  const usual = USUAL[test]
   const counts = (values.streams ?? (isQuick ? '2' : usual.streams)).split(',')
   if (counts.length > LIMITS.counts) throw new UsageError(`--streams takes at most ${LIMITS.counts} numbers`)
   return {
     test,
     isQuick,
     rounds: positive(values.rounds ?? (isQuick ? '1' : '5'), 'rounds'),
-    seconds: positive(values.seconds ?? (isQuick ? '4' : usual.seconds), 'seconds'),
+    seconds: isQuick && !values.seconds ? usual.quickSeconds : positive(values.seconds ?? usual.seconds, 'seconds'),
     warmupSeconds: positive(values.warmup ?? (isQuick ? '4' : '10'), 'warmup'),
     streams: counts.map((count) => positive(count, 'streams')),
     isJson: values.json ?? false,

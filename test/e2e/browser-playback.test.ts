@@ -1,5 +1,5 @@
 import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openBrowser, WatchPage, type WatchProtocol } from '../support/browser.ts'
 import { type Encoder, publish } from '../support/ffmpeg.ts'
 import { type Headend, startHeadend } from '../support/headend.ts'
@@ -36,10 +36,6 @@ function playerUrl(protocol: WatchProtocol): string {
   return url.href
 }
 
-function pageOf(protocol: WatchProtocol): WatchPage {
-  return pages[PROTOCOLS.indexOf(protocol)] as WatchPage
-}
-
 it('plays in real time in both protocols, without a stall, and the picture moves', async () => {
   await Promise.all(
     pages.map(async (watch, at) => {
@@ -59,9 +55,13 @@ it('plays in real time in both protocols, without a stall, and the picture moves
   )
 })
 
-describe.each(PROTOCOLS)('the watch page with %s', (protocol) => {
-  it('goes back ten seconds on the bar and returns to live by its button', async () => {
-    const watch = pageOf(protocol)
+/** In both protocols at a time: each is in a page of its own. */
+function both(check: (watch: WatchPage) => Promise<void>): Promise<void> {
+  return Promise.all(pages.map(check)).then(() => undefined)
+}
+
+it('goes back ten seconds on the bar and returns to live by its button', () =>
+  both(async (watch) => {
     const live = await watch.state()
     await watch.page.hover('#seek')
     await watch.page.focus('#seek')
@@ -80,10 +80,10 @@ describe.each(PROTOCOLS)('the watch page with %s', (protocol) => {
     await watch.until('the live edge', 20_000, isLive)
     await watch.playing()
     expect(await watch.page.getAttribute('#live', 'data-edge')).toBe('true')
-  })
+  }))
 
-  it('seeks with the mouse to where it was clicked', async () => {
-    const watch = pageOf(protocol)
+it('seeks with the mouse to where it was clicked', () =>
+  both(async (watch) => {
     await watch.page.hover('#seek')
     const box = await watch.page.locator('#seek').boundingBox()
     if (!box) throw new Error('the bar is not on the screen')
@@ -94,10 +94,10 @@ describe.each(PROTOCOLS)('the watch page with %s', (protocol) => {
     await watch.playing()
     await watch.page.click('#live')
     await watch.until('the live edge', 20_000, ({ latencyS = 99 }) => latencyS < (before.latencyS ?? 0) + 2.5)
-  })
+  }))
 
-  it('pauses, stays paused when the engine has to start afresh, and plays on', async () => {
-    const watch = pageOf(protocol)
+it('pauses, stays paused when the engine has to start afresh, and plays on', () =>
+  both(async (watch) => {
     await watch.page.hover('#seek')
     await watch.page.click('media-play-button')
     const { currentTime } = await watch.until('the pause', 5_000, ({ paused }) => paused)
@@ -111,14 +111,13 @@ describe.each(PROTOCOLS)('the watch page with %s', (protocol) => {
     await watch.page.click('media-play-button')
     await watch.playing()
     expect((await watch.state()).currentTime).not.toBe(currentTime)
-  })
+  }))
 
-  it('asked nobody but this machine, and the console is clean', () => {
-    const watch = pageOf(protocol)
+it('asked nobody but this machine, and the console is clean', () =>
+  both(async (watch) => {
     expect([...watch.hosts]).toEqual(['127.0.0.1'])
     expect(watch.complaints).toEqual([])
-  })
-})
+  }))
 
 it('switches the protocol by its buttons, there and back', async () => {
   const watch = await WatchPage.open(browser, headend.quickstart.playerUrl)

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, it } from 'vitest'
 import { run } from '../support/ffmpeg.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../load-tests/main.ts')
 const loadTest = (...args: readonly string[]) => run(process.execPath, [MAIN, ...args])
 
-describe('load tests', () => {
-  it('push streams to both servers and print what they cost', async () => {
+/** Quick runs judge nothing, so they may disturb each other. */
+describe.concurrent('load tests', () => {
+  it('push streams to both servers and print what they cost', async ({ expect }) => {
     const { code, stdout, stderr } = await loadTest('rtmp-ingest', '--quick')
     expect(code, stderr).toBe(0)
     expect(stdout).toMatch(/^headend +2 +\d/m)
@@ -14,7 +15,7 @@ describe('load tests', () => {
     expect(stdout).toContain('no budget judged')
   })
 
-  it('make a ladder with Headend and with ffmpeg alone, and print what it costs', async () => {
+  it('make a ladder with Headend and with ffmpeg alone, and print what it costs', async ({ expect }) => {
     const { code, stdout, stderr } = await loadTest('transcode', '--quick', '--json')
     expect(code, stderr).toBe(0)
     const report = JSON.parse(stdout) as {
@@ -26,7 +27,7 @@ describe('load tests', () => {
     expect(report.verdicts).toEqual([])
   })
 
-  it('make manifests of short and of long windows, and print what they cost', async () => {
+  it('make manifests of short and of long windows, and print what they cost', async ({ expect }) => {
     const { code, stdout, stderr } = await loadTest('manifests', '--quick')
     expect(code, stderr).toBe(0)
     expect(stdout).toMatch(/^delta, gzip +\d/m)
@@ -34,7 +35,7 @@ describe('load tests', () => {
     expect(stdout).toContain('no budget judged')
   })
 
-  it('say what is wrong with a command line', async () => {
+  it('say what is wrong with a command line', async ({ expect }) => {
     const { code, stderr } = await loadTest('rtmp-egress')
     expect(code).toBe(2)
     expect(stderr).toContain('name one load test')

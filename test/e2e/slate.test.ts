@@ -44,11 +44,11 @@ async function loudest(name: string): Promise<number> {
   return Number(/max_volume: (\S+) dB/.exec(stderr)?.[1])
 }
 
-describe.each([
+describe.concurrent.each([
   ['what passes through', {}, { width: 320, height: 180, codec_name: 'h264', r_frame_rate: '25/1' }],
   ['a ladder', { encoding: 'standard', ladder: 'fast' }, { codec_name: 'h264' }],
 ])('the slate of %s', (name, channel, looks) => {
-  it('is shown while the encoder is away, decodes, is silent, and gives way to the encoder', async () => {
+  it('is shown while the encoder is away, decodes, is silent, and gives way to the encoder', async ({ expect }) => {
     const headend = await startHeadend({ channel: { ...channel, slateAfter: '2s' } })
     let encoder = publish(headend.publishUrl, SOURCE)
     try {
