@@ -46,6 +46,7 @@ export const headendSide: IngestSide = {
     const headend = await startHeadend({
       config: {
         logLevel: 'warn',
+        origin: { conformanceEvery: 0 },
         bootstrap: {
           channels: names.map((name) => ({
             name,

@@ -109,21 +109,29 @@ async function openHouse(config: Config, logger: Logger, version: string, scope:
 }
 
 async function startOrigins(house: House, { librarian, media }: NodeArchive, scope: Scope): Promise<OriginPool> {
-  const { config, directory, metrics, logger, tls } = house
+  const { config, directory, metrics, logger, tls, ffmpeg } = house
   const { archive, origin, listen, logLevel, storage } = config
   const pool = new OriginPool(
     {
       ...listen.streaming,
       threads: origin.threads || Math.max(1, availableParallelism() - 1),
-      maxConnections: origin.maxConnections,
-      manifestCacheBytes: origin.manifestCacheSize,
-      maxInFlightBytes: origin.maxInFlightBytes,
+      limits: {
+        connections: origin.maxConnections,
+        manifestCacheBytes: origin.manifestCacheSize,
+        packageCacheBytes: origin.packageCacheSize,
+        inFlightBytes: origin.maxInFlightBytes,
+        blockedRequests: origin.maxBlockedRequests,
+        blockedPerPresentation: origin.maxBlockedPerPresentation,
+        conformanceEvery: origin.conformanceEvery,
+      },
       logLevel,
+      ffmpegPath: ffmpeg.path,
       media: {
         directory: media.directory,
         allowPrivateEndpoints: storage.allowPrivateEndpoints,
         allowServerCredentials: storage.allowServerCredentials,
         cacheBytes: archive.readCache,
+        fileCacheBytes: origin.fileCacheSize,
       },
     },
     { directory, desk: librarian, metrics: metrics.origin, clock, logger, tls: tls && (() => tls.current) },

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 const src = resolve(import.meta.dirname, '../src')
 
 /** Which rooms a room may import, besides itself. The composition root (`main`, `app`, `roles`) may import everything. */
-const PURE = ['lib', 'media', 'protection', 'presentation', 'manifest', 'packaging', 'domain']
+const PURE = ['lib', 'media', 'protection', 'presentation', 'manifest', 'packaging', 'conformance', 'domain']
 const allowed: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   config: ['lib'],
@@ -14,11 +14,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   presentation: ['lib', 'media'],
   manifest: ['lib', 'media', 'presentation'],
   packaging: ['lib', 'media', 'presentation'],
+  conformance: [],
   domain: ['lib'],
-  telemetry: ['lib'],
+  telemetry: ['lib', 'conformance'],
   store: PURE,
   storage: PURE,
   log: PURE,
+  ondemand: PURE,
   ingest: PURE,
   transcode: PURE,
   channel: PURE,

@@ -6,11 +6,25 @@ export type Source = { readonly title?: string; readonly hls?: string; readonly 
 /** What the page's own URL asks for. */
 export type PageRequest = { readonly source: Source; readonly protocol: Protocol | undefined; readonly embed: boolean }
 
-/** Tells the protocol from a manifest's URL: the AMS-style `format=` first, then the extension; HLS when in doubt. */
+/** Whether a manifest's URL is one of Smooth Streaming, which is what the AMS grammar means without a `format=` too. */
+export function isSmooth(url: string): boolean {
+  const format = formatOf(url)
+  return format === undefined ? /\.isml?\/manifest(?=$|[?#(])/i.test(url) : format.startsWith('fmp4')
+}
+
+/**
+ * Tells the protocol from a manifest's URL: the AMS-style `format=` first, then the extension; HLS when in doubt. Smooth Streaming is
+ * played by what plays DASH.
+ */
 export function protocolOf(url: string): Protocol {
-  const format = /format=([a-z0-9-]+)/i.exec(url)?.[1]?.toLowerCase()
+  if (isSmooth(url)) return 'dash'
+  const format = formatOf(url)
   if (format !== undefined) return format.startsWith('mpd') ? 'dash' : 'hls'
   return /\.mpd(?=$|[?#])/i.test(url) ? 'dash' : 'hls'
+}
+
+function formatOf(url: string): string | undefined {
+  return /format=([a-z0-9-]+)/i.exec(url)?.[1]?.toLowerCase()
 }
 
 /** A source of one manifest whose kind is told from its URL. */

@@ -1,4 +1,5 @@
 import { MediaPlayer, type MediaPlayerSettingClass } from 'dashjs'
+import { isSmooth } from './address.ts'
 import { type ListingManifest, newestStretch } from './dash-listing.ts'
 import type { Engine, EngineEvents, Problem, Rendition, TimeRange } from './engine.ts'
 import { problemOfStatus } from './errors.ts'
@@ -15,6 +16,9 @@ const settings: MediaPlayerSettingClass = {
     text: { defaultEnabled: false },
   },
 }
+
+/** A fragment of Smooth Streaming is to be had only when two more are there: nearer to its edge there would be nothing to ask for. */
+const smoothSettings: MediaPlayerSettingClass = { streaming: { delay: { liveDelayFragmentCount: 4 } } }
 
 type DashError = { code?: number; message?: string; data?: { response?: { status?: number } } | null }
 
@@ -38,6 +42,7 @@ class DashEngine implements Engine {
   #chosen = -1
   #lastStatus = 0
   #stretch: TimeRange | undefined
+  #isDestroyed = false
 
   constructor(video: HTMLVideoElement, url: string, events: EngineEvents) {
     this.#events = events
@@ -45,6 +50,7 @@ class DashEngine implements Engine {
     const changed = () => events.changed()
     this.#player.initialize()
     this.#player.updateSettings(settings)
+    if (isSmooth(url)) this.#player.updateSettings(smoothSettings)
     this.#player.clearDefaultUTCTimingSources()
     this.#player.on(names.STREAM_INITIALIZED, changed)
     this.#player.on(names.QUALITY_CHANGE_RENDERED, changed)
@@ -54,13 +60,14 @@ class DashEngine implements Engine {
     })
     this.#player.on(names.MANIFEST_LOADED, (event) => {
       // The name of the event promises less than it does: every update of the manifest is one.
-      this.#stretch = newestStretch((event as { data?: ListingManifest }).data ?? {})
+      // The manifest of Smooth Streaming is read but once: what it lists says nothing of what came since.
+      if (!isSmooth(url)) this.#stretch = newestStretch((event as { data?: ListingManifest }).data ?? {})
       changed()
     })
     this.#player.on(names.ERROR, (event) => this.#onError((event as { error: DashError | string }).error))
     this.#player.setAutoPlay(events.wantsPlayback())
-    this.#player.attachView(video)
-    this.#player.attachSource(url)
+    if (isSmooth(url)) void this.#attachSmooth(video, url)
+    else this.#attach(video, url)
   }
 
   renditions(): readonly Rendition[] {
@@ -135,7 +142,24 @@ class DashEngine implements Engine {
   }
 
   destroy(): void {
+    this.#isDestroyed = true
     this.#player.destroy()
+  }
+
+  #attach(video: HTMLVideoElement, url: string): void {
+    this.#player.attachView(video)
+    this.#player.attachSource(url)
+  }
+
+  /** What reads Smooth Streaming is code of its own, which the engine finds when it gets its view. */
+  async #attachSmooth(video: HTMLVideoElement, url: string): Promise<void> {
+    try {
+      await import('dashjs/mss')
+    } catch (error) {
+      if (!this.#isDestroyed) this.#events.failed({ kind: 'network', technical: String(error) })
+      return
+    }
+    if (!this.#isDestroyed) this.#attach(video, url)
   }
 
   #onError(error: DashError | string): void {

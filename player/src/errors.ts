@@ -25,7 +25,7 @@ const explanations: Readonly<Record<ProblemKind | 'away' | 'waiting' | 'nothing'
     title: 'Waiting for the stream',
     text: 'Nothing new has arrived for a while. Playback goes on by itself.',
   },
-  nothing: { title: 'Nothing to play', text: 'Paste the address of an HLS or DASH manifest below.' },
+  nothing: { title: 'Nothing to play', text: 'Paste the address of an HLS, DASH or Smooth Streaming manifest below.' },
 }
 
 export function explain(kind: keyof typeof explanations): Explanation {

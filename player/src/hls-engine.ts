@@ -3,6 +3,8 @@ import type { Engine, EngineEvents, Problem, Rendition, TimeRange } from './engi
 import { problemOfStatus } from './errors.ts'
 
 const MEDIA_RECOVERIES = 3
+/** What viewers of low latency are played faster by, when they have fallen behind. */
+const CATCH_UP_RATE = 1.1
 
 /** Fast retries inside the engine bridge a hiccup; what lasts longer is the session's business, with its back-off. */
 function policy(attempts: number, firstByteMs: number): LoadPolicy {
@@ -48,7 +50,6 @@ class HlsEngine implements Engine {
   readonly #events: EngineEvents
   #recoveries = 0
   readonly #hls = new Hls({
-    liveSyncDurationCount: 3,
     liveDurationInfinity: true,
     // Encoders that were away leave holes; a late stall must not push the viewer further and further back.
     liveSyncOnStallIncrease: 0,
@@ -73,6 +74,10 @@ class HlsEngine implements Engine {
       this.#play()
     })
     this.#hls.on(Events.LEVELS_UPDATED, changed)
+    // Half a second late is much where the delay is a second and a half, and nothing where it is twelve.
+    this.#hls.on(Events.LEVEL_UPDATED, (_event, { details }) => {
+      this.#hls.config.maxLiveSyncPlaybackRate = details.live && details.partTarget > 0 ? CATCH_UP_RATE : 1
+    })
     this.#hls.on(Events.LEVEL_SWITCHED, changed)
     this.#hls.on(Events.ERROR, (_event, data) => this.#onError(data))
     this.#hls.loadSource(url)

@@ -11,6 +11,7 @@ import { channelRoutes } from './resources/channels.ts'
 import { credentialRoutes } from './resources/credentials.ts'
 import { eventSubscriptionRoutes } from './resources/event-subscriptions.ts'
 import { eventRoutes, type RecordDeps } from './resources/events.ts'
+import { filterRoutes } from './resources/filters.ts'
 import type { LocatorDeps } from './resources/locator-deps.ts'
 import { locatorRoutes } from './resources/locators.ts'
 import { operationRoutes } from './resources/operations.ts'
@@ -46,6 +47,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...usageRoutes(deps),
     ...assetRoutes(deps),
     ...assetFileRoutes(deps),
+    ...filterRoutes(deps),
     ...locatorRoutes(deps),
     ...streamingEndpointRoutes(deps),
     ...eventRoutes(deps),

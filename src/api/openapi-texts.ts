@@ -30,6 +30,7 @@ export const tagDescriptions: Readonly<Record<string, string>> = {
   'dead-letters': 'Events that a webhook could not be given.',
   'event-subscriptions': 'Webhooks: events, posted to a URL, signed and in order.',
   events: 'What happened, to be read or followed.',
+  filters: 'Which part and which tracks of a presentation players are shown, who name them in a URL.',
   locators: 'Publish an asset under a URL, from a time to a time, until they are deleted.',
   operations: 'What takes a while.',
   programs: 'Cut a recorded presentation from a channel into an asset.',

@@ -19,7 +19,8 @@ function options(framing: Framing): HelmetOptions {
         'style-src': ["'self'", "'unsafe-inline'"],
         'img-src': ["'self'", 'data:', 'blob:'],
         'connect-src': ["'self'", 'http:', 'https:'],
-        'media-src': ["'self'", 'blob:', 'http:', 'https:'],
+        // hls.js hangs the times that stand in packed audio and in date ranges on an empty `data:` track.
+        'media-src': ["'self'", 'blob:', 'data:', 'http:', 'https:'],
         'worker-src': ["'self'", 'blob:'],
         'manifest-src': ["'self'"],
         'base-uri': ["'none'"],

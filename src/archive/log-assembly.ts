@@ -1,3 +1,4 @@
+import { markerProblem } from '../presentation/markers.ts'
 import type { LogRecord, PresentationHeader, RecordOf, Track } from '../presentation/records.ts'
 import type { Span } from '../presentation/span-table.ts'
 import { headerAfter } from './recording-header.ts'
@@ -144,10 +145,21 @@ export class LogAssembly {
       case 'ended':
         this.#hasEnded = true
         break
+      case 'marker':
+        this.#marker(record)
+        break
       default:
         // Spans are where their chunks are, what is lost is a gap already, and what was discarded has no chunk.
         break
     }
+  }
+
+  /** A journal tells of it as it happened: where that was is written into it, for the header counts it already. */
+  #marker(record: RecordOf<'marker'>): void {
+    if (markerProblem(record) !== undefined) return
+    const next = this.#open?.sequence ?? this.#end?.nextSequence ?? 0
+    this.records.push({ ...record, changedSequence: record.changedSequence ?? next })
+    if (record.changedSequence === undefined && this.#header) this.#header = headerAfter(this.#header, record)
   }
 
   #track(track: Track): void {

@@ -6,6 +6,7 @@ import type { JournalHead } from './spool/journal-head.ts'
 /** What stands over a presentation behind this record. */
 export function headerAfter(header: PresentationHeader, record: LogRecord): PresentationHeader {
   if (record.type === 'resumed') return resumedHeader(header, record.terms)
+  if (record.type === 'marker') return { ...header, markerChanges: (header.markerChanges ?? 0) + 1 }
   if (record.type !== 'rewind-changed') return header
   return { ...header, rewindWindowMs: record.rewindWindowMs, rewindChanges: (header.rewindChanges ?? 0) + 1 }
 }

@@ -4,6 +4,8 @@ import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import { ChannelTimeline } from './channel-timeline.ts'
 import type { CutRuleOptions } from './cut-rule.ts'
 import type { Layer } from './layer.ts'
+import { MarkerDesk } from './markers.ts'
+import { CueIntake, type MarkerPorts, markerEntry } from './markers-channel.ts'
 import { NumberKeeper } from './number-keeper.ts'
 import { PassThrough } from './pass-through.ts'
 import type {
@@ -12,6 +14,7 @@ import type {
   NumberStore,
   Publisher,
   SlateMaker,
+  SlateWish,
   Transcoder,
   TranscoderOutput,
 } from './ports.ts'
@@ -19,6 +22,7 @@ import type { SegmenterNumbers } from './record-writer.ts'
 import { ChannelInputs } from './redundancy/channel-inputs.ts'
 import type { LogEntry } from './segment-assembly.ts'
 import { Segmenter } from './segmenter.ts'
+import { BreakSlate } from './slate/break-slate.ts'
 import { ChannelSlate } from './slate/channel-slate.ts'
 import { Tap } from './tap.ts'
 import { Transcoded } from './transcoded.ts'
@@ -40,6 +44,8 @@ export type ChannelOptions = {
   /** After so long without input a slate, of a picture of that name, fills the presentation; absent: gaps do. */
   readonly slate: { readonly afterMs: number; readonly picture: string } | undefined
   readonly maxLayers: number
+  /** Whose ad markers are taken; absent: anybody's. */
+  readonly adMarkerSource?: 'api' | 'scte35' | undefined
 }
 
 /** What a channel needs of the rest of the house. */
@@ -60,10 +66,15 @@ export type ChannelPorts = {
   readonly transcoder?: (output: TranscoderOutput) => Transcoder
   /** Needed for a slate. */
   readonly slate?: SlateMaker
+  /** Absent: nobody hears of markers beside `emit`, and there are none of an earlier run. */
+  readonly markers?: MarkerPorts
 }
 
 /** What may change while it runs. */
-export type ChannelChanges = Pick<ChannelOptions, 'takeover' | 'reconnectGraceMs' | 'returnAfterMs' | 'slate'>
+export type ChannelChanges = Pick<
+  ChannelOptions,
+  'takeover' | 'reconnectGraceMs' | 'returnAfterMs' | 'slate' | 'adMarkerSource'
+>
 
 const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
 const TICK_MS = 250
@@ -79,6 +90,8 @@ export function targetDurationMs(options: Pick<ChannelOptions, 'segmentDurationM
 
 /** A running channel: publishers come and go, its presentation goes on. */
 export class Channel {
+  /** What is said of ad markers and timed metadata. */
+  readonly markers: MarkerDesk
   #options: ChannelOptions
   readonly #ports: ChannelPorts
   readonly #timeline: ChannelTimeline
@@ -89,6 +102,7 @@ export class Channel {
   readonly #taps = new Set<Tap>()
   readonly #tracks = new Map<number, Track>()
   readonly #slate: ChannelSlate | undefined
+  readonly #breakSlate: BreakSlate | undefined
   readonly #timer: Timer
   #lastMediaMs: number | undefined
   #isAway = true
@@ -115,10 +129,20 @@ export class Channel {
       },
       this.#numbers.initial,
     )
+    this.markers = new MarkerDesk({
+      nowTicks: () => Math.round(this.#timeline.nowMs() * TICKS_PER_MS),
+      emit: (marker) => this.#emit(markerEntry(marker)),
+      known: () => ports.markers?.known() ?? [],
+      changed: (change) => ports.markers?.changed(change),
+    })
     this.#output = this.#createOutput()
     this.#inputs = this.#createInputs()
     const { clock, observer, slate } = ports
-    this.#slate = slate && new ChannelSlate({ clock, observer, make: slate, inputs: this.#inputs })
+    const shown = slate && new ChannelSlate({ clock, observer, make: slate, inputs: this.#inputs })
+    this.#slate = shown
+    const find = (id: string) => this.markers.find(id)
+    const make = (layer: string, wish: SlateWish) => (shown as ChannelSlate).media(layer, wish)
+    this.#breakSlate = shown && new BreakSlate({ find, make, inputs: this.#inputs, observer })
     if (ports.goesOn) this.#lastMediaMs = ports.clock.monotonicMs()
     this.#timer = ports.clock.every(TICK_MS, () => this.#tick())
   }
@@ -168,7 +192,8 @@ export class Channel {
   }
 
   #createInputs(): ChannelInputs {
-    const { clock, observer, done = () => undefined } = this.#ports
+    const { clock, observer, done = () => undefined, logger } = this.#ports
+    const intake = new CueIntake(this.markers, logger)
     return new ChannelInputs({
       clock,
       observer,
@@ -178,7 +203,14 @@ export class Channel {
       keyFrameIntervalMs: this.#options.keyFrameIntervalMs,
       returnAfterMs: () => this.#options.returnAfterMs,
       lost: (reason) => this.#inputLost(reason),
+      heard: () => this.#heard(),
+      cued: (cue) => intake.take(cue, this.#options.adMarkerSource),
     })
+  }
+
+  /** The slate is shown while the break of this marker lasts. */
+  slateDuring(markerId: string): void {
+    this.#breakSlate?.want(markerId)
   }
 
   /** Tracks that the presentation has announced so far, in order. */
@@ -250,7 +282,10 @@ export class Channel {
   }
 
   #mediaArrived({ source }: Layer): void {
-    if (source === 'slate') return
+    if (source !== 'slate') this.#heard()
+  }
+
+  #heard(): void {
     this.#lastMediaMs = this.#ports.clock.monotonicMs()
     if (!this.#isAway) return
     this.#isAway = false
@@ -272,6 +307,8 @@ export class Channel {
   /** Notices an input that fell silent, and keeps the presentation moving with gaps while it is away. */
   #tick(): void {
     this.#inputs.review()
+    this.markers.tick()
+    this.#breakSlate?.tick(this.markers.nowTicks, this.#isAway)
     if (this.#lastMediaMs === undefined) return
     const awayMs = this.#ports.clock.monotonicMs() - this.#lastMediaMs
     if (!this.#isAway && awayMs > this.#options.segmentDurationMs + AWAY_MARGIN_MS) this.#inputLost('silent')

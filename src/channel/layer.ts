@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts'
 import type { CodecConfig, Contribution } from '../media/media.ts'
 import type { ChannelTimeline, ClockSource } from './channel-timeline.ts'
+import type { PlacedCue } from './markers-rtmp.ts'
 import type { ChannelObserver, ContributionSink } from './ports.ts'
 import { type PlacedSample, SessionTimeline } from './timeline.ts'
 
@@ -23,7 +24,11 @@ const CATCH_UP_MS = 2_000
 /** A clock further off than this is put right where the timeline is interrupted anyway. */
 const MAX_DRIFT_MS = 1_000
 
+/** Cues that come before there is media wait for it; more of them are none that anybody needs. */
+const MAX_EARLY_CUES = 16
+
 type Frame = Extract<Contribution, { readonly type: 'frame' }>
+type Cue = Extract<Contribution, { readonly type: 'cue' }>
 
 /** What a layer tells of its encoder's media. */
 export type LayerObserver = Pick<
@@ -42,6 +47,8 @@ export class Layer implements ContributionSink {
   readonly #output: LayerOutput
   readonly #observer: LayerObserver
   readonly #configured = new Set<string>()
+  readonly #cued: (cue: PlacedCue) => void
+  #earlyCues: Cue[] = []
   #lastKeyMs: number | undefined
   #newestVideoMs = 0
   #behindSinceMs: number | undefined
@@ -51,7 +58,13 @@ export class Layer implements ContributionSink {
     name: string,
     source: ClockSource,
     output: LayerOutput,
-    ports: { readonly clock: Clock; readonly channelTimeline: ChannelTimeline; readonly observer: LayerObserver },
+    ports: {
+      readonly clock: Clock
+      readonly channelTimeline: ChannelTimeline
+      readonly observer: LayerObserver
+      /** What the encoder says of its media. */
+      readonly cued?: (cue: PlacedCue) => void
+    },
   ) {
     this.name = name
     this.source = source
@@ -59,6 +72,7 @@ export class Layer implements ContributionSink {
     this.#output = output
     this.#observer = ports.observer
     this.#channelTimeline = ports.channelTimeline
+    this.#cued = ports.cued ?? (() => undefined)
     this.#timeline = new SessionTimeline(ports.clock, ports.channelTimeline, source)
   }
 
@@ -74,6 +88,9 @@ export class Layer implements ContributionSink {
         return undefined
       case 'frame':
         return this.#frame(contribution, ageMs)
+      case 'cue':
+        this.#cue(contribution)
+        return undefined
       default:
         return undefined
     }
@@ -115,7 +132,15 @@ export class Layer implements ContributionSink {
       return undefined
     }
     this.#measure(frame)
+    if (this.#earlyCues.length > 0) for (const cue of this.#earlyCues.splice(0)) this.#cue(cue)
     return this.#output.write(this, frame.kind, frame.trackId, placement)
+  }
+
+  #cue(cue: Cue): void {
+    const { name, value, dtsMs, sentMs = dtsMs } = cue
+    const epochMs = this.#timeline.placeOf(dtsMs)
+    if (epochMs !== undefined) this.#cued({ name, value, sentMs, epochMs })
+    else if (this.#earlyCues.length < MAX_EARLY_CUES) this.#earlyCues.push(cue)
   }
 
   /** Late media whose place was already filled with gaps is dropped until it catches up, or is anchored anew. */

@@ -1,3 +1,4 @@
+import { type Marker, markerEndTicks } from '../presentation/markers.ts'
 import type { LogRecord, RecordOf, Track } from '../presentation/records.ts'
 import type { LogEntry } from './segment-assembly.ts'
 
@@ -33,6 +34,8 @@ export class Program {
   readonly #onEnded: () => void
   #state: ProgramState = 'running'
   #isInSegment = false
+  /** What was said of them before the first segment. */
+  readonly #earlyMarkers = new Map<string, Marker>()
   /** Known with the first segment. */
   #shift: Shift | undefined
 
@@ -49,6 +52,10 @@ export class Program {
   /** Takes a record of the channel. `tracks`: all that the channel has announced so far. */
   take({ record, bytes }: LogEntry, tracks: readonly Track[]): void {
     if (this.#state === 'stopped') return
+    if (record.type === 'marker') {
+      this.#takeMarker(record)
+      return
+    }
     const shift = this.#shift ?? this.#begin(record, tracks)
     if (!shift) return
     this.#shift = shift
@@ -57,6 +64,13 @@ export class Program {
     if (record.type !== 'segment-closed') return
     this.#isInSegment = false
     if (this.#state === 'stopping') this.#end()
+  }
+
+  /** In a log that nothing is in yet it stands behind the tracks. */
+  #takeMarker({ type, changedSequence: _other, ...marker }: RecordOf<'marker'>): void {
+    const hasRows = this.#numbers !== 'channel' && this.#numbers.nextSequence > 0
+    if (this.#shift || hasRows) this.#log.append({ type, ...marker })
+    else this.#earlyMarkers.set(marker.id, marker)
   }
 
   /** Ends with the segment that is open now, or at once where none is. */
@@ -78,6 +92,10 @@ export class Program {
     const isPast = this.#numbers !== 'channel' && record.startTicks < (this.#numbers.endTicks ?? 0)
     if (record.type === 'gap' && isPast) return undefined
     for (const track of tracks) this.#log.append({ type: 'track-added', track })
+    for (const marker of this.#earlyMarkers.values()) {
+      if (markerEndTicks(marker) >= record.startTicks) this.#log.append({ type: 'marker', ...marker })
+    }
+    this.#earlyMarkers.clear()
     if (this.#numbers === 'channel') return { sequence: 0, discontinuitySequence: 0 }
     const { nextSequence, discontinuitySequence: before } = this.#numbers
     // A gap is followed by the channel's own discontinuity: that one will do.

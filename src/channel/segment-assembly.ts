@@ -103,10 +103,11 @@ export class SegmentAssembly {
     const first = samples[0]
     const last = samples.at(-1)
     if (!first || !last) return
+    const number = track.nextFragmentNumber()
     const { bytes, leadingBytes } = buildFragment(
       {
         trackId: 1,
-        sequenceNumber: track.nextFragmentNumber(),
+        sequenceNumber: number,
         baseDecodeTicks: first.dtsTicks,
         kind: track.spec.config.kind,
         samples,
@@ -132,6 +133,7 @@ export class SegmentAssembly {
         leadingBytes,
         independent: first.independent,
         wallMs: this.#options.wallMs(),
+        number,
       },
     })
   }

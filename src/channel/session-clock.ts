@@ -25,6 +25,11 @@ export class SessionClock {
   #abandonedMs: number | undefined
   #jumpedWallMs = 0
 
+  /** How far it has come, unrolled; `undefined` before the first step. */
+  get lastMs(): number | undefined {
+    return this.#lastMs
+  }
+
   /** `rawMs`: the timestamp as sent, possibly with a fraction. `wallMs`: when it arrived, from a monotonic clock. */
   step(rawMs: number, wallMs: number): ClockStep {
     const last = this.#lastMs

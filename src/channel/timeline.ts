@@ -3,7 +3,7 @@ import { frameSamples } from '../media/codecs/frame-samples.ts'
 import { type AudioConfig, type Contribution, type Sample, VIDEO_TIMESCALE } from '../media/media.ts'
 import { AudioCounter } from './audio-counter.ts'
 import type { ChannelTimeline, ClockSource } from './channel-timeline.ts'
-import { SessionClock } from './session-clock.ts'
+import { SessionClock, unroll } from './session-clock.ts'
 
 type Frame = Extract<Contribution, { readonly type: 'frame' }>
 
@@ -58,6 +58,13 @@ export class SessionTimeline {
   /** The newest place that was given, in ms since the epoch; 0 before the first. */
   get newestEpochMs(): number {
     return this.#lastEpochMs
+  }
+
+  /** Where a timestamp of the encoder stands, ms since the epoch; `undefined` before its first frame, and behind a jump. */
+  placeOf(rawMs: number): number | undefined {
+    const { lastMs } = this.#sessionClock
+    if (this.#offsetMs === undefined || lastMs === undefined) return undefined
+    return lastMs + unroll(rawMs, lastMs) + this.#offsetMs
   }
 
   /** Before the first frame of the track, and again when its configuration changes. */

@@ -46,7 +46,12 @@ const origin = z.strictObject({
   threads: z.int().min(0).max(64).default(0),
   maxConnections: z.int().positive().default(20_000),
   manifestCacheSize: byteSize.prefault('64MiB'),
+  packageCacheSize: byteSize.prefault('64MiB'),
+  fileCacheSize: byteSize.prefault('96MiB'),
   maxInFlightBytes: room.prefault('512MiB'),
+  maxBlockedRequests: z.int().positive().default(20_000),
+  maxBlockedPerPresentation: z.int().positive().default(10_000),
+  conformanceEvery: z.int().min(0).default(0),
 })
 
 /** It may hold a password. */
@@ -143,6 +148,7 @@ const channel = z
     reconnectGrace: duration.prefault('10m'),
     returnAfter: duration.prefault('30s'),
     slateAfter: duration.optional(),
+    adMarkerSource: z.enum(['api', 'scte35']).optional(),
     allowIp: z.array(address).optional(),
   })
   .superRefine((value, context) => {

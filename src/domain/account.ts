@@ -15,6 +15,7 @@ const quotas = z
     programsPerChannel: count('Programs that may run at once on one channel.', 16, 1_000, 3),
     assets: count('Assets that may exist.', 100_000, 10_000_000),
     locators: count('Locators that may exist.', 1_000_000, 100_000_000),
+    filters: count('Filters that may exist, of the account and of assets.', 1_000, 10_000),
     eventSubscriptions: count('Event subscriptions that may exist.', 32, 1_000),
     credentials: count('Credentials that may exist.', 256, 10_000, 1),
   })

@@ -108,6 +108,9 @@ const settings = {
   output: output.prefault({}),
   preview: preview.prefault({}),
   slate: slate.optional(),
+  adMarkerSource: z.enum(['api', 'scte35']).optional().meta({
+    description: 'Whose ad markers are taken: those of the API, or those that the encoder sends. Not set: both.',
+  }),
   idleStopAfter: durationSchema(60_000, 604_800_000, 'Stops a channel without input.', 3_600_000).optional(),
 }
 

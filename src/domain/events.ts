@@ -100,6 +100,19 @@ export const eventCatalog = {
   'asset.deleted': event('asset', 'An asset was deleted.', nothing),
   'asset.state-changed': event('asset', 'An asset moved on in its life.', stateChanged(assetMachine)),
   'asset.updated': event('asset', 'An asset was changed.', fields),
+  'channel.ad-marker-changed': event(
+    'channel',
+    'A break for advertisements, or another marker, was announced, ended or called off.',
+    z.strictObject({
+      markerId: z.string().max(128),
+      kind: z.enum(['ad-break', 'splice', 'program-boundary']),
+      change: z.enum(['begun', 'ended', 'cancelled']).meta({ description: '`begun`: it is known from now on.' }),
+      source: z.enum(['api', 'encoder']),
+      at: timestampSchema.meta({ description: 'When it begins.' }),
+      plannedMs: media.optional(),
+      durationMs: media.optional(),
+    }),
+  ),
   'channel.created': event('channel', 'A channel was made.', nothing),
   'channel.deleted': event('channel', 'A channel was deleted.', nothing),
   'channel.encoder-connected': event('channel', 'An encoder was let in.', connected),
@@ -122,7 +135,11 @@ export const eventCatalog = {
     'There is no slate to show: gaps go on while the input is away.',
     z.strictObject({ detail: text }),
   ),
-  'channel.slate-started': event('channel', 'The input is away, and a slate is shown in its place.', nothing),
+  'channel.slate-started': event(
+    'channel',
+    'A slate is shown in place of the input, which is away; or for the length of a break.',
+    nothing,
+  ),
   'channel.state-changed': event('channel', 'A channel moved on in its life.', stateChanged(channelMachine)),
   'channel.transcoder-restarted': event(
     'channel',

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
 import { durationMs } from './duration.ts'
-import { envelope, labels, owned } from './envelope.ts'
-import { idSchema } from './kinds.ts'
+import { type Draft, envelope, labels, owned } from './envelope.ts'
+import { type Id, idSchema, newId, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
 import { durationSchema } from './scalars.ts'
 
@@ -15,10 +15,12 @@ const position = (description: string) => durationSchema(0, 100 * YEAR_MS, descr
 const timeRange = z
   .strictObject({
     start: position('From the presentation’s beginning.'),
-    end: position('From the presentation’s beginning.'),
+    end: position('From the presentation’s beginning; on-demand, and live only with `forceEnd`.'),
     liveBackoff: durationSchema(0, 300_000, 'How far behind the live edge.', 10_000).optional(),
     presentationWindow: durationSchema(60_000, YEAR_MS, 'How much is shown up to the end.', 600_000).optional(),
-    forceEnd: z.boolean().default(false).meta({ description: 'What is past `end` is not shown, also live.' }),
+    forceEnd: z.boolean().default(false).meta({
+      description: 'What is past `end` is not shown, also live: once it has come, the presentation ends there.',
+    }),
   })
   .meta({ description: 'Which part of the time.' })
 
@@ -51,6 +53,9 @@ const settings = {
 type Settings = { readonly timeRange?: z.output<typeof timeRange> | undefined }
 
 function check({ timeRange: range }: Settings, context: z.RefinementCtx): void {
+  if (range?.forceEnd && range.end === undefined) {
+    context.addIssue({ code: 'custom', path: ['timeRange', 'forceEnd'], message: 'needs an end' })
+  }
   if (range?.start === undefined || range.end === undefined || durationMs(range.end) > durationMs(range.start)) return
   context.addIssue({ code: 'custom', path: ['timeRange', 'end'], message: 'must be later than start' })
 }
@@ -89,6 +94,15 @@ export const filterSchema = z
 /** A filter as it is stored and shown. */
 export type Filter = z.output<typeof filterSchema>
 
+/** A new filter, of the account or of an asset that it has. */
+export function newFilter(
+  given: z.output<typeof filterCreateSchema>,
+  accountId: Id<'account'>,
+  random: RandomBytes,
+): Draft<Filter> {
+  return { id: newId('filter', random), accountId, ...given }
+}
+
 /** Bits per second from and to, both included; `undefined` for what is no range. `1500000` is a range of one. */
 export function parseBitrateRange(text: string): { readonly from: number; readonly to: number } | undefined {
   const match = /^(\d{1,12})(?:(-)(\d{1,12})?)?$/.exec(text)
@@ -103,7 +117,11 @@ export function parseBitrateRange(text: string): { readonly from: number; readon
  *
  * @throws AppError `URL_INVALID` for more than three; `ENTITY_NOT_FOUND` for a name that there is none of.
  */
-export function chooseFilters(names: readonly string[], assetId: string, filters: readonly Filter[]): Filter[] {
+export function chooseFilters<F extends Pick<Filter, 'name' | 'assetId'>>(
+  names: readonly string[],
+  assetId: string,
+  filters: readonly F[],
+): F[] {
   const unique = [...new Set(names)]
   if (unique.length > MAX_FILTERS_PER_URL) {
     throw new AppError('URL_INVALID', `A URL may name at most ${MAX_FILTERS_PER_URL} filters.`)

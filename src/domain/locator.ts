@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { type Draft, envelope, labels, owned } from './envelope.ts'
 import { type Id, idSchema, isReservedGuid, newId, type RandomBytes } from './kinds.ts'
-import { timestampSchema } from './scalars.ts'
+import { nameSchema, timestampSchema } from './scalars.ts'
+
+/** As many as a URL may name. */
+const MAX_FILTERS = 3
 
 const settings = {
   name: labels.name.optional(),
@@ -11,6 +14,14 @@ const settings = {
   assetId: idSchema('asset'),
   start: timestampSchema.optional().meta({ description: 'Not valid before.' }),
   expiry: timestampSchema.optional().meta({ description: 'Not valid from then on; takes effect at once.' }),
+  filters: z
+    .array(nameSchema)
+    .max(MAX_FILTERS)
+    .optional()
+    .meta({
+      description: 'Filters that hold for everything under it, beside those that a URL names.',
+      example: ['mobile'],
+    }),
 }
 
 type Settings = {

@@ -71,6 +71,25 @@ const addressSchema = z
 /** Addresses and networks; what an empty list means is for each use to say. */
 export const addressListSchema = z.array(addressSchema).max(256)
 
+/** The name of a host, in lower case. */
+export const hostNameSchema = z
+  .string()
+  .max(253)
+  .toLowerCase()
+  .regex(
+    /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/,
+    'must be the name of a host',
+  )
+  .meta({ description: 'Without scheme and port.', example: 'video.example.com' })
+
+/** A page's origin, in lower case. */
+export const originSchema = z
+  .string()
+  .max(300)
+  .toLowerCase()
+  .regex(/^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?$/, 'must be an origin such as https://www.example.com')
+  .meta({ description: 'Scheme, host and, where it has one, port.', example: 'https://www.example.com' })
+
 /** An http or https URL. */
 export const httpUrlSchema = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })

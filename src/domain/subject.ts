@@ -10,6 +10,7 @@ const subjectKinds = [
   'credential',
   'dead-letter',
   'event-subscription',
+  'filter',
   'locator',
   'program',
   'storage-account',

@@ -1,4 +1,6 @@
 import type { ArchivePlace } from '../domain/archive-place.ts'
+import type { FileSet } from '../domain/file-set.ts'
+import type { AccountRules } from '../domain/serving-rules.ts'
 import type { LogRecord } from '../presentation/records.ts'
 import type { PresentationSnapshot } from '../presentation/snapshot.ts'
 import type { FragmentPlace } from './fragment-memory.ts'
@@ -13,6 +15,10 @@ export type Publication = {
   readonly notAfterMs?: number
   /** Addresses and networks that may watch; absent or empty: anybody. */
   readonly allowIp?: readonly string[]
+  /** Filters of the locator, which hold for everything under it. */
+  readonly filters?: readonly string[]
+  /** Whose rules hold; absent for what belongs to no streaming endpoint. */
+  readonly accountId?: string
 }
 
 /** A fragment as another thread knows it; the token is given back when that thread no longer needs the bytes. */
@@ -30,6 +36,11 @@ export type FeedEntry =
     }
   | { readonly kind: 'publish'; readonly publication: Publication }
   | { readonly kind: 'withdraw'; readonly locatorId: string }
+  /** What the locators of an asset publish as long as it has no log; after a `reset` each set follows. */
+  | { readonly kind: 'files'; readonly set: FileSet }
+  | { readonly kind: 'files-closed'; readonly assetId: string }
+  /** What holds for all that an account publishes, in place of what did; after a `reset` those of each account follow. */
+  | { readonly kind: 'rules'; readonly rules: AccountRules }
   /** A copy of a log begins; until `ready` the replica goes on with what it had of it. */
   | {
       readonly kind: 'begin'

@@ -1,4 +1,6 @@
 import type { ArchivePlace } from '../domain/archive-place.ts'
+import type { FileSet } from '../domain/file-set.ts'
+import type { AccountRules } from '../domain/serving-rules.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { PresentationView } from '../presentation/view.ts'
@@ -8,7 +10,7 @@ import type { FragmentMemory } from './fragment-memory.ts'
 import type { PresentationLog } from './presentation-log.ts'
 import { type PublishedPresentation, publishedAs } from './replica.ts'
 import { type FeedState, ThreadFeed } from './thread-feed.ts'
-import { VersionWaiters } from './version-waiters.ts'
+import { partVersionOf, VersionWaiters } from './version-waiters.ts'
 
 /** What the directory and its feeds share. */
 export type LogDirectoryOptions = {
@@ -35,8 +37,11 @@ export class LogDirectory {
   readonly #logs = new Map<string, PresentationLog>()
   readonly #places = new Map<string, ArchivePlace>()
   readonly #publications = new Map<string, Publication>()
+  readonly #fileSets = new Map<string, FileSet>()
+  readonly #rules = new Map<string, AccountRules>()
   readonly #feeds = new Set<ThreadFeed>()
   readonly #waiters = new VersionWaiters()
+  readonly #partWaiters = new VersionWaiters(partVersionOf)
 
   constructor(options: LogDirectoryOptions) {
     this.#options = options
@@ -49,13 +54,35 @@ export class LogDirectory {
     if (place) this.#places.set(log.id, place)
     for (const feed of this.#feeds) feed.opened(log)
     log.subscribe({
-      appended: () => this.#waiters.moved(log.view),
+      appended: () => {
+        this.#waiters.moved(log.view)
+        this.#partWaiters.moved(log.view)
+      },
       stopped: () => {
         this.#logs.delete(log.id)
         this.#places.delete(log.id)
         this.#waiters.renewed(log.id, undefined)
+        this.#partWaiters.renewed(log.id, undefined)
       },
     })
+  }
+
+  /** What the locators of the asset publish as long as it has no log, in place of what they did. */
+  openFiles(set: FileSet): void {
+    this.#fileSets.set(set.assetId, set)
+    for (const feed of this.#feeds) feed.publicationChanged({ kind: 'files', set })
+  }
+
+  closeFiles(assetId: string): void {
+    if (!this.#fileSets.delete(assetId)) return
+    for (const feed of this.#feeds) feed.publicationChanged({ kind: 'files-closed', assetId })
+  }
+
+  /** What holds for all that the account publishes, in place of what did; resolves when every replica has it. */
+  async setRules(rules: AccountRules): Promise<void> {
+    this.#rules.set(rules.accountId, rules)
+    for (const feed of this.#feeds) feed.publicationChanged({ kind: 'rules', rules })
+    await this.#settled()
   }
 
   /** Publishes a presentation, or changes what is published under this locator; resolves when every replica has it. */
@@ -78,6 +105,8 @@ export class LogDirectory {
     const feed = new ThreadFeed(port, {
       source: {
         publications: () => this.#publications.values(),
+        fileSets: () => this.#fileSets.values(),
+        rules: () => this.#rules.values(),
         logs: () => this.#logs.values(),
         log: (presentationId) => this.#logs.get(presentationId),
         place: (presentationId) => this.#places.get(presentationId),
@@ -103,7 +132,7 @@ export class LogDirectory {
   find(locatorId: string): PublishedPresentation | undefined {
     const publication = this.#publications.get(locatorId.toLowerCase())
     const log = publication && this.#logs.get(publication.presentationId)
-    return log && publishedAs(publication, log.view)
+    return log && publishedAs(publication, log.view, this.#rules.get(publication.accountId ?? ''))
   }
 
   /** As `Replica.read`. */
@@ -119,6 +148,11 @@ export class LogDirectory {
   /** As `Replica.wait`. */
   wait(presentationId: string, version: number, signal: AbortSignal): Promise<PresentationView | undefined> {
     return this.#waiters.wait(this.#logs.get(presentationId)?.view, version, signal)
+  }
+
+  /** As `Replica.waitForPart`. */
+  waitForPart(presentationId: string, partVersion: number, signal: AbortSignal): Promise<PresentationView | undefined> {
+    return this.#partWaiters.wait(this.#logs.get(presentationId)?.view, partVersion, signal)
   }
 
   async #settled(): Promise<void> {

@@ -158,10 +158,11 @@ export class PresentationLog {
     return this.#bytes.get(sequence, track)
   }
 
-  /** The fragments of one rendition in one closed segment; they stay what they are until `signal` is aborted. */
+  /** The fragments of one rendition in one segment, so far where that is open; they stay what they are until `signal` is aborted. */
   read(renditionIndex: number, sequence: number, signal: AbortSignal): readonly Uint8Array[] | undefined {
-    const row = this.#presentation.renditionSegment(renditionIndex, sequence)
-    return row && this.#bytes.lease(sequence, row.track, signal)
+    const track = this.#presentation.trackOf(renditionIndex, sequence)
+    const fragments = track === undefined ? undefined : this.#bytes.lease(sequence, track, signal)
+    return fragments && [...fragments]
   }
 
   /** Ends the log in this process and lets go of its bytes; it may be called twice. */

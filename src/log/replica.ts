@@ -1,14 +1,23 @@
 import type { ArchivePlace } from '../domain/archive-place.ts'
+import type { FileSet } from '../domain/file-set.ts'
+import type { AccountRules } from '../domain/serving-rules.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { Presentation } from '../presentation/presentation.ts'
 import type { LogRecord } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import type { FeedBatch, FeedEntry, FeedPort, FeedReply, Publication, SentFragment } from './feed-messages.ts'
 import { SegmentBytes } from './segment-bytes.ts'
-import { VersionWaiters } from './version-waiters.ts'
+import { partVersionOf, VersionWaiters } from './version-waiters.ts'
 
 /** A publication and the presentation under it. Whether it is valid now, and for this viewer, is for the reader to see to. */
-export type PublishedPresentation = Omit<Publication, 'presentationId'> & { readonly view: PresentationView }
+export type PublishedPresentation = Omit<Publication, 'presentationId' | 'accountId'> & {
+  readonly view: PresentationView
+  /** Of the account; `undefined` where it has none. */
+  readonly rules?: AccountRules
+}
+
+/** A publication of uploaded files, of which nothing has been read yet. */
+export type PublishedSet = Omit<PublishedPresentation, 'view'> & { readonly set: FileSet }
 
 type Copy = {
   readonly presentation: Presentation
@@ -17,9 +26,17 @@ type Copy = {
 }
 
 /** A publication as its readers see it. */
-export function publishedAs(publication: Publication, view: PresentationView): PublishedPresentation {
-  const { presentationId: _hidden, ...terms } = publication
-  return { ...terms, view }
+export function publishedAs(
+  publication: Publication,
+  view: PresentationView,
+  rules: AccountRules | undefined,
+): PublishedPresentation {
+  return { ...termsOf(publication, rules), view }
+}
+
+function termsOf(publication: Publication, rules: AccountRules | undefined): Omit<PublishedPresentation, 'view'> {
+  const { presentationId: _presentation, accountId: _account, ...terms } = publication
+  return rules ? { ...terms, rules } : terms
 }
 
 /**
@@ -35,7 +52,10 @@ export class Replica {
   /** Copies that are not complete yet; what was there before is served until they are. */
   readonly #growing = new Map<string, Copy>()
   readonly #publications = new Map<string, Publication>()
+  readonly #fileSets = new Map<string, FileSet>()
+  readonly #rules = new Map<string, AccountRules>()
   readonly #waiters = new VersionWaiters()
+  readonly #partWaiters = new VersionWaiters(partVersionOf)
   #markReady: () => void = () => undefined
   #hasFailed = false
 
@@ -53,11 +73,23 @@ export class Replica {
   find(locatorId: string): PublishedPresentation | undefined {
     const publication = this.#publications.get(locatorId.toLowerCase())
     const copy = publication && this.#copies.get(publication.presentationId)
-    return copy && publishedAs(publication, copy.presentation)
+    return copy && publishedAs(publication, copy.presentation, this.#rulesOf(publication))
+  }
+
+  /** The files that a locator publishes, where there is no presentation under it. */
+  findFiles(locatorId: string): PublishedSet | undefined {
+    const publication = this.#publications.get(locatorId.toLowerCase())
+    if (!publication || this.#copies.has(publication.presentationId)) return undefined
+    const set = this.#fileSets.get(publication.presentationId)
+    return set && { ...termsOf(publication, this.#rulesOf(publication)), set }
+  }
+
+  #rulesOf({ accountId }: Publication): AccountRules | undefined {
+    return accountId === undefined ? undefined : this.#rules.get(accountId)
   }
 
   /**
-   * The fragments of one rendition in one closed segment, in order. They stay what they are until `signal` is aborted, which
+   * The fragments of one rendition in one segment, in order; of the one that is open what is there. They stay what they are until `signal` is aborted, which
    * the caller does when it is done: their memory is then used for other fragments.
    */
   read(
@@ -67,8 +99,8 @@ export class Replica {
     signal: AbortSignal,
   ): readonly Uint8Array[] | undefined {
     const copy = this.#copies.get(presentationId)
-    const row = copy?.presentation.renditionSegment(renditionIndex, sequence)
-    const fragments = row && copy?.bytes.lease(sequence, row.track, signal)
+    const track = copy?.presentation.trackOf(renditionIndex, sequence)
+    const fragments = track === undefined ? undefined : copy?.bytes.lease(sequence, track, signal)
     return fragments?.map((fragment) => this.#view(fragment))
   }
 
@@ -84,6 +116,11 @@ export class Replica {
    */
   wait(presentationId: string, version: number, signal: AbortSignal): Promise<PresentationView | undefined> {
     return this.#waiters.wait(this.#copies.get(presentationId)?.presentation, version, signal)
+  }
+
+  /** As `wait`, for `live.partVersion`. */
+  waitForPart(presentationId: string, partVersion: number, signal: AbortSignal): Promise<PresentationView | undefined> {
+    return this.#partWaiters.wait(this.#copies.get(presentationId)?.presentation, partVersion, signal)
   }
 
   /** Hears nothing more; nothing is read after this. */
@@ -132,6 +169,9 @@ export class Replica {
     else if (entry.kind === 'reset') this.#reset(entry.publications, new Set(entry.presentationIds))
     else if (entry.kind === 'publish') this.#publish(entry.publication)
     else if (entry.kind === 'withdraw') this.#publications.delete(entry.locatorId.toLowerCase())
+    else if (entry.kind === 'files') this.#fileSets.set(entry.set.assetId, entry.set)
+    else if (entry.kind === 'files-closed') this.#fileSets.delete(entry.assetId)
+    else if (entry.kind === 'rules') this.#rules.set(entry.rules.accountId, entry.rules)
     else if (entry.kind === 'synced') this.#markReady()
   }
 
@@ -142,6 +182,8 @@ export class Replica {
   #reset(publications: readonly Publication[], presentationIds: ReadonlySet<string>): void {
     this.#hasFailed = false
     this.#publications.clear()
+    this.#fileSets.clear()
+    this.#rules.clear()
     for (const publication of publications) this.#publish(publication)
     for (const presentationId of [...this.#copies.keys(), ...this.#growing.keys()]) {
       if (!presentationIds.has(presentationId)) this.#close(presentationId)
@@ -174,7 +216,9 @@ export class Replica {
       for (const fragment of fragments) copy.bytes.add(record.sequence, record.track, fragment)
     }
     if (record.type === 'evicted') copy.bytes.dropBefore(record.firstSequence)
-    if (copy === this.#copies.get(presentationId)) this.#waiters.moved(copy.presentation)
+    if (copy !== this.#copies.get(presentationId)) return
+    this.#waiters.moved(copy.presentation)
+    this.#partWaiters.moved(copy.presentation)
   }
 
   #cool(presentationId: string, firstSequence: number): void {
@@ -189,6 +233,7 @@ export class Replica {
     this.#growing.delete(presentationId)
     this.#copies.set(presentationId, copy)
     this.#waiters.renewed(presentationId, copy.presentation)
+    this.#partWaiters.renewed(presentationId, copy.presentation)
   }
 
   #close(presentationId: string): void {
@@ -197,6 +242,7 @@ export class Replica {
     this.#copies.delete(presentationId)
     this.#growing.delete(presentationId)
     this.#waiters.renewed(presentationId, undefined)
+    this.#partWaiters.renewed(presentationId, undefined)
   }
 
   #view({ region, byteOffset, sizeBytes }: SentFragment): Uint8Array {

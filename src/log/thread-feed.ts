@@ -1,4 +1,6 @@
 import type { ArchivePlace } from '../domain/archive-place.ts'
+import type { FileSet } from '../domain/file-set.ts'
+import type { AccountRules } from '../domain/serving-rules.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { LogRecord } from '../presentation/records.ts'
 import type { FeedEntry, FeedPort, FeedReply, Publication } from './feed-messages.ts'
@@ -11,6 +13,8 @@ import { SentFragments } from './sent-fragments.ts'
 /** What the feed copies. */
 export type FeedSource = {
   publications(): Iterable<Publication>
+  fileSets(): Iterable<FileSet>
+  rules(): Iterable<AccountRules>
   logs(): Iterable<PresentationLog>
   log(presentationId: string): PresentationLog | undefined
   /** Where its recording lies. */
@@ -102,8 +106,10 @@ export class ThreadFeed {
     this.#schedule()
   }
 
-  /** A locator was published or withdrawn. Sent at once, so that the next request on the replica's thread sees it. */
-  publicationChanged(entry: FeedEntry & { readonly kind: 'publish' | 'withdraw' }): void {
+  /** What is published has changed. Sent at once, so that the next request on the replica's thread sees it. */
+  publicationChanged(
+    entry: FeedEntry & { readonly kind: 'publish' | 'withdraw' | 'files' | 'files-closed' | 'rules' },
+  ): void {
     if (this.#state !== 'running') return
     this.#push(entry)
     this.#flush()
@@ -206,6 +212,8 @@ export class ThreadFeed {
     for (const log of source.logs()) this.#toCopy.add(log.id)
     const presentationIds = [...this.#toCopy]
     this.#pending.push({ kind: 'reset', publications: [...source.publications()], presentationIds })
+    for (const set of source.fileSets()) this.#pending.push({ kind: 'files', set })
+    for (const rules of source.rules()) this.#pending.push({ kind: 'rules', rules })
     this.#schedule()
   }
 

@@ -1,10 +1,21 @@
 import type { PresentationView } from '../presentation/view.ts'
 
+/** The version that grows with each part; what has no parts is not waited for. */
+export function partVersionOf({ live }: PresentationView): number {
+  return live?.partVersion ?? Number.POSITIVE_INFINITY
+}
+
 type Waiter = { readonly version: number; readonly resolve: (view: PresentationView | undefined) => void }
 
 /** Who waits for a presentation to move on. Each wait ends by its signal, so the number is that of the open requests. */
 export class VersionWaiters {
   readonly #waiting = new Map<string, Set<Waiter>>()
+  readonly #versionOf: (view: PresentationView) => number
+
+  /** `versionOf`: what of a view is waited for; it grows as the presentation moves on. */
+  constructor(versionOf: (view: PresentationView) => number = ({ version }) => version) {
+    this.#versionOf = versionOf
+  }
 
   /** Resolves with the view at `version` or later; with `undefined` when the presentation goes away. Rejects when aborted. */
   wait(
@@ -13,7 +24,7 @@ export class VersionWaiters {
     signal: AbortSignal,
   ): Promise<PresentationView | undefined> {
     if (signal.aborted) return Promise.reject(signal.reason)
-    if (!view || view.version >= version) return Promise.resolve(view)
+    if (!view || this.#versionOf(view) >= version) return Promise.resolve(view)
     const id = view.header.id
     return new Promise((resolve, reject) => {
       const onAbort = () => {
@@ -37,8 +48,11 @@ export class VersionWaiters {
 
   /** The presentation has moved on. */
   moved(view: PresentationView): void {
-    for (const waiter of [...(this.#waiting.get(view.header.id) ?? [])]) {
-      if (view.version >= waiter.version) waiter.resolve(view)
+    const waiters = this.#waiting.get(view.header.id)
+    if (!waiters) return
+    const version = this.#versionOf(view)
+    for (const waiter of [...waiters]) {
+      if (version >= waiter.version) waiter.resolve(view)
     }
   }
 

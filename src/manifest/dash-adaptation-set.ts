@@ -22,8 +22,13 @@ export function adaptationSets(
 ): readonly Xml[] {
   const sets = Map.groupBy(representations, ({ track }) => setKey(track))
   return [...sets].map(([key, members]) => {
-    const id = renditions.findIndex(({ tracks }) => tracks.some((track) => setKey(track) === key))
-    return adaptationSet(id, members as [PeriodRepresentation, ...PeriodRepresentation[]], mediaTicks, uris)
+    const first = renditions.find(({ tracks }) => tracks.some((track) => setKey(track) === key))
+    return adaptationSet(
+      first?.index ?? -1,
+      members as [PeriodRepresentation, ...PeriodRepresentation[]],
+      mediaTicks,
+      uris,
+    )
   })
 }
 

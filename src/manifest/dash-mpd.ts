@@ -1,6 +1,11 @@
+import type { Marker } from '../presentation/markers.ts'
+import { type TileGrid, tileGrid } from '../presentation/tile-grid.ts'
 import type { PresentationView, SegmentRow } from '../presentation/view.ts'
 import { adaptationSets } from './dash-adaptation-set.ts'
+import { eventStreams, markersByPeriod } from './dash-events.ts'
 import { type ListedPeriod, listedPeriods, type MpdOrigin, PERIOD_TIMESCALE, placePeriod } from './dash-period.ts'
+import { thumbnailSet } from './dash-thumbnails.ts'
+import { listedMarkers } from './hls-markers.ts'
 import { type ListedWindow, listedWindow, liveWindow } from './listed-window.ts'
 import { ListingSurvey } from './listing-survey.ts'
 import type { ManifestUris } from './manifest-uris.ts'
@@ -26,6 +31,10 @@ export type MpdOptions = {
   readonly rewind?: 'full'
   /** Where a player of the live MPD is to look for the next one (`Location`), so that it can be told from a new player. */
   readonly location?: string
+  /** How far behind the live edge what is shown ends. */
+  readonly backoffMs?: number
+  /** Where sprites of an on-demand presentation are, with `$Number$`; absent: it has no thumbnails. */
+  readonly thumbnails?: string
 }
 
 /**
@@ -45,15 +54,22 @@ export function buildMpd(
   const listed = withMedia.length > 0 ? withMedia : periods.slice(-1)
   const isOnDemand = isStatic(view, options)
   const origin = { originTicks: isOnDemand ? (listed[0]?.firstMediaTicks ?? 0) : 0 }
+  const markers = markersByPeriod(listed, listedMarkers(view, window))
   const children: Xml[] = []
   if (!view.ended && options.location !== undefined) children.push(textElement('Location', options.location))
-  children.push(...listed.map((period) => periodElement(view, period, origin, uris)))
+  const grid = isOnDemand && !options.audioOnly && options.thumbnails !== undefined ? tileGrid(view) : undefined
+  const images = grid && { grid, media: options.thumbnails ?? '' }
+  const periodOf = (period: ListedPeriod) =>
+    periodElement(view, period, { markers: markers.get(period) ?? [], origin, uris, images })
+  children.push(...listed.map(periodOf))
   if (listed.length === 0) children.push(element('Period', { id: 'd0', start: 'PT0S' }))
   if (!isOnDemand) children.push(utcTiming(uris))
   const attributes = {
     xmlns: 'urn:mpeg:dash:schema:mpd:2011',
     profiles: 'urn:mpeg:dash:profile:isoff-live:2011',
-    ...(isOnDemand ? { type: 'static' } : liveAttributes(view, view.segment(window.end - 1), rewindMs(view, options))),
+    ...(isOnDemand
+      ? { type: 'static' }
+      : liveAttributes(view, view.segment(window.end - 1), rewindMs(view, options), options)),
     minBufferTime: xmlDuration(view.header.targetDurationMs * MICROS_PER_MS),
     mediaPresentationDuration: view.ended ? durationOf(listed, origin) : undefined,
   }
@@ -80,6 +96,7 @@ function liveAttributes(
   view: PresentationView,
   newest: SegmentRow | undefined,
   rewindWindowMs: number | undefined,
+  { backoffMs = 0 }: MpdOptions,
 ): Record<string, string | undefined> {
   const targetMicros = view.header.targetDurationMs * MICROS_PER_MS
   const isRewindKnown = !view.ended && rewindWindowMs !== undefined
@@ -89,7 +106,7 @@ function liveAttributes(
     publishTime: isoTime(publishMs(view, newest)),
     minimumUpdatePeriod: view.ended ? undefined : xmlDuration(targetMicros),
     timeShiftBufferDepth: isRewindKnown ? xmlDuration(rewindWindowMs * MICROS_PER_MS) : undefined,
-    suggestedPresentationDelay: xmlDuration(targetMicros * DELAY_TARGETS),
+    suggestedPresentationDelay: xmlDuration(targetMicros * DELAY_TARGETS + backoffMs * MICROS_PER_MS),
   }
 }
 
@@ -97,7 +114,7 @@ function liveAttributes(
 function publishMs(view: PresentationView, newest: SegmentRow | undefined): number {
   if (newest === undefined) return 0
   const durationMs = microsAt(newest.durationTicks, PERIOD_TIMESCALE) / MICROS_PER_MS
-  return newest.wallMs + durationMs + (view.ended ? 1 : 0)
+  return newest.wallMs + durationMs + (view.ended ? 1 : 0) + newsSince(view)
 }
 
 function durationOf(periods: readonly ListedPeriod[], { originTicks }: MpdOrigin): string {
@@ -105,13 +122,37 @@ function durationOf(periods: readonly ListedPeriod[], { originTicks }: MpdOrigin
   return xmlDuration(microsAt(endTicks - originTicks, PERIOD_TIMESCALE))
 }
 
-function periodElement(view: PresentationView, period: ListedPeriod, origin: MpdOrigin, uris: ManifestUris): Xml {
+/** What a period has beside its media, and where that is found. */
+type PeriodContents = {
+  readonly markers: readonly Marker[]
+  readonly origin: MpdOrigin
+  readonly uris: ManifestUris
+  readonly images: { readonly grid: TileGrid; readonly media: string } | undefined
+}
+
+/** What was said of markers since the newest segment; far fewer than it has milliseconds. */
+function newsSince({ markers, endSequence }: PresentationView): number {
+  const recent = markers.filter(({ changedSequence }) => changedSequence >= endSequence)
+  return Math.min(
+    999,
+    recent.reduce((sum, { revision }) => sum + revision + 1, 0),
+  )
+}
+
+function periodElement(
+  view: PresentationView,
+  period: ListedPeriod,
+  { markers, origin, uris, images }: PeriodContents,
+): Xml {
   const { startTicks, mediaTicks } = placePeriod(period, origin)
   const attributes = {
     id: `d${period.discontinuitySequence}`,
     start: xmlDuration(microsAt(startTicks, PERIOD_TIMESCALE)),
   }
-  return element('Period', attributes, adaptationSets(period.representations, view.renditions, mediaTicks, uris))
+  const sets = adaptationSets(period.representations, view.renditions, mediaTicks, uris)
+  const isSeen = period.representations.some(({ track }) => track.config.kind === 'video')
+  const seen = images && isSeen ? [thumbnailSet(view.renditions.length, images.grid, mediaTicks, images.media)] : []
+  return element('Period', attributes, [...eventStreams(markers, mediaTicks), ...sets, ...seen])
 }
 
 function utcTiming({ utcTiming: value }: ManifestUris): Xml {

@@ -10,18 +10,27 @@ const VERSION = 6
 
 type AudioGroup = { readonly id: string; readonly members: readonly ListedRendition[] }
 
+/** Which master playlist. */
+export type MasterOptions = {
+  readonly audioOnly?: boolean
+  readonly version?: number
+  /** What there is of the renditions in the form that the playlist is of. */
+  readonly formed?: (listed: readonly ListedRendition[]) => readonly ListedRendition[]
+}
+
 /** The HLS master playlist (RFC 8216 §4.3.4). `audioOnly` leaves out what has a picture. */
 export function buildMasterPlaylist(
   view: PresentationView,
   uris: ManifestUris,
-  options: { readonly audioOnly?: boolean } = {},
+  options: MasterOptions = {},
   survey = new ListingSurvey(view),
 ): string {
   const window = listedWindow(view)
-  const listed = view.renditions.map((rendition) => survey.listed(rendition, window))
+  const { version = VERSION, formed = (all: readonly ListedRendition[]) => all } = options
+  const listed = formed(view.renditions.map((rendition) => survey.listed(rendition, window)))
   const audio = listed.filter(({ rendition }) => rendition.kind === 'audio')
   const video = options.audioOnly ? [] : listed.filter(({ rendition }) => rendition.kind === 'video')
-  const lines = ['#EXTM3U', `#EXT-X-VERSION:${VERSION}`]
+  const lines = ['#EXTM3U', `#EXT-X-VERSION:${version}`]
   const isIndependent = [...video, ...audio].every(({ independent }) => independent)
   if (isIndependent) lines.push('#EXT-X-INDEPENDENT-SEGMENTS')
   if (video.length === 0) lines.push(...audio.map((member) => variant(member, undefined, uris)))
@@ -82,7 +91,11 @@ function iframeVariant(member: ListedRendition, uris: ManifestUris): string {
   })
 }
 
-function pictureOf({ tracks }: ListedRendition): { readonly RESOLUTION?: string; readonly 'FRAME-RATE'?: string } {
+/** RESOLUTION and FRAME-RATE of what has a picture. */
+export function pictureOf({ tracks }: ListedRendition): {
+  readonly RESOLUTION?: string
+  readonly 'FRAME-RATE'?: string
+} {
   const { config, frameRate } = lastOf(tracks)
   if (config.kind === 'audio') return {}
   const { width, height, frameRate: coded }: VideoConfig = config
@@ -91,12 +104,14 @@ function pictureOf({ tracks }: ListedRendition): { readonly RESOLUTION?: string;
   return rate === undefined ? { RESOLUTION } : { RESOLUTION, 'FRAME-RATE': rate.toFixed(3) }
 }
 
-function codecsOf(members: readonly ListedRendition[]): string {
+/** The CODECS of what is played together. */
+export function codecsOf(members: readonly ListedRendition[]): string {
   const codecs = members.flatMap(({ tracks }) => tracks.map(({ config }) => config.codecString))
   return quoted([...new Set(codecs)].join(','))
 }
 
-function peakOf({ tracks }: ListedRendition): number {
+/** The greatest bandwidth that is declared for a rendition. */
+export function peakOf({ tracks }: ListedRendition): number {
   return Math.max(...tracks.map(({ bandwidth }) => Math.ceil(bandwidth)))
 }
 

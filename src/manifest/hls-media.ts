@@ -1,7 +1,12 @@
+import type { Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import { tagWith } from './hls-attributes.ts'
+import { type LowLatencyTags, lowLatencyTags } from './hls-low-latency.ts'
+import { cueTags, dateRangeTags } from './hls-markers.ts'
+import { listsParts } from './hls-parts.ts'
 import { isGapLine, type LineContext, type LineSource, type PlaylistStyle, segmentLines } from './hls-segment-lines.ts'
-import { type Skipping, type SkipRule, skippingOf, skipRule, targetSeconds } from './hls-skip.ts'
+import { type Skipping, type SkipRule, skippingOf, skipRuleOf, targetSeconds } from './hls-skip.ts'
+import { transportStyles } from './hls-transport.ts'
 import { type ListedWindow, listedWindow } from './listed-window.ts'
 import { BLOCK_SEGMENTS, type ListedRendition, ListingSurvey } from './listing-survey.ts'
 import type { ManifestUris } from './manifest-uris.ts'
@@ -26,6 +31,7 @@ const styles = {
     isListed: ({ independent, leadingBytes }) => independent && leadingBytes > 0,
     byteRange: ({ leadingBytes }) => `${leadingBytes}@0`,
   },
+  ...transportStyles,
 } as const satisfies Record<string, PlaylistStyle>
 
 /** Which playlist of a rendition. */
@@ -34,6 +40,8 @@ export type PlaylistOptions = {
   /** A delta update, where the playlist allows for one now (RFC 8216bis §6.2.5.1); else it is the whole. */
   readonly skip?: boolean
   readonly skipRule?: SkipRule
+  /** The tags of breaks from before EXT-X-DATERANGE as well. */
+  readonly cues?: boolean
 }
 
 /**
@@ -44,12 +52,15 @@ export type BlockStamp = {
   readonly media: SurveyedMedia
   readonly track: number
   readonly wasGap: boolean
+  /** Of markers that stand among its lines, what was said so far. */
+  readonly markerChanges?: number | undefined
 }
 
 /**
  * The HLS media playlist of one rendition (RFC 8216 §4.3.3) in pieces. Every rendition of a view lists the same segments. The
  * text of a block stays the same from one version to the next, as its stamp does; what comes before the blocks and after them
- * does not. All of it is to be read before the view changes.
+ * does not. What is new with each part of a segment stands in `edge`: the rest is the same until the view's version changes. All of it is to
+ * be read before the view changes.
  */
 export class MediaPlaylist {
   readonly #source: LineSource
@@ -57,23 +68,34 @@ export class MediaPlaylist {
   readonly #survey: ListingSurvey
   readonly #listed: ListedRendition
   readonly #skipping: Skipping | undefined
+  readonly #lowLatency: LowLatencyTags | undefined
   /** The first segment that is listed rather than skipped. */
   readonly #firstKept: number
+  /** The first segment that belongs to `edge`. */
+  readonly #firstOfEdge: number
 
   constructor(
     view: PresentationView,
     rendition: Rendition,
     uris: ManifestUris,
-    { lists = 'segments', skip = false, skipRule: rule = skipRule }: PlaylistOptions = {},
+    { lists = 'segments', skip = false, skipRule, cues = false }: PlaylistOptions = {},
     survey: ListingSurvey = new ListingSurvey(view),
   ) {
-    this.#source = { view, rendition, uris, style: styles[lists] }
     this.#window = listedWindow(view)
+    const rule = skipRule ?? skipRuleOf(view, lists === 'segments')
+    const lowLatency = lists === 'segments' ? lowLatencyTags(view, rendition, uris, this.#window) : undefined
+    this.#lowLatency = lowLatency
+    const partTags = lowLatency && ((sequence: number, track: Track) => lowLatency.partTags(sequence, track))
+    const style: PlaylistStyle = styles[lists]
+    const hasCues = cues && !isOfKeyFrames(style)
+    this.#source = { view, rendition, uris, style, partTags, ...(hasCues && { cueTags }) }
     this.#survey = survey
     this.#listed = survey.listed(rendition, this.#window)
-    this.#skipping = skippingOf(view, this.#window, rule)
+    // A delta update needs a newer version than players of this one know.
+    this.#skipping = lists === 'transport-v3' ? undefined : skippingOf(view, this.#window, rule)
     const { first } = this.#window
     this.#firstKept = (skip ? this.#skipping?.firstKept : undefined) ?? first
+    this.#firstOfEdge = Math.max(this.#firstKept, this.#lowLatency?.firstSequence ?? this.#window.end)
   }
 
   /** The whole blocks within: `firstBlock` ≤ n < `endBlock`, possibly none. */
@@ -82,36 +104,50 @@ export class MediaPlaylist {
   }
 
   get endBlock(): number {
-    return Math.floor(this.#window.end / BLOCK_SEGMENTS)
+    return Math.floor(this.#firstOfEdge / BLOCK_SEGMENTS)
   }
 
   /** The head and the segments before the first block. */
   front(): string {
-    const { end } = this.#window
     const isBlocked = this.firstBlock < this.endBlock
-    return this.#head() + this.#lines(this.#firstKept, isBlocked ? this.firstBlock * BLOCK_SEGMENTS : end)
+    const end = isBlocked ? this.firstBlock * BLOCK_SEGMENTS : this.#firstOfEdge
+    return this.#head() + this.#lines(this.#firstKept, end)
   }
 
   stamp(block: number): BlockStamp {
     const { track, wasGap } = this.#contextAt(block * BLOCK_SEGMENTS)
-    return { media: this.#survey.block(this.#source.rendition.index, block), track: track.track, wasGap }
+    const { rendition, view, cueTags: cues } = this.#source
+    const markerChanges = cues && view.header.markerChanges
+    return { media: this.#survey.block(rendition.index, block), track: track.track, wasGap, markerChanges }
   }
 
   block(block: number): string {
     return this.#lines(block * BLOCK_SEGMENTS, (block + 1) * BLOCK_SEGMENTS)
   }
 
-  /** The segments after the last block, and the end. */
+  /** The segments after the last block; the end as well, where there is no edge. */
   tail(): string {
     const isBlocked = this.firstBlock < this.endBlock
-    const lines = isBlocked ? this.#lines(this.endBlock * BLOCK_SEGMENTS, this.#window.end) : ''
-    return this.#source.view.ended ? `${lines}#EXT-X-ENDLIST\n` : lines
+    const lines = isBlocked ? this.#lines(this.endBlock * BLOCK_SEGMENTS, this.#firstOfEdge) : ''
+    return this.#lowLatency ? lines : lines + this.#endTag
+  }
+
+  /** The segments whose parts are listed, what is there of the next, and the end; empty where no parts are listed. */
+  edge(): string {
+    if (!this.#lowLatency) return ''
+    const { end } = this.#window
+    const segments = this.#lines(this.#firstOfEdge, end)
+    return segments + this.#lowLatency.endLines(this.#source, this.#contextAt(end)) + this.#endTag
   }
 
   toString(): string {
     let text = this.front()
     for (let block = this.firstBlock; block < this.endBlock; block++) text += this.block(block)
-    return text + this.tail()
+    return text + this.tail() + this.edge()
+  }
+
+  get #endTag(): string {
+    return this.#source.view.ended ? '#EXT-X-ENDLIST\n' : ''
   }
 
   #lines(first: number, end: number): string {
@@ -135,9 +171,10 @@ export class MediaPlaylist {
     const { first } = this.#window
     const skipped = this.#firstKept - first
     const discontinuitySequence = sequenceBefore(view, first)
-    const lines = ['#EXTM3U', `#EXT-X-VERSION:${skipped > 0 ? SKIP_VERSION : VERSION}`]
+    const lines = ['#EXTM3U', `#EXT-X-VERSION:${skipped > 0 ? SKIP_VERSION : (style.version ?? VERSION)}`]
     lines.push(`#EXT-X-TARGETDURATION:${targetSeconds(view.header)}`)
-    if (this.#skipping) lines.push(serverControl(this.#skipping))
+    if (this.#skipping) lines.push(serverControl(this.#skipping, this.#lowLatency))
+    if (this.#lowLatency) lines.push(this.#lowLatency.headTag)
     lines.push(`#EXT-X-MEDIA-SEQUENCE:${first}`)
     if (discontinuitySequence > 0) lines.push(`#EXT-X-DISCONTINUITY-SEQUENCE:${discontinuitySequence}`)
     const type = playlistType(view)
@@ -145,6 +182,7 @@ export class MediaPlaylist {
     lines.push(...style.headTags)
     if (this.#listed.independent) lines.push('#EXT-X-INDEPENDENT-SEGMENTS')
     if (skipped > 0) lines.push(`#EXT-X-SKIP:SKIPPED-SEGMENTS=${skipped}`)
+    if (!isOfKeyFrames(style)) lines.push(...dateRangeTags(view, this.#window))
     return `${lines.join('\n')}\n`
   }
 }
@@ -162,16 +200,21 @@ function sequenceBefore(view: PresentationView, sequence: number): number {
   return begins && sequence > 0 && discontinuitySequence > 0 ? discontinuitySequence - 1 : discontinuitySequence
 }
 
-/** Whether the playlists of this view are so long that they have whole blocks. */
-export function hasBlocks(view: PresentationView): boolean {
+function isOfKeyFrames({ headTags }: PlaylistStyle): boolean {
+  return headTags.includes('#EXT-X-I-FRAMES-ONLY')
+}
+
+/** Whether such playlists of this view are put together from what was rendered before: they are long, or change with each part. */
+export function hasBlocks(view: PresentationView, lists?: PlaylistOptions['lists']): boolean {
+  if (lists === 'segments' && listsParts(view)) return true
   const { first, end } = listedWindow(view)
   return Math.floor(first / BLOCK_SEGMENTS) + 1 < Math.floor(end / BLOCK_SEGMENTS)
 }
 
 /** Whether there can be a delta update of this view's playlists now; else who asks for one gets the whole. */
-export function canSkip(view: PresentationView): boolean {
+export function canSkip(view: PresentationView, lists?: PlaylistOptions['lists']): boolean {
   const window = listedWindow(view)
-  const { firstKept = window.first } = skippingOf(view, window, skipRule) ?? {}
+  const { firstKept = window.first } = skippingOf(view, window, skipRuleOf(view, lists === 'segments')) ?? {}
   return firstKept > window.first
 }
 
@@ -186,8 +229,9 @@ export function buildMediaPlaylist(
   return new MediaPlaylist(view, rendition, uris, options, survey).toString()
 }
 
-function serverControl({ boundarySeconds, holdBackSeconds }: Skipping): string {
+function serverControl({ boundarySeconds, holdBackSeconds }: Skipping, lowLatency: LowLatencyTags | undefined): string {
   return tagWith('EXT-X-SERVER-CONTROL', {
+    ...lowLatency?.control,
     'CAN-SKIP-UNTIL': boundarySeconds.toFixed(1),
     'HOLD-BACK': holdBackSeconds.toFixed(1),
   })

@@ -7,6 +7,15 @@ import { isoTime, microsAt, rescale, secondsText } from './time-text.ts'
 
 /** What distinguishes a playlist of segments from one of key frames. */
 export type PlaylistStyle = {
+  /** EXT-X-VERSION, where it isn't that of playlists of fragments. */
+  readonly version?: number
+  /** `false`: what is listed needs no initialisation segment. */
+  readonly hasInit?: false
+  /**
+   * Its readers know no gaps: where no segment's number can change any more, gaps are left out, and a discontinuity stands there. While it
+   * changes they are listed, since a number that is another at the next reload is worse than a segment that is not there.
+   */
+  readonly omitsGaps?: true
   readonly headTags: readonly string[]
   /** Whether what the rendition has in a segment can be listed; else the segment is a gap. */
   isListed(media: RenditionSegment): boolean
@@ -20,7 +29,14 @@ export type LineSource = {
   readonly rendition: Rendition
   readonly uris: ManifestUris
   readonly style: PlaylistStyle
+  /** The parts of a closed segment, each line with its end. */
+  readonly partTags?: ((sequence: number, track: Track) => string) | undefined
+  /** What a closed segment has to say of breaks, each line with its end. */
+  readonly cueTags?: (view: PresentationView, sequence: number) => string
 }
+
+type RowHead = Pick<SegmentRow, 'discontinuitySequence' | 'startTicks' | 'wallMs'>
+type MediaHead = Pick<RenditionSegment, 'track' | 'startTicks'>
 
 /** What a playlist has said before the first of some lines. */
 export type LineContext = {
@@ -36,29 +52,48 @@ export type LineContext = {
 
 /** The tags and URIs of the segments from `first` to before `end`, each line with its end. */
 export function segmentLines(source: LineSource, first: number, end: number, context: LineContext): string {
-  const { view, rendition, uris, style } = source
-  let { track, discontinuitySequence, wasGap } = context
-  let mapped = context.restates ? undefined : track
-  let isRestated = context.restates
+  const { view, rendition, style } = source
+  let before = context
   let lines = ''
   for (let sequence = first; sequence < end; sequence++) {
     const row = view.segment(sequence) as SegmentRow
     const media = view.renditionSegment(rendition.index, sequence)
-    if (media && media.track !== track.track) track = view.track(media.track) ?? currentTrack(rendition)
     const isGap = media === undefined || !style.isListed(media)
-    const risen = row.discontinuitySequence - discontinuitySequence
-    // A player counts one discontinuity per tag, so a number that rose by two has two.
-    if (risen > 0) lines += '#EXT-X-DISCONTINUITY\n'.repeat(risen)
-    if (track !== mapped) lines += `#EXT-X-MAP:URI=${quoted(uris.init(track))}\n`
-    const isDated = isRestated || risen > 0 || (wasGap && !isGap)
-    if (isDated) lines += `#EXT-X-PROGRAM-DATE-TIME:${isoTime(wallMsOf(row, media, track))}\n`
-    lines += segmentText(source, row, isGap ? undefined : media, media, track)
-    mapped = track
-    discontinuitySequence = row.discontinuitySequence
-    wasGap = isGap
-    isRestated = false
+    if (isGap && style.omitsGaps && view.archived) {
+      before = { ...before, wasGap: true }
+      continue
+    }
+    const { text, next } = leadingTags(source, row, media, isGap, before)
+    lines += text
+    if (source.cueTags) lines += source.cueTags(view, sequence)
+    if (source.partTags) lines += source.partTags(sequence, next.track)
+    lines += segmentText(source, row, isGap ? undefined : media, media, next.track)
+    before = next
   }
   return lines
+}
+
+/** What stands before a segment, closed or open, because it is new since the lines before it. */
+export function leadingTags(
+  { view, rendition, uris, style }: LineSource,
+  row: RowHead,
+  media: MediaHead | undefined,
+  isGap: boolean,
+  before: LineContext,
+): { readonly text: string; readonly next: LineContext } {
+  const { discontinuitySequence } = row
+  let { track } = before
+  if (media && media.track !== track.track) track = view.track(media.track) ?? currentTrack(rendition)
+  const leftOut = style.omitsGaps && view.archived && before.wasGap && !before.restates ? 1 : 0
+  const risen = Math.max(leftOut, discontinuitySequence - before.discontinuitySequence)
+  // A player counts one discontinuity per tag, so a number that rose by two has two.
+  let text = risen > 0 ? '#EXT-X-DISCONTINUITY\n'.repeat(risen) : ''
+  const isMapped = style.hasInit === false || (!before.restates && track === before.track)
+  if (!isMapped) text += `#EXT-X-MAP:URI=${quoted(uris.init(track))}\n`
+  const isDated = before.restates || risen > 0 || (before.wasGap && !isGap)
+  if (isDated && view.header.hasWallClock !== false)
+    text += `#EXT-X-PROGRAM-DATE-TIME:${isoTime(wallMsOf(row, media, track))}\n`
+  return { text, next: { track, discontinuitySequence, wasGap: isGap, restates: false } }
 }
 
 /** Whether a rendition's segment is listed as a gap. */
@@ -90,7 +125,7 @@ function durationMicros(row: SegmentRow, media: RenditionSegment | undefined, tr
 }
 
 /** The wall clock of this rendition's first sample, which need not be the instant at which the segment starts. */
-function wallMsOf(row: SegmentRow, media: RenditionSegment | undefined, track: Track): number {
+function wallMsOf(row: RowHead, media: MediaHead | undefined, track: Track): number {
   if (media === undefined) return row.wallMs
   const rowMicros = microsAt(row.startTicks, PRESENTATION_TIMESCALE)
   return row.wallMs + (microsAt(media.startTicks, track.timescale) - rowMicros) / 1_000

@@ -1,6 +1,7 @@
 import { type Loss, lostSince } from '../presentation/losses.ts'
 import { PRESENTATION_TIMESCALE, type PresentationHeader } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
+import { listsParts } from './hls-parts.ts'
 import type { ListedWindow } from './listed-window.ts'
 
 /** When a playlist is long enough for delta updates, and what they keep of it. */
@@ -15,7 +16,15 @@ export type SkipRule = {
  * A player may ask for a delta update for as long as half the boundary after its last playlist, so twice the least boundary
  * lets it miss a few reloads; compressed, 256 segments are about one packet.
  */
-export const skipRule: SkipRule = { boundaryTargets: 12, minSkipped: 256 }
+const skipRule: SkipRule = { boundaryTargets: 12, minSkipped: 256 }
+
+/** A playlist of parts is asked for twice a second and more: the least boundary, and whatever can be left out is. */
+const partsSkipRule: SkipRule = { boundaryTargets: 6, minSkipped: 0 }
+
+/** The rule for a view's playlists of segments, or for its other ones, which list no parts. */
+export function skipRuleOf(view: PresentationView, isOfParts: boolean): SkipRule {
+  return isOfParts && listsParts(view) ? partsSkipRule : skipRule
+}
 
 /** Where a loss makes a delta update longer than that, the whole is as good. */
 const MAX_RESTATED = 1_024

@@ -8,6 +8,8 @@ export type ManifestUris = {
   init(track: Track): string
   /** `startTicks` in the track's timescale. Also asked for gaps, with a time at which no segment starts. */
   segment(track: Track, startTicks: number): string
+  /** A part, by its number in the track. */
+  part(track: Track, number: number): string
   /** Contains `$Time$`, and may contain `$RepresentationID$`. */
   dashSegmentTemplate(rendition: Rendition, track: Track): string
   /** Answers with the time as an xs:dateTime. */

@@ -28,6 +28,13 @@ export class TimelineRuns {
     )
   }
 
+  /** Visits the runs in order. */
+  forEachRun(visit: (startTicks: number, durationTicks: number, count: number) => void): void {
+    for (let at = 0; at < this.#starts.length; at++) {
+      visit(this.#starts[at] ?? 0, this.#durations[at] ?? 0, this.#counts[at] ?? 0)
+    }
+  }
+
   /** `SegmentTimeline`. */
   toXml(): Xml {
     const runs: string[] = []
@@ -78,6 +85,11 @@ export class CompactRuns {
     this.#starts = starts
     this.#durations = durations
     this.#counts = counts
+  }
+
+  /** What all segments last together. */
+  get totalTicks(): number {
+    return this.#durations.reduce((sum, durationTicks, at) => sum + durationTicks * (this.#counts[at] ?? 0), 0)
   }
 
   addTo(timeline: TimelineRuns): void {

@@ -64,7 +64,14 @@ export type Contribution =
   /** `onMetaData`: what the encoder says of itself; not to be trusted, good for names and declared bitrates. */
   | { readonly type: 'metadata'; readonly values: Readonly<Record<string, unknown>> }
   /** `onCuePoint`, `onAdCue`, `onTextData` and the like. */
-  | { readonly type: 'cue'; readonly name: string; readonly dtsMs: number; readonly value: unknown }
+  | {
+      readonly type: 'cue'
+      readonly name: string
+      readonly dtsMs: number
+      readonly value: unknown
+      /** Its timestamp as the encoder sent it, where `dtsMs` is of another clock. */
+      readonly sentMs?: number
+    }
   /** The encoder ended this track's sequence (FLV sequence end). */
   | { readonly type: 'sequence-end'; readonly kind: 'video' | 'audio'; readonly trackId: number }
 

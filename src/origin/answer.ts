@@ -12,6 +12,8 @@ export type Answer = {
   readonly stream?: AnswerStream
   /** Of the body, also where `HEAD` leaves it out. */
   readonly sizeBytes: number
+  /** The one page that may read it, `null` for none; absent: every page. */
+  readonly allowOrigin?: string | null
 }
 
 /** A body that is read while it is sent. */
@@ -38,7 +40,10 @@ const EVERY_ANSWER: readonly string[] = [
 const PREFLIGHT: readonly string[] = [
   ...['Allow', 'GET, HEAD, OPTIONS'],
   ...['Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS'],
-  ...['Access-Control-Allow-Headers', '*, Authorization, Range, If-None-Match, If-Range, If-Modified-Since'],
+  ...[
+    'Access-Control-Allow-Headers',
+    '*, Authorization, CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status, Range, If-None-Match, If-Range, If-Modified-Since',
+  ],
   ...['Access-Control-Max-Age', '86400'],
   ...['Vary', 'Access-Control-Request-Headers'],
 ]
@@ -130,6 +135,15 @@ export function failureAnswer(thrown: unknown): Answer {
   return problemAnswer(problemOf(thrown))
 }
 
+/** What a page is told differs from page to page. */
+function allowOnly(headers: string[], origin: string | null): void {
+  const at = headers.indexOf('Access-Control-Allow-Origin')
+  headers.splice(at, 2, ...(origin === null ? [] : ['Access-Control-Allow-Origin', origin]))
+  const vary = headers.indexOf('Vary')
+  if (vary < 0) headers.push('Vary', 'Origin')
+  else headers[vary + 1] += ', Origin'
+}
+
 /**
  * Hands the answer to the connection without copying it. `close`: the connection ends with this answer. Where a stream is
  * to follow it gives that, and the response is for the caller to end.
@@ -141,6 +155,7 @@ export function sendAnswer(
   close: boolean,
 ): AnswerStream | undefined {
   const headers = [...answer.headers, ...EVERY_ANSWER]
+  if (answer.allowOrigin !== undefined) allowOnly(headers, answer.allowOrigin)
   if (answer.status !== 204 && answer.status !== 304) headers.push('Content-Length', String(answer.sizeBytes))
   // HTTP/2 has no such header: there a connection is ended by its session.
   if (close && request.httpVersionMajor === 1) headers.push('Connection', 'close')

@@ -8,16 +8,21 @@ const BLOCKS_PER_TURN = 8
 /** What a block costs beside its compressed text, about. */
 const BLOCK_BYTES = 400
 
+/** `stableVersion` changes whenever more than the playlist's edge may, `version` whenever anything may. */
+type Opened = { readonly version: number; readonly stableVersion: number; readonly playlist: MediaPlaylist }
+
 /** What a text is made by. */
 export type BlockedTextPorts = {
   /** Reads the playlist as it is at the moment. */
-  open(): { readonly version: number; readonly playlist: MediaPlaylist }
+  open(): Opened
   /** Is told how many bytes more or less are held. */
   onSize(changeBytes: number): void
   /** Shared with the other texts, so that many of them together keep nobody waiting longer than one does. */
   readonly turns: Turns
 }
 
+/** What stands before and behind the blocks, up to the edge. */
+type Ends = { readonly stableVersion: number; readonly front: TextPiece; readonly tail: TextPiece }
 type Block = { readonly stamp: BlockStamp; readonly piece: TextPiece }
 /** `version` is there from the moment at which it is put together: until then it will be of the latest there is. */
 type Making = { version: number | undefined; readonly manifest: Promise<RenderedManifest> }
@@ -29,6 +34,7 @@ type Making = { version: number | undefined; readonly manifest: Promise<Rendered
 export class BlockedText {
   readonly #ports: BlockedTextPorts
   readonly #blocks = new Map<number, Block>()
+  #ends: Ends | undefined
   #making: Making | undefined
   #latest: { readonly version: number; readonly manifest: RenderedManifest; readonly sizeBytes: number } | undefined
 
@@ -60,11 +66,12 @@ export class BlockedText {
 
   /** Renders some of what is missing in the playlist as it is now; where nothing is, puts it together. */
   async #go(making: Making): Promise<RenderedManifest | undefined> {
-    const { version, playlist } = this.#ports.open()
+    const opened = this.#ports.open()
+    const { version, playlist } = opened
     const missing = this.#missing(playlist)
     if (missing.length === 0) {
       making.version = version
-      return this.#assemble(version, playlist)
+      return this.#assemble(opened)
     }
     await Promise.all(missing.map((block) => this.#render(playlist, block)))
     return undefined
@@ -87,17 +94,34 @@ export class BlockedText {
     this.#ports.onSize(piece.deflated.byteLength + BLOCK_BYTES)
   }
 
-  async #assemble(version: number, playlist: MediaPlaylist): Promise<RenderedManifest> {
+  async #assemble({ version, stableVersion, playlist }: Opened): Promise<RenderedManifest> {
     const { firstBlock, endBlock } = playlist
     for (const block of this.#blocks.keys()) if (block < firstBlock || block >= endBlock) this.#forget(block)
     const blocks = [...this.#blocks].sort(([a], [b]) => a - b).map(([, { piece }]) => piece)
-    const [front, tail] = await Promise.all([compressPiece(playlist.front()), compressPiece(playlist.tail())])
-    const { manifest, sizeBytes } = manifestOf([front, ...blocks, tail])
+    const edgeText = playlist.edge()
+    const [{ front, tail }, ...edge] = await Promise.all([
+      this.#endsOf(stableVersion, playlist),
+      ...(edgeText === '' ? [] : [compressPiece(edgeText)]),
+    ])
+    const { manifest, sizeBytes } = manifestOf([front, ...blocks, tail, ...edge])
     const before = this.#latest
     if (before && before.version > version) return manifest
     this.#latest = { version, manifest, sizeBytes }
     this.#ports.onSize(sizeBytes - (before?.sizeBytes ?? 0))
     return manifest
+  }
+
+  /** Rendered anew only when they may have changed. Text is read before anything is waited for: the view goes on. */
+  async #endsOf(stableVersion: number, playlist: MediaPlaylist): Promise<Ends> {
+    const known = this.#ends
+    if (known?.stableVersion === stableVersion) return known
+    const [front, tail] = await Promise.all([compressPiece(playlist.front()), compressPiece(playlist.tail())])
+    const ends: Ends = { stableVersion, front, tail }
+    if (!this.#ends || this.#ends.stableVersion <= stableVersion) {
+      this.#ports.onSize(sizeOf(ends) - (this.#ends ? sizeOf(this.#ends) : 0))
+      this.#ends = ends
+    }
+    return ends
   }
 
   #forget(block: number): void {
@@ -108,8 +132,13 @@ export class BlockedText {
   }
 }
 
-function isCurrent(block: Block | undefined, { media, track, wasGap }: BlockStamp): boolean {
-  return block?.stamp.media === media && block.stamp.track === track && block.stamp.wasGap === wasGap
+function sizeOf({ front, tail }: Ends): number {
+  return front.deflated.byteLength + tail.deflated.byteLength
+}
+
+function isCurrent(block: Block | undefined, { media, track, wasGap, markerChanges }: BlockStamp): boolean {
+  if (block?.stamp.media !== media || block.stamp.markerChanges !== markerChanges) return false
+  return block.stamp.track === track && block.stamp.wasGap === wasGap
 }
 
 /** Who takes no gzip gets a text that is decompressed for those who ask for it at the moment: it is too large to be kept. */

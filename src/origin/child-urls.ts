@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { ManifestUris } from '../manifest/manifest-uris.ts'
 import type { PresentationHeader } from '../presentation/records.ts'
+import { SPRITES } from './thumbnail-target.ts'
 
 /** Raised whenever the packager makes other bytes of the same log. */
 const PACKAGER_VERSION = 1
@@ -12,7 +13,7 @@ export const LIVE_MPD = 'live.mpd'
 export const LIVE_AUDIO_MPD = 'live-audio.mpd'
 
 /** How deep below `/{locatorId}/` a manifest stands: what its relative references have to climb. */
-export type ManifestPlace = 'alias' | 'ism' | 'quality-level' | 'child'
+export type ManifestPlace = 'alias' | 'ism' | 'quality-level' | 'child' | 'rendition'
 
 /**
  * Names all that shapes the bytes of a presentation's children, so that one URL never has two contents: the
@@ -25,17 +26,19 @@ export function contentDigest(header: PresentationHeader): string {
 
 /**
  * Children as a manifest at `place` refers to them:
- * `/{locatorId}/c/{digest}/{rendition}.m3u8`, `…/{rendition}/{track}.init.mp4`, `…/{rendition}/{startTicks}.m4s`.
+ * `/{locatorId}/c/{digest}/{rendition}.m3u8`, `…/{rendition}/{track}.init.mp4`, `…/{rendition}/{startTicks}.m4s`. `selection`: the query
+ * of what the manifest shows, which its playlists show too.
  */
-export function childUris(place: ManifestPlace, digest: string): ManifestUris {
+export function childUris(place: ManifestPlace, digest: string, selection = ''): ManifestUris {
   const children = childrenOf(place, digest)
   return {
-    mediaPlaylist: (rendition) => `${children}${encodeURIComponent(rendition.name)}.m3u8`,
-    iframePlaylist: (rendition) => `${children}${encodeURIComponent(rendition.name)}${IFRAMES_SUFFIX}.m3u8`,
+    mediaPlaylist: (rendition) => `${children}${encodeURIComponent(rendition.name)}.m3u8${selection}`,
+    iframePlaylist: (rendition) => `${children}${encodeURIComponent(rendition.name)}${IFRAMES_SUFFIX}.m3u8${selection}`,
     init: (track) => `${children}${encodeURIComponent(track.rendition)}/${track.track}.init.mp4`,
     segment: (track, startTicks) => `${children}${encodeURIComponent(track.rendition)}/${startTicks}.m4s`,
+    part: (track, number) => `${children}${encodeURIComponent(track.rendition)}/${track.track}.${number}.m4s`,
     dashSegmentTemplate: (rendition) => `${children}${encodeURIComponent(rendition.name)}/$Time$.m4s`,
-    utcTiming: `${{ alias: '../', ism: '../../', 'quality-level': '../../../', child: '../../../' }[place]}time`,
+    utcTiming: `${{ alias: '../', ism: '../../', 'quality-level': '../../../', child: '../../../', rendition: '../../../../' }[place]}time`,
   }
 }
 
@@ -45,12 +48,20 @@ export function liveMpdUri(
   digest: string,
   audioOnly: boolean,
   rewind: 'full' | undefined,
+  selection = '',
 ): string {
-  const query = rewind === undefined ? '' : `?rewind=${rewind}`
-  return `${childrenOf(place, digest)}${audioOnly ? LIVE_AUDIO_MPD : LIVE_MPD}${query}`
+  const query = [rewind === undefined ? '' : `rewind=${rewind}`, selection.slice(1)].filter((part) => part !== '')
+  return `${childrenOf(place, digest)}${audioOnly ? LIVE_AUDIO_MPD : LIVE_MPD}${query.length === 0 ? '' : `?${query.join('&')}`}`
 }
 
-function childrenOf(place: ManifestPlace, digest: string): string {
+/** Sprites of thumbnails, with `$Number$`. */
+export function spriteTemplate(place: ManifestPlace, digest: string): string {
+  return `${childrenOf(place, digest)}${SPRITES}/$Number$.jpg`
+}
+
+/** Where a presentation's children stand, relative to a manifest at `place`. */
+export function childrenOf(place: ManifestPlace, digest: string): string {
   if (place === 'child') return ''
+  if (place === 'rendition') return '../'
   return `${{ alias: '', ism: '../', 'quality-level': '../../' }[place]}c/${digest}/`
 }

@@ -1,36 +1,61 @@
 import { AppError } from '../lib/errors.ts'
+import type { SmoothFragmentTarget } from './smooth-fragments.ts'
+import { parseThumbnail, type ThumbnailTarget } from './thumbnail-target.ts'
+import type { TransportFormat } from './transport-answers.ts'
 
 /** The `format=` values of the AMS grammar that are served. */
-export type ManifestFormat = 'm3u8-cmaf' | 'mpd-time-cmaf'
+export type ManifestFormat = 'm3u8-cmaf' | TransportFormat | 'mpd-time-cmaf' | 'fmp4-v20'
 
 /** What stands after `/{locatorId}/{manifestName}.ism/`. `track` is the name of a rendition, or `video` or `audio`. */
 export type IsmTarget =
-  | { readonly kind: 'manifest'; readonly format: ManifestFormat; readonly audioOnly: boolean }
-  | { readonly kind: 'playlist'; readonly bitrate: number; readonly track: string; readonly keyFramesOnly: boolean }
+  | {
+      readonly kind: 'manifest'
+      readonly format: ManifestFormat
+      readonly audioOnly: boolean
+      /** Names of filters, as they stand there: `A;B`. */
+      readonly filter?: string
+    }
+  | {
+      readonly kind: 'playlist'
+      readonly bitrate: number
+      readonly track: string
+      readonly keyFramesOnly: boolean
+      readonly filter?: string
+      /** As transport streams rather than as fragments. */
+      readonly transport?: TransportFormat
+    }
   | {
       readonly kind: 'fragment'
       readonly bitrate: number
       readonly track: string
       /** In the track's timescale; `init` for the initialisation segment. */
       readonly time: number | 'init'
+      /** In a transport stream rather than as a fragment. */
+      readonly transport?: TransportFormat
     }
+  | SmoothFragmentTarget
+  | ThumbnailTarget
 
 /** Formats of the grammar that other builds may serve: known, so that the answer can say so. */
-const OTHER_FORMATS = new Set(['m3u8-aapl', 'm3u8-aapl-v3', 'mpd-time-csf', 'fmp4-v20'])
-const SERVED = 'served here are m3u8-cmaf (HLS) and mpd-time-cmaf (DASH)'
+const OTHER_FORMATS = new Set(['mpd-time-csf'])
+const SERVED =
+  'served here are m3u8-cmaf, m3u8-aapl and m3u8-aapl-v3 (HLS), mpd-time-cmaf (DASH) and fmp4-v20 (Smooth Streaming)'
 
 const CALL = /^([a-z]+)(?:\((.*)\))?$/i
-const TRACK_AND_TIME = /^([^=]+)=\s*(i|\d{1,16})$/i
+const TRACK_AND_TIME = /^([^=]+)=\s*(i|\d{1,19})$/i
 
 /** Reads the part of a URL that AMS defined: case-insensitive, spaces after commas tolerated. */
 export function parseIsmTarget(parts: readonly string[]): IsmTarget {
   const calls = parts.map(parseCall)
   const [first, second] = calls
   if (first?.name === 'manifest' && calls.length === 1) return parseManifest(first.args)
+  if (first?.name === 'thumbnail' && calls.length === 1)
+    return parseThumbnail(parseOptions(first.args, ['time', 'width']))
   if (first?.name !== 'qualitylevels' || second === undefined || calls.length !== 2) throw unknown()
   const bitrate = parseBitrate(first.args)
   if (second.name === 'manifest') return parsePlaylist(bitrate, second.args)
   if (second.name === 'fragments') return parseFragment(bitrate, second.args)
+  if (second.name === 'fragmentinfo') return parseSmoothFragment(bitrate, second.args, 'info')
   throw unknown()
 }
 
@@ -46,31 +71,61 @@ function parseManifest(args: readonly string[]): IsmTarget {
   const format = parseFormat(options.get('format'))
   refuseEncryption(options)
   const filter = options.get('filter')
-  if (filter) throw new AppError('URL_UNKNOWN', 'There is no filter of that name.')
   const audioOnly = options.get('audio-only') ?? 'false'
   if (audioOnly !== 'true' && audioOnly !== 'false') throw invalid('audio-only is true or false')
-  return { kind: 'manifest', format, audioOnly: audioOnly === 'true' }
+  return { kind: 'manifest', format, audioOnly: audioOnly === 'true', ...(filter && { filter }) }
 }
 
 function parsePlaylist(bitrate: number, [track = '', ...args]: readonly string[]): IsmTarget {
   if (track === '' || track.includes('=')) throw invalid('Manifest(…) begins with the name of a track')
-  const options = parseOptions(args, ['format', 'type', 'encryption'])
-  if (parseFormat(options.get('format')) !== 'm3u8-cmaf') throw invalid('a playlist of one track is m3u8-cmaf')
+  const options = parseOptions(args, ['format', 'type', 'encryption', 'filter'])
+  const format = parseFormat(options.get('format'))
+  const transport = transportOf(format)
+  if (format !== 'm3u8-cmaf' && !transport) throw invalid('a playlist of one track is one of the m3u8 formats')
   refuseEncryption(options)
   const type = options.get('type')
   if (type !== undefined && type !== 'keyframes') throw invalid('type is keyframes')
-  return { kind: 'playlist', bitrate, track, keyFramesOnly: type === 'keyframes' }
+  const filter = options.get('filter')
+  return {
+    kind: 'playlist',
+    bitrate,
+    track,
+    keyFramesOnly: type === 'keyframes',
+    ...(filter && { filter }),
+    ...transport,
+  }
 }
 
 function parseFragment(bitrate: number, [trackAndTime = '', ...args]: readonly string[]): IsmTarget {
   const match = TRACK_AND_TIME.exec(trackAndTime)
   const time = match?.[2]?.toLowerCase()
   if (!match || time === undefined) throw invalid('Fragments(…) begins with track=time or track=i')
-  if (time !== 'i' && !Number.isSafeInteger(Number(time))) throw invalid('the time is out of range')
   const options = parseOptions(args, ['format', 'encryption'])
-  parseFormat(options.get('format'))
+  const format = parseFormat(options.get('format'))
+  if (format === 'fmp4-v20') {
+    return parseSmoothFragment(bitrate, [trackAndTime, ...args], 'fragment')
+  }
+  if (time !== 'i' && !Number.isSafeInteger(Number(time))) throw invalid('the time is out of range')
   refuseEncryption(options)
-  return { kind: 'fragment', bitrate, track: (match[1] ?? '').trim(), time: time === 'i' ? 'init' : Number(time) }
+  const named = { bitrate, track: (match[1] ?? '').trim(), time: time === 'i' ? ('init' as const) : Number(time) }
+  return { kind: 'fragment', ...named, ...transportOf(format) }
+}
+
+/** What Smooth Streaming asks for under a quality level; its times are past 2^53, and compared as doubles. */
+function parseSmoothFragment(
+  bitrate: number,
+  [streamAndTime = '', ...args]: readonly string[],
+  part: SmoothFragmentTarget['part'],
+): SmoothFragmentTarget {
+  const match = TRACK_AND_TIME.exec(streamAndTime)
+  const time = match?.[2]
+  if (!match || time === undefined || time.toLowerCase() === 'i') {
+    throw invalid('a fragment of Smooth Streaming is named stream=time; it has no initialisation segment')
+  }
+  const options = parseOptions(args, ['format', 'encryption'])
+  if (parseFormat(options.get('format')) !== 'fmp4-v20') throw invalid('FragmentInfo(…) is of fmp4-v20')
+  refuseEncryption(options)
+  return { kind: 'smooth-fragment', bitrate, stream: (match[1] ?? '').trim(), time: Number(time), part }
 }
 
 function parseBitrate([bitrate = '', ...rest]: readonly string[]): number {
@@ -92,9 +147,14 @@ function parseOptions(args: readonly string[], known: readonly string[]): Readon
   return options
 }
 
+function transportOf(format: ManifestFormat): { readonly transport: TransportFormat } | undefined {
+  return format === 'm3u8-aapl' || format === 'm3u8-aapl-v3' ? { transport: format } : undefined
+}
+
 function parseFormat(format: string | undefined): ManifestFormat {
-  if (format === 'm3u8-cmaf' || format === 'mpd-time-cmaf') return format
-  if (format === undefined) throw invalid(`without format this is Smooth Streaming, which is not served; ${SERVED}`)
+  if (format === undefined) return 'fmp4-v20'
+  if (format === 'm3u8-aapl' || format === 'm3u8-aapl-v3') return format
+  if (format === 'm3u8-cmaf' || format === 'mpd-time-cmaf' || format === 'fmp4-v20') return format
   throw invalid(OTHER_FORMATS.has(format) ? `that format is not served; ${SERVED}` : `unknown format; ${SERVED}`)
 }
 

@@ -2,23 +2,31 @@ import type { IncomingMessage } from 'node:http'
 import { AppError } from '../lib/errors.ts'
 import { buildMpd, type MpdOptions, mpdWindow } from '../manifest/dash-mpd.ts'
 import { buildMasterPlaylist } from '../manifest/hls-master.ts'
-import { canSkip, hasBlocks, MediaPlaylist } from '../manifest/hls-media.ts'
+import { canSkip, hasBlocks, MediaPlaylist, type PlaylistOptions } from '../manifest/hls-media.ts'
+import { listsParts } from '../manifest/hls-parts.ts'
+import { hasReached } from '../manifest/hls-progress.ts'
+import { targetSeconds } from '../manifest/hls-skip.ts'
 import { type ListedWindow, listedWindow } from '../manifest/listed-window.ts'
 import type { ListingSurvey } from '../manifest/listing-survey.ts'
+import { buildSmoothManifest, type SmoothOptions, smoothWindow } from '../manifest/smooth-manifest.ts'
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import { chooseEncoding } from './accept-encoding.ts'
 import { type Answer, entityAnswer } from './answer.ts'
-import { childUris, liveMpdUri, type ManifestPlace } from './child-urls.ts'
+import { childUris, liveMpdUri, type ManifestPlace, spriteTemplate } from './child-urls.ts'
 import type { ManifestCache } from './manifest-cache.ts'
 import { readManifestQuery } from './manifest-query.ts'
+import { readReloadDirectives } from './reload-directives.ts'
 import type { RenderedManifest } from './rendered.ts'
 import { Surveys } from './surveys.ts'
 
 const HLS_TYPE = 'application/vnd.apple.mpegurl'
 const DASH_TYPE = 'application/dash+xml'
+/** What IIS and AMS answer with, although a type of its own is registered. */
+const SMOOTH_TYPE = 'text/xml'
 /** A master playlist changes when a rendition is added; whatever else is live changes with each segment. */
 const MASTER_MAX_AGE_SECONDS = 2
 const LIVE_MAX_AGE_SECONDS = 1
+const CACHED_TARGETS = 6
 
 /** What is asked for, of which presentation, from where. */
 export type ManifestRequest = {
@@ -26,6 +34,16 @@ export type ManifestRequest = {
   readonly view: PresentationView
   readonly digest: string
   readonly place: ManifestPlace
+  /** What the manifests that this one names show as well: the query of their URLs, or nothing. */
+  readonly selection?: string
+  /** A live MPD reaches back as far as the view does. */
+  readonly rewind?: 'full'
+  /** The view is a part of what the locator shows. */
+  readonly isPart?: boolean
+  /** How far behind the live edge the view ends. */
+  readonly backoffMs?: number
+  /** Playlists have the tags of breaks from before EXT-X-DATERANGE too. */
+  readonly cues?: boolean
 }
 
 type Rendering = {
@@ -36,39 +54,74 @@ type Rendering = {
   /** What it lists at the moment. */
   window(): ListedWindow
   build(survey: ListingSurvey): string
+  /** Changes whenever the text may, where that is more often than the view's version does. */
+  readonly version?: (() => number) | undefined
+  readonly lists?: PlaylistOptions['lists']
 }
 
 /** Manifests, rendered and compressed once per version. */
 export class ManifestAnswers {
   readonly #cache: ManifestCache
   readonly #endedMaxAgeSeconds: number
+  readonly #hasThumbnails: boolean
   readonly #surveys = new Surveys()
 
-  constructor(cache: ManifestCache, endedMaxAgeSeconds: number) {
+  /** `hasThumbnails`: on-demand MPDs name pictures for the seek bar. */
+  constructor(cache: ManifestCache, endedMaxAgeSeconds: number, hasThumbnails = false) {
     this.#cache = cache
+    this.#hasThumbnails = hasThumbnails
     this.#endedMaxAgeSeconds = endedMaxAgeSeconds
   }
 
   master(asked: ManifestRequest, audioOnly: boolean): Promise<Answer> {
-    const { view, place, digest } = asked
+    const { view, place, digest, selection } = asked
     return this.#answer(asked, {
       type: HLS_TYPE,
       liveMaxAgeSeconds: MASTER_MAX_AGE_SECONDS,
       kind: `${place} master ${audioOnly}`,
       window: () => listedWindow(view),
-      build: (survey) => buildMasterPlaylist(view, childUris(place, digest), { audioOnly }, survey),
+      build: (survey) => buildMasterPlaylist(view, childUris(place, digest, selection), { audioOnly }, survey),
     })
+  }
+
+  /** A playlist of another form, at once or as one that may be long; `kind` names it among the presentation's manifests. */
+  playlistOf(
+    asked: ManifestRequest,
+    kind: string,
+    make:
+      | { build(survey: ListingSurvey): string }
+      | { open(survey: ListingSurvey, skip: boolean): MediaPlaylist; readonly canSkip: boolean },
+  ): Promise<Answer> {
+    const { request, view, place } = asked
+    const rendering = { type: HLS_TYPE, window: () => listedWindow(view) }
+    if ('build' in make) {
+      const { build } = make
+      return this.#answer(asked, {
+        ...rendering,
+        liveMaxAgeSeconds: MASTER_MAX_AGE_SECONDS,
+        kind: `${place} ${kind}`,
+        build,
+      })
+    }
+    const skip = make.canSkip && readManifestQuery(request.url ?? '').skip && canSkip(view)
+    const open = (survey: ListingSurvey) => make.open(survey, skip)
+    const build = (survey: ListingSurvey) => open(survey).toString()
+    const named = { liveMaxAgeSeconds: LIVE_MAX_AGE_SECONDS, kind: `${place} ${kind}${skip ? ' delta' : ''}` }
+    return this.#answer(asked, { ...rendering, ...named, build }, skip ? undefined : open)
   }
 
   /** The MPD at the child's place keeps the live timeline when the presentation ends; any other is on-demand then. */
   mpd(asked: ManifestRequest, audioOnly: boolean): Promise<Answer> {
-    const { request, view, place, digest } = asked
-    const { rewind } = readManifestQuery(request.url ?? '')
+    const { request, view, place, digest, selection } = asked
+    const { rewind = asked.rewind } = readManifestQuery(request.url ?? '')
     const options: MpdOptions = {
       audioOnly,
       endedTimeline: place === 'child' ? 'epoch' : 'zero',
-      location: liveMpdUri(place, digest, audioOnly, rewind),
+      location: liveMpdUri(place, digest, audioOnly, rewind, selection),
       ...(rewind && { rewind }),
+      // Sprites are of all that the locator shows: of a part of it they would show other pictures.
+      ...(this.#hasThumbnails && !asked.isPart && { thumbnails: spriteTemplate(place, digest) }),
+      ...(asked.backoffMs && { backoffMs: asked.backoffMs }),
     }
     return this.#answer(asked, {
       type: DASH_TYPE,
@@ -79,16 +132,41 @@ export class ManifestAnswers {
     })
   }
 
+  /** The client manifest of Smooth Streaming. */
+  smooth(asked: ManifestRequest, audioOnly: boolean): Promise<Answer> {
+    const { request, view, place } = asked
+    const { rewind = asked.rewind } = readManifestQuery(request.url ?? '')
+    const options: SmoothOptions = { audioOnly, rewind }
+    return this.#answer(asked, {
+      type: SMOOTH_TYPE,
+      liveMaxAgeSeconds: LIVE_MAX_AGE_SECONDS,
+      kind: `${place} smooth ${audioOnly} ${rewind}`,
+      window: () => smoothWindow(view, options),
+      build: (survey) => buildSmoothManifest(view, options, survey),
+    })
+  }
+
   /** A media playlist, whole or as a delta update where that is asked for and there can be one. */
   playlist(asked: ManifestRequest, rendition: Rendition, keyFramesOnly: boolean): Promise<Answer> {
-    const { request, view, place, digest } = asked
-    const skip = readManifestQuery(request.url ?? '').skip && canSkip(view)
+    const { request, view, place, digest, selection, cues = false } = asked
+    if (!view.renditions.some(({ index }) => index === rendition.index)) {
+      throw new AppError('URL_UNKNOWN', 'The filters leave this track out.')
+    }
     const lists = keyFramesOnly ? 'key-frames' : 'segments'
+    const skip = readManifestQuery(request.url ?? '').skip && canSkip(view, lists)
     const open = (survey: ListingSurvey) =>
-      new MediaPlaylist(view, currentRendition(view, rendition), childUris(place, digest), { lists, skip }, survey)
+      new MediaPlaylist(
+        view,
+        currentRendition(view, rendition),
+        childUris(place, digest, selection),
+        { lists, skip, cues },
+        survey,
+      )
     const rendering: Rendering = {
       type: HLS_TYPE,
-      liveMaxAgeSeconds: LIVE_MAX_AGE_SECONDS,
+      liveMaxAgeSeconds: reloadMaxAgeSeconds(view, rendition, request.url ?? '', lists) ?? LIVE_MAX_AGE_SECONDS,
+      version: listsParts(view) && !keyFramesOnly ? () => view.live?.partVersion ?? view.version : undefined,
+      lists,
       kind: `${place} ${skip ? 'delta' : 'playlist'} ${rendition.index} ${lists}`,
       window: () => listedWindow(view),
       build: (survey) => open(survey).toString(),
@@ -97,7 +175,7 @@ export class ManifestAnswers {
   }
 
   async #answer(
-    { request, view }: ManifestRequest,
+    { request, view, cues }: ManifestRequest,
     rendering: Rendering,
     openBlocked?: (survey: ListingSurvey) => MediaPlaylist,
   ): Promise<Answer> {
@@ -107,7 +185,9 @@ export class ManifestAnswers {
     const maxAgeSeconds = view.ended ? this.#endedMaxAgeSeconds : rendering.liveMaxAgeSeconds
     const headers = ['Content-Type', rendering.type, 'Cache-Control', `public, max-age=${maxAgeSeconds}`]
     headers.push('Vary', 'Accept-Encoding')
-    const rendered = await this.#render(view, rendering, openBlocked)
+    // Whatever is said of breaks in lines of their own, or leads to it, is another text.
+    const kind = cues ? `${rendering.kind} cues` : rendering.kind
+    const rendered = await this.#render(view, { ...rendering, kind }, openBlocked)
     const wantsGzip = chooseEncoding(acceptEncodingOf(request)) === 'gzip'
     const gzipped = wantsGzip ? await rendered.gzip() : undefined
     if (gzipped) headers.push('Content-Encoding', 'gzip')
@@ -117,21 +197,37 @@ export class ManifestAnswers {
 
   async #render(
     view: PresentationView,
-    { kind, window, build }: Rendering,
+    { kind, window, build, version, lists }: Rendering,
     openBlocked: ((survey: ListingSurvey) => MediaPlaylist) | undefined,
   ): Promise<RenderedManifest> {
-    if (!this.#cache.has(view, kind)) await this.#surveys.prepare(view, window)
+    if (!this.#cache.has(view, kind, version?.())) await this.#surveys.prepare(view, window)
     const survey = this.#surveys.of(view)
-    if (openBlocked && hasBlocks(view)) {
-      return this.#cache.blocked(view, `${kind} blocked`, () => openBlocked(survey))
+    if (openBlocked && hasBlocks(view, lists)) {
+      return this.#cache.blocked(view, `${kind} blocked`, () => openBlocked(survey), version)
     }
-    return this.#cache.get(view, kind, () => build(survey))
+    return this.#cache.get(view, kind, () => build(survey), version?.())
   }
 }
 
 /** A rendition changes as tracks are added to it. */
 function currentRendition({ renditions }: PresentationView, rendition: Rendition): Rendition {
-  return renditions[rendition.index] ?? rendition
+  return renditions.find(({ index }) => index === rendition.index) ?? rendition
+}
+
+/**
+ * A playlist that was asked for by its newest part names itself: who asks for the same later gets at least what was wanted, so caches
+ * outside may keep it for six target durations (RFC 8216bis §B.1). One that lies back may be newer with each request; `undefined` for that.
+ */
+function reloadMaxAgeSeconds(
+  view: PresentationView,
+  rendition: Rendition,
+  requestTarget: string,
+  lists: 'key-frames' | 'segments',
+): number | undefined {
+  if (lists === 'key-frames' || view.ended || !listsParts(view)) return undefined
+  const directives = readReloadDirectives(requestTarget)
+  const isNewest = directives !== undefined && directives.msn >= view.endSequence - 1
+  return isNewest && hasReached(view, rendition, directives) ? CACHED_TARGETS * targetSeconds(view.header) : undefined
 }
 
 function acceptEncodingOf(request: IncomingMessage): string | undefined {

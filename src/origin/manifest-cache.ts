@@ -43,22 +43,25 @@ export class ManifestCache {
   }
 
   /** Whether the manifest called `kind` is there for the presentation as it is now. */
-  has(view: PresentationView, kind: string): boolean {
-    return this.#entries.get(this.#keyOf(view, kind))?.version === view.version
+  has(view: PresentationView, kind: string, version = view.version): boolean {
+    return this.#entries.get(this.#keyOf(view, kind))?.version === version
   }
 
-  /** The manifest called `kind` of the presentation as it is now; `build` renders it where it is not there yet. */
-  get(view: PresentationView, kind: string, build: () => string): RenderedManifest {
+  /**
+   * The manifest called `kind` of the presentation as it is now; `build` renders it where it is not there yet. `version` changes
+   * whenever the manifest may.
+   */
+  get(view: PresentationView, kind: string, build: () => string, version = view.version): RenderedManifest {
     const key = this.#keyOf(view, kind)
     const known = this.#entries.get(key)
-    if (known?.version === view.version) {
+    if (known?.version === version) {
       this.#renew(key, known)
       return known.manifest
     }
     if (known) this.#remove(key, known)
     const body = Buffer.from(build())
     const entry: Entry = {
-      version: view.version,
+      version,
       manifest: this.#render(body, (gzipBytes) => this.#grow(key, entry, gzipBytes)),
       sizeBytes: 0,
     }
@@ -67,20 +70,23 @@ export class ManifestCache {
     return entry.manifest
   }
 
-  /** The same of a playlist that is too long to be rendered at once; `open` reads it as it is whenever it is called. */
+  /**
+   * The same of a playlist that is too long to be rendered at once, or changes too often; `open` reads it as it is whenever it is called.
+   */
   blocked(
     view: PresentationView,
     kind: string,
     open: () => MediaPlaylist,
+    version = () => view.version,
   ): RenderedManifest | Promise<RenderedManifest> {
     const key = this.#keyOf(view, kind)
     const known = this.#entries.get(key)
     if (known?.version === 'any') {
       this.#renew(key, known)
-      return known.text.get(view.version)
+      return known.text.get(version())
     }
     const text = new BlockedText({
-      open: () => ({ version: view.version, playlist: open() }),
+      open: () => ({ version: version(), stableVersion: view.version, playlist: open() }),
       onSize: (changeBytes) => this.#grow(key, entry, changeBytes),
       turns: this.#turns,
     })
@@ -88,7 +94,7 @@ export class ManifestCache {
     if (known) this.#remove(key, known)
     this.#entries.set(key, entry)
     this.#grow(key, entry, ENTRY_BYTES)
-    return text.get(view.version)
+    return text.get(version())
   }
 
   #render(body: Uint8Array, onCompressed: (sizeBytes: number) => void): RenderedManifest {

@@ -1,11 +1,16 @@
 import { AppError } from '../lib/errors.ts'
 
-/** What the query of a manifest's URL asks for; anything else in it (CMCD, directives that are not served) is ignored. */
+/**
+ * What the query of a manifest's URL asks for; anything else in it (CMCD, directives that are not known) is ignored. What a playlist
+ * waits for is read by `readReloadDirectives`.
+ */
 export type ManifestQuery = {
   /** `_HLS_skip=YES`, or `v2`: a delta update of a media playlist (RFC 8216bis §6.2.5.1). */
   readonly skip: boolean
   /** `rewind=full`: a live MPD reaches back over the whole rewind window. */
   readonly rewind: 'full' | undefined
+  /** `cue=out-in`: HLS with the tags of breaks from before EXT-X-DATERANGE (`EXT-X-CUE-OUT` and its kin). */
+  readonly cues: boolean
 }
 
 /**
@@ -14,13 +19,17 @@ export type ManifestQuery = {
  */
 export function readManifestQuery(requestTarget: string): ManifestQuery {
   const start = requestTarget.indexOf('?')
-  if (start < 0) return { skip: false, rewind: undefined }
+  if (start < 0) return { skip: false, rewind: undefined, cues: false }
   const query = new URLSearchParams(requestTarget.slice(start + 1).replace(/#.*$/, ''))
   const skip = query.get('_HLS_skip')
   const rewind = query.get('rewind') ?? undefined
   if (rewind !== undefined && rewind !== 'full') {
     throw new AppError('URL_INVALID', 'The URL is malformed: rewind is full, or left out.')
   }
-  // There are no date ranges that v2 could skip as well.
-  return { skip: skip === 'YES' || skip === 'v2', rewind }
+  const cue = query.get('cue')
+  if (cue !== null && cue !== 'out-in') {
+    throw new AppError('URL_INVALID', 'The URL is malformed: cue is out-in, or left out.')
+  }
+  // Date ranges are few: v2 gets all of them, as it may.
+  return { skip: skip === 'YES' || skip === 'v2', rewind, cues: cue !== null }
 }

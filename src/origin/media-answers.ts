@@ -64,7 +64,7 @@ function mediaHeaders({ config }: Track, caching: Caching): string[] {
  * Why no segment starts there: it was before the first kept one; or it is yet to come, which begins half way through the newest,
  * since the next may start a frame before that one's end; or no segment ever started there.
  */
-function absent(view: PresentationView, rendition: Rendition, startTicks: number): AppError {
+export function absent(view: PresentationView, rendition: Rendition, startTicks: number): AppError {
   const timescale = rendition.tracks.at(-1)?.timescale ?? PRESENTATION_TIMESCALE
   const ticks = (startTicks / timescale) * PRESENTATION_TIMESCALE
   const first = view.segment(view.firstSequence)

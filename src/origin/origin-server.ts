@@ -3,6 +3,8 @@ import { type AddressInfo, Server as NetServer } from 'node:net'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { type Logger, silentLogger } from '../lib/logger.ts'
+import { BlockingReload } from './blocking-reload.ts'
+import { ConformanceSampler } from './conformance-sampler.ts'
 import { type Connections, trackConnections } from './connections.ts'
 import { DownloadAnswers } from './download-answers.ts'
 import { segmentsOf } from './download-segments.ts'
@@ -14,6 +16,7 @@ import type { FragmentReader, OriginObserver, PublicationReader, SegmentSource }
 import { PublishedAnswers } from './published-answers.ts'
 import { RequestHandler } from './request-handler.ts'
 import { SendBudget } from './send-budget.ts'
+import { type PictureMaker, ThumbnailAnswers } from './thumbnail-answers.ts'
 
 /** Everything that the origin bounds. */
 export type OriginLimits = {
@@ -23,6 +26,11 @@ export type OriginLimits = {
   readonly manifestCacheBytes: number
   /** For segments in other containers than the stored one. */
   readonly packageCacheBytes: number
+  /** Requests that wait for what comes next: in all, and for one presentation; past that, 503. */
+  readonly blockedRequests: number
+  readonly blockedPerPresentation: number
+  /** For pictures that were decoded. */
+  readonly thumbnailCacheBytes: number
   /** For the indexes of recordings that are downloaded. */
   readonly downloadCacheBytes: number
   /** For a request's head, and for the whole request. */
@@ -36,6 +44,8 @@ export type OriginLimits = {
   readonly minBytesPerSecond: number
   /** `max-age` of the manifests of what has ended: after that long a cache outside asks again. */
   readonly endedMaxAgeSeconds: number
+  /** One answer in so many of a kind is held against the rules of the standards; 0: none. */
+  readonly conformanceEvery: number
   /** How long `stop` lets running answers go on. */
   readonly stopGraceMs: number
 }
@@ -46,6 +56,9 @@ export const defaultOriginLimits: OriginLimits = {
   inFlightBytes: 256 * 2 ** 20,
   manifestCacheBytes: 32 * 2 ** 20,
   packageCacheBytes: 64 * 2 ** 20,
+  blockedRequests: 20_000,
+  blockedPerPresentation: 10_000,
+  thumbnailCacheBytes: 16 * 2 ** 20,
   downloadCacheBytes: 64 * 2 ** 20,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 15_000,
@@ -54,6 +67,7 @@ export const defaultOriginLimits: OriginLimits = {
   sendGraceMs: 20_000,
   minBytesPerSecond: 16_384,
   endedMaxAgeSeconds: 60,
+  conformanceEvery: 0,
   stopGraceMs: 5_000,
 }
 
@@ -77,6 +91,8 @@ export type OriginPorts = {
   readonly observer: OriginObserver
   readonly clock?: Clock
   readonly logger?: Logger
+  /** Decodes pictures; absent: there are no thumbnails. */
+  readonly pictures?: PictureMaker
   /** gzip of a manifest, where not the platform's own. */
   readonly compress?: Compress
 }
@@ -89,7 +105,9 @@ export class OriginServer {
   readonly #logger: Logger
   readonly #handler: RequestHandler
   readonly #listener: Listener
+  readonly #sampler: ConformanceSampler | undefined
   readonly #connections: Connections
+  readonly #reload: BlockingReload
   #stopped: Promise<void> | undefined
 
   constructor(options: OriginOptions, ports: OriginPorts) {
@@ -98,19 +116,24 @@ export class OriginServer {
     this.#limits = { ...defaultOriginLimits, ...options.limits }
     this.#clock = clock
     this.#logger = logger
+    const { blockedRequests: total, blockedPerPresentation: perPresentation } = this.#limits
+    this.#reload = new BlockingReload(ports.publications, clock, { total, perPresentation })
+    this.#sampler = samplerOf(this.#limits.conformanceEvery, ports.observer, logger)
+    const segments = ports.segments ?? segmentsOf(ports.fragments)
     const cache = new ManifestCache(this.#limits.manifestCacheBytes, ports.compress)
     this.#handler = new RequestHandler(
       { publications: ports.publications, observer: ports.observer, clock, logger },
       {
         answers: new PublishedAnswers({
-          downloads: new DownloadAnswers(
-            { segments: ports.segments ?? segmentsOf(ports.fragments), clock },
-            this.#limits.downloadCacheBytes,
-          ),
-          manifests: new ManifestAnswers(cache, this.#limits.endedMaxAgeSeconds),
+          downloads: new DownloadAnswers({ segments, clock }, this.#limits.downloadCacheBytes),
+          manifests: new ManifestAnswers(cache, this.#limits.endedMaxAgeSeconds, ports.pictures !== undefined),
           fragments: ports.fragments,
           packaged: new PackagedSegments(ports.fragments, this.#limits.packageCacheBytes),
+          reload: this.#reload,
+          thumbnails:
+            ports.pictures && new ThumbnailAnswers(segments, ports.pictures, this.#limits.thumbnailCacheBytes),
         }),
+        sampler: this.#sampler,
         budget: new SendBudget(this.#limits.inFlightBytes),
         sendGraceMs: this.#limits.sendGraceMs,
         minBytesPerSecond: this.#limits.minBytesPerSecond,
@@ -118,6 +141,11 @@ export class OriginServer {
     )
     this.#listener = createListener(options.tls, this.#limits, this.#onRequest)
     this.#connections = trackConnections(this.#listener.server, options.tls !== undefined)
+  }
+
+  /** Requests that wait for what comes next. */
+  get blockedRequests(): number {
+    return this.#reload.waiting
   }
 
   /** Resolves with the port once requests are taken; rejects with `ADDRESS_IN_USE` where it is taken. */
@@ -148,12 +176,14 @@ export class OriginServer {
   async #stop(): Promise<void> {
     const { server } = this.#listener
     this.#handler.drain()
+    this.#reload.stop()
     // HTTP's own close() takes a connection for idle as soon as its answer is queued, and cuts the answer short.
     const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
     this.#connections.drain()
     const cut = this.#clock.after(this.#limits.stopGraceMs, () => this.#connections.cut())
     await closed
     cut.cancel()
+    await this.#sampler?.idle()
     // Nothing is left to be closed but the timer that looks for slow requests.
     server.close(() => undefined)
   }
@@ -163,6 +193,11 @@ export class OriginServer {
     response.once('close', end)
     void this.#handler.handle(request, response)
   }
+}
+
+function samplerOf(every: number, observer: OriginObserver, logger: Logger): ConformanceSampler | undefined {
+  if (every === 0) return undefined
+  return new ConformanceSampler({ every, violated: (rule) => observer.violated?.(rule), logger })
 }
 
 function startError(cause: Error, host: string, port: number): Error {

@@ -1,5 +1,8 @@
+import type { ConformanceRule } from '../conformance/violation.ts'
+import type { AccountRules } from '../domain/serving-rules.ts'
 import type { ByteRange } from '../lib/http-conditions.ts'
 import type { PresentationView } from '../presentation/view.ts'
+import type { CmcdReport } from './cmcd.ts'
 
 /** A presentation as it is published under a locator. */
 export type Published = {
@@ -7,25 +10,60 @@ export type Published = {
   /** The name in `/{locatorId}/{manifestName}.ism/manifest`. */
   readonly manifestName: string
   readonly view: PresentationView
+  /** Whose filters hold; absent where that is the presentation's id. */
+  readonly assetId?: string
   /** ms since the epoch: before it, and from `notAfterMs` on, the locator is as good as unknown. */
   readonly notBeforeMs?: number
   readonly notAfterMs?: number
   /** Addresses and networks that may watch; absent or empty: anybody. */
   readonly allowIp?: readonly string[]
+  /** Filters of the locator, which hold for everything under it. */
+  readonly filters?: readonly string[]
+  /** Of its account; absent for what belongs to no endpoint, such as previews. */
+  readonly rules?: AccountRules
+}
+
+/** Uploaded files as they are published under a locator, of which nothing has been read yet. */
+export type UnopenedFiles = Omit<Published, 'view'> & { readonly files: OriginFiles }
+
+/** The files of an asset: to be downloaded one by one, and played together. */
+export type OriginFiles = {
+  readonly files: readonly OriginFile[]
+  /**
+   * The presentation that they make, read by whoever asks first.
+   * @throws AppError `FILE_UNPLAYABLE`, `ORIGIN_BUSY`, `STORAGE_DOWN` and what else the storage throws; the signal's reason
+   */
+  open(signal: AbortSignal): Promise<PresentationView>
+}
+
+/** An uploaded file. */
+export type OriginFile = {
+  readonly name: string
+  readonly sizeBytes: number
+  readonly contentType: string
+  /** Names these bytes and no others. */
+  readonly digest: string
+  /** A range that lies within; what is given stays as it is. `undefined`: it was deleted. */
+  read(range: ByteRange, signal: AbortSignal): Promise<Uint8Array | undefined>
 }
 
 /** What the origin needs to know of locators and presentations: a replica in memory, so it answers at once. */
 export type PublicationReader = {
   /** By the locator's id, whose case does not matter. `undefined`: unknown or revoked. */
-  find(locatorId: string): Published | undefined
+  find(locatorId: string): Published | UnopenedFiles | undefined
   /** Looks for a recording that nobody has asked for in a while; resolves when `find` knows as much as there is to know. */
   wake?(locatorId: string, signal: AbortSignal): Promise<void>
+  /**
+   * Resolves with the presentation when its `live.partVersion` is this or more, with `undefined` when it is unknown or goes away; rejects
+   * with the signal's reason. It may resolve early. Absent: nothing is waited for.
+   */
+  waitForPart?(presentationId: string, partVersion: number, signal: AbortSignal): Promise<PresentationView | undefined>
 }
 
 /** What the origin needs of the media bytes. */
 export type FragmentReader = {
   /**
-   * The fragments of one rendition in one closed segment, in order; joined they are the segment. They stay what they are
+   * The fragments of one rendition in one segment, in order; joined they are the segment, or what there is of the one that is open. They stay what they are
    * until `signal` is aborted, which the caller does as soon as it is done: their memory is then used for other fragments.
    * `undefined`: not there any more.
    */
@@ -58,6 +96,10 @@ export type OriginObserver = {
   started(): void
   /** One answered request. `kind` is one of a fixed list, so that labels stay few. */
   request(kind: RequestKind, status: number, bytes: number, durationMs: number): void
+  /** A player has reported by Common Media Client Data. */
+  cmcd?(report: CmcdReport): void
+  /** An answer broke a rule of a standard. */
+  violated?(rule: ConformanceRule): void
 }
 
 /** What was asked for: the closed list of the metrics' label. */
@@ -66,8 +108,14 @@ export type RequestKind =
   | 'media-playlist'
   | 'iframe-playlist'
   | 'mpd'
+  | 'smooth-manifest'
+  | 'smooth-fragment'
   | 'init'
   | 'segment'
+  | 'part'
+  /** A playlist or part that had to be waited for. */
+  | 'blocked'
   | 'download'
+  | 'thumbnail'
   | 'time'
   | 'other'

@@ -1,21 +1,32 @@
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../lib/errors.ts'
-import type { Rendition } from '../presentation/view.ts'
+import type { PresentationView, Rendition } from '../presentation/view.ts'
 import type { Answer } from './answer.ts'
-import { IFRAMES_SUFFIX, type ManifestPlace } from './child-urls.ts'
+import type { Awaited, BlockingReload } from './blocking-reload.ts'
+import { childrenOf, IFRAMES_SUFFIX, type ManifestPlace } from './child-urls.ts'
 import type { DownloadAnswers } from './download-answers.ts'
 import type { IsmTarget } from './ism-target.ts'
 import type { ManifestAnswers, ManifestRequest } from './manifest-answers.ts'
+import { readManifestQuery } from './manifest-query.ts'
 import { initAnswer, type MediaRequest, segmentAnswer } from './media-answers.ts'
 import type { PackagedSegments } from './packaged-segments.ts'
+import { partAnswer } from './part-answers.ts'
 import type { FragmentReader, Published } from './ports.ts'
 import type { ResponseWatch } from './response-watch.ts'
+import { type Selected, Selections } from './selections.ts'
+import { smoothFragmentAnswer } from './smooth-fragments.ts'
 import type { Child, Target } from './target.ts'
+import type { ThumbnailAnswers } from './thumbnail-answers.ts'
+import { TransportAnswers } from './transport-answers.ts'
 
 /** A request and how its answer goes. */
 export type Exchange = { readonly request: IncomingMessage; readonly watch: ResponseWatch }
+/** What a presentation has under a locator. */
+export type PublishedTarget = Exclude<Target, { kind: 'time' | 'file' }>
 /** What a request's locator publishes. */
 export type Found = { readonly published: Published; readonly digest: string }
+/** What of that its locator shows; `select` gives what a manifest's URL shows, by its query and by filters that stand in the path. */
+type Shown = Found & { readonly select: (requestTarget: string, named?: string) => Selected }
 
 /** Where answers come from. */
 export type AnswerSources = {
@@ -23,30 +34,56 @@ export type AnswerSources = {
   readonly downloads: DownloadAnswers
   readonly fragments: FragmentReader
   readonly packaged: PackagedSegments
+  readonly reload: BlockingReload
+  /** Absent: nobody here decodes pictures. */
+  readonly thumbnails: ThumbnailAnswers | undefined
 }
 
 /** Answers what stands under a locator: which of the formats it is, and of which rendition. */
 export class PublishedAnswers {
   readonly #sources: AnswerSources
+  readonly #selections = new Selections()
+  readonly #transport: TransportAnswers
 
   constructor(sources: AnswerSources) {
     this.#sources = sources
+    this.#transport = new TransportAnswers(sources.manifests, sources.packaged)
   }
 
   /** What a target names under a locator that is found. @throws AppError `URL_UNKNOWN`, `SEGMENT_GONE`, `SEGMENT_NOT_YET` and what reading media throws */
-  answer(exchange: Exchange, found: Found, target: Exclude<Target, { kind: 'time' }>): Promise<Answer> {
+  answer(exchange: Exchange, whole: Found, target: PublishedTarget): Promise<Answer> {
+    const found = this.#shown(whole)
     if (target.kind === 'child') return this.#childAnswer(exchange, found, target.digest, target.child)
     if (target.kind === 'ism') return this.#ismAnswer(exchange, found, target.manifestName, target.target)
     if (target.kind === 'download') {
       const { request, watch } = exchange
       return this.#sources.downloads.answer({ request, ...found, name: target.file, signal: watch.signal })
     }
+    if (target.kind === 'thumbnail-track')
+      return this.#thumbnailTrack(exchange, found, childrenOf('alias', found.digest))
     const asked = manifestRequest(exchange, found, 'alias')
     const { manifests } = this.#sources
     return target.kind === 'master' ? manifests.master(asked, false) : manifests.mpd(asked, false)
   }
 
-  async #childAnswer(exchange: Exchange, found: Found, digest: string, child: Child): Promise<Answer> {
+  /** Holds a request until what it names is there, where that can be waited for; says whether it did. @throws as `BlockingReload.wait` */
+  async wait({ request, watch }: Exchange, found: Found, target: Target): Promise<boolean> {
+    const { view: whole } = found.published
+    const awaited = whole.live && awaitedOf(whole, target)
+    if (!awaited || (target.kind === 'child' && target.digest !== found.digest)) return false
+    const { url = '' } = request
+    const filter = target.kind === 'ism' && target.target.kind === 'playlist' ? target.target.filter : undefined
+    const { view } = this.#shown(found).select(url, filter)
+    if (!view.renditions.some(({ index }) => index === awaited.rendition.index)) return false
+    return this.#sources.reload.wait(view, url, awaited, watch)
+  }
+
+  #shown({ published, digest }: Found): Shown {
+    const select = (url: string, named?: string) => this.#selections.ofUrl(published, url, named)
+    return { published: { ...published, view: this.#selections.ofLocator(published) }, digest, select }
+  }
+
+  async #childAnswer(exchange: Exchange, found: Shown, digest: string, child: Child): Promise<Answer> {
     const { view } = found.published
     if (digest !== found.digest) throw new AppError('URL_UNKNOWN', 'This address was of another presentation.')
     const { manifests } = this.#sources
@@ -58,38 +95,79 @@ export class PublishedAnswers {
       if (!named) exchange.watch.kind = 'iframe-playlist'
       return manifests.playlist(manifestRequest(exchange, found, 'child'), known(rendition), !named)
     }
-    const rendition = known(view.renditions.find(({ name }) => name === child.rendition))
+    const transport = this.#transport
+    if (child.kind === 'transport-playlist') {
+      return transport.childPlaylist(manifestRequest(exchange, found, 'rendition'), child.media, child.list)
+    }
+    if (child.kind === 'thumbnail-track') return this.#thumbnailTrack(exchange, found, '')
+    if (child.kind === 'sprite') {
+      return known(this.#sources.thumbnails).sprite(mediaRequest(exchange, found, 'validated'), child.sprite)
+    }
     const asked = mediaRequest(exchange, found, 'immutable')
+    if (child.kind === 'transport-segment') {
+      return transport.childSegment(asked, child.media, child.startTicks, child.extension)
+    }
+    const rendition = known(view.renditions.find(({ name }) => name === child.rendition))
+    if (child.kind === 'part') {
+      return partAnswer(asked, this.#sources.fragments, rendition, child.track, child.number)
+    }
     if (child.kind === 'segment') return segmentAnswer(asked, this.#sources.fragments, rendition, child.startTicks)
     return initAnswer(asked, known(rendition.tracks.find(({ track }) => track === child.track)))
   }
 
-  async #ismAnswer(exchange: Exchange, found: Found, manifestName: string, target: IsmTarget): Promise<Answer> {
+  async #thumbnailTrack(exchange: Exchange, found: Shown, children: string): Promise<Answer> {
+    return known(this.#sources.thumbnails).track(mediaRequest(exchange, found, 'validated'), children)
+  }
+
+  async #ismAnswer(exchange: Exchange, found: Shown, manifestName: string, target: IsmTarget): Promise<Answer> {
     const { view, manifestName: publishedName } = found.published
     if (manifestName.toLowerCase() !== publishedName.toLowerCase()) {
       throw new AppError('URL_UNKNOWN', 'The locator publishes no manifest of this name.')
     }
+    const transport = this.#transport
     const { manifests } = this.#sources
     if (target.kind === 'manifest') {
-      const asked = manifestRequest(exchange, found, 'ism')
+      const asked = manifestRequest(exchange, found, 'ism', target.filter)
+      const { format, audioOnly } = target
+      if (format === 'm3u8-aapl' || format === 'm3u8-aapl-v3') return transport.master(asked, format, audioOnly)
       if (target.format === 'm3u8-cmaf') return manifests.master(asked, target.audioOnly)
+      if (target.format === 'fmp4-v20') return manifests.smooth(asked, target.audioOnly)
       return manifests.mpd(asked, target.audioOnly)
+    }
+    if (target.kind === 'thumbnail') {
+      return known(this.#sources.thumbnails).picture(mediaRequest(exchange, found, 'validated'), target)
+    }
+    if (target.kind === 'smooth-fragment') {
+      return smoothFragmentAnswer(mediaRequest(exchange, found, 'validated'), this.#sources.packaged, target)
     }
     const rendition = known(view.renditions.find((candidate) => isQualityLevel(candidate, target)))
     if (target.kind === 'playlist') {
       if (target.keyFramesOnly && rendition.kind !== 'video') {
         throw new AppError('URL_UNKNOWN', 'Only video has a playlist of key frames.')
       }
-      return manifests.playlist(manifestRequest(exchange, found, 'quality-level'), rendition, target.keyFramesOnly)
+      const asked = manifestRequest(exchange, found, 'quality-level', target.filter)
+      if (target.transport) return transport.playlist(asked, rendition, target.transport, target.keyFramesOnly)
+      return manifests.playlist(asked, rendition, target.keyFramesOnly)
     }
     const asked = mediaRequest(exchange, found, 'validated')
+    if (target.transport) return transport.fragment(asked, rendition, target.time, target.transport)
     if (target.time !== 'init') return segmentAnswer(asked, this.#sources.fragments, rendition, target.time)
     return initAnswer(asked, known(rendition.tracks.at(-1)))
   }
 }
 
-function manifestRequest({ request }: Exchange, { published, digest }: Found, place: ManifestPlace): ManifestRequest {
-  return { request, view: published.view, digest, place }
+/** `filter`: those that stand in the path. */
+function manifestRequest(
+  { request }: Exchange,
+  { published, digest, select }: Shown,
+  place: ManifestPlace,
+  filter?: string,
+): ManifestRequest {
+  const { view, query, isFromStart, backoffMs } = select(request.url ?? '', filter)
+  const isPart = view !== published.view
+  const { cues } = readManifestQuery(request.url ?? '')
+  const selection = cues ? `${query === '' ? '?' : `${query}&`}cue=out-in` : query
+  return { request, view, digest, place, selection, cues, isPart, backoffMs, ...(isFromStart && { rewind: 'full' }) }
 }
 
 function mediaRequest(
@@ -98,6 +176,24 @@ function mediaRequest(
   caching: MediaRequest['caching'],
 ): MediaRequest {
   return { request, view: published.view, digest, caching, signal: watch.signal }
+}
+
+/** What of a target players of LL-HLS wait for. */
+function awaitedOf({ renditions }: PresentationView, target: Target): Awaited | undefined {
+  if (target.kind === 'ism' && target.target.kind === 'playlist' && !isWithoutParts(target.target)) {
+    const level = target.target
+    const rendition = renditions.find((candidate) => isQualityLevel(candidate, level))
+    return rendition && { kind: 'playlist', rendition }
+  }
+  if (target.kind !== 'child') return undefined
+  const { child } = target
+  if (child.kind !== 'playlist' && child.kind !== 'part') return undefined
+  const rendition = renditions.find(({ name }) => name === (child.kind === 'part' ? child.rendition : child.name))
+  return rendition && { ...child, rendition }
+}
+
+function isWithoutParts({ keyFramesOnly, transport }: Extract<IsmTarget, { kind: 'playlist' }>): boolean {
+  return keyFramesOnly || transport !== undefined
 }
 
 /** AMS names a track by its kind; here a rendition's own name will do as well. */

@@ -5,12 +5,18 @@ import type { Logger } from '../lib/logger.ts'
 import type { PresentationHeader } from '../presentation/records.ts'
 import { type Answer, type AnswerStream, failureAnswer, preflightAnswer, problemAnswer, sendAnswer } from './answer.ts'
 import { contentDigest } from './child-urls.ts'
-import type { OriginObserver, PublicationReader, RequestKind } from './ports.ts'
+import { readCmcd } from './cmcd.ts'
+import type { ConformanceSampler } from './conformance-sampler.ts'
+import { EndpointGate, withinEndpoint } from './endpoint-rules.ts'
+import { fileAnswer } from './file-downloads.ts'
+import type { OriginObserver, PublicationReader, Published, UnopenedFiles } from './ports.ts'
 import { methodNotAllowed } from './problem.ts'
-import type { Exchange, Found, PublishedAnswers } from './published-answers.ts'
+import type { Exchange, PublishedAnswers, PublishedTarget } from './published-answers.ts'
+import { kindOf } from './request-kind.ts'
 import { type ResponseWatch, watchResponse } from './response-watch.ts'
 import type { SendBudget } from './send-budget.ts'
 import { sendStream } from './send-stream.ts'
+import { splitSignature } from './signed-url.ts'
 import { parseTarget, type Target } from './target.ts'
 import { PublicationTerms, withinTerms } from './terms.ts'
 
@@ -25,6 +31,8 @@ export type HandlerPorts = {
 /** Bounds of one answer. */
 export type HandlerOptions = {
   readonly answers: PublishedAnswers
+  /** Looks at what is answered; absent: nobody does. */
+  readonly sampler: ConformanceSampler | undefined
   readonly budget: SendBudget
   /** Time for any answer, and the slowest that a client may read beyond it. */
   readonly sendGraceMs: number
@@ -37,6 +45,7 @@ export class RequestHandler {
   readonly #options: HandlerOptions
   readonly #digests = new WeakMap<PresentationHeader, string>()
   readonly #terms = new PublicationTerms()
+  readonly #gate = new EndpointGate()
   /** While the server stops, each answer is the last on its connection. */
   #isDraining = false
 
@@ -53,12 +62,15 @@ export class RequestHandler {
   readonly handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { clock, observer } = this.#ports
     observer.started()
+    const cmcd = observer.cmcd && readCmcd(request.url ?? '', request.headers)
+    if (cmcd) observer.cmcd?.(cmcd)
     const watch = watchResponse(response, clock, (kind, status, bytes, durationMs) =>
       observer.request(kind, status, bytes, durationMs),
     )
     let answer: Answer
     try {
       answer = await this.#answer({ request, watch })
+      this.#options.sampler?.look(request.url ?? '', watch.kind, answer)
     } catch (thrown) {
       answer = failureAnswer(thrown)
       if (answer.status === 500) this.#noteFailure(request, thrown)
@@ -107,26 +119,56 @@ export class RequestHandler {
     const { request, watch } = exchange
     if (request.method === 'OPTIONS') return preflightAnswer
     if (request.method !== 'GET' && request.method !== 'HEAD') return problemAnswer(methodNotAllowed)
-    const target = parseTarget(request.url ?? '')
+    const { target: url, signature } = splitSignature(request.url ?? '')
+    const target = parseTarget(url)
     watch.kind = kindOf(target)
     if (target.kind === 'time') return this.#timeAnswer()
-    const found = await this.#find(target.locatorId, exchange)
-    const answer = await this.#options.answers.answer(exchange, found, target)
-    return withinTerms(answer, found.published, this.#ports.clock.now())
+    let found = await this.#find(target.locatorId, exchange)
+    const visit = { request, locatorId: target.locatorId, signature, nowMs: this.#ports.clock.now() }
+    const passage = found.rules && this.#gate.pass(found.rules, visit)
+    // What was waited for is answered by what is published then.
+    if (await this.#waited(found, exchange, target)) found = await this.#find(target.locatorId, exchange)
+    const answer = withinTerms(await this.#answerUnder(found, exchange, target), found, this.#ports.clock.now())
+    return passage ? withinEndpoint(answer, passage, visit) : answer
   }
 
-  async #find(locatorId: string, { request, watch }: Exchange): Promise<Found> {
+  async #waited(found: Published | UnopenedFiles, exchange: Exchange, target: Target): Promise<boolean> {
+    if ('files' in found) return false
+    const digest = this.#digestOf(found.view.header)
+    return this.#options.answers.wait(exchange, { published: found, digest }, target)
+  }
+
+  async #answerUnder(
+    found: Published | UnopenedFiles,
+    exchange: Exchange,
+    target: PublishedTarget | Extract<Target, { kind: 'file' }>,
+  ): Promise<Answer> {
+    const { request, watch } = exchange
+    if ('files' in found && (target.kind === 'file' || target.kind === 'download')) {
+      // A file as it is shows what the locator's filters leave out.
+      if (found.filters?.length) throw new AppError('URL_UNKNOWN', 'This locator publishes a part of its files alone.')
+      return fileAnswer(request, found, { extension: 'mp4', ...target.file }, watch.signal)
+    }
+    if (target.kind === 'file') throw new AppError('URL_UNKNOWN', 'The locator publishes no file of this name.')
+    const view = 'files' in found ? await found.files.open(watch.signal) : found.view
+    const published = 'files' in found ? { ...found, view } : found
+    return this.#options.answers.answer(exchange, { published, digest: this.#digestOf(view.header) }, target)
+  }
+
+  async #find(locatorId: string, { request, watch }: Exchange): Promise<Published | UnopenedFiles> {
     const { publications, clock } = this.#ports
     let known = publications.find(locatorId)
     if (!known && publications.wake) {
       await publications.wake(locatorId, watch.signal)
       known = publications.find(locatorId)
     }
-    const published = this.#terms.check(known, clock.now(), request.socket.remoteAddress)
-    const { header } = published.view
+    return this.#terms.check(known, clock.now(), request.socket.remoteAddress)
+  }
+
+  #digestOf(header: PresentationHeader): string {
     const digest = this.#digests.get(header) ?? contentDigest(header)
     this.#digests.set(header, digest)
-    return { published, digest }
+    return digest
   }
 
   /** For DASH's `urn:mpeg:dash:utc:http-xsdate:2014`. */
@@ -145,16 +187,4 @@ export class RequestHandler {
 /** Nothing here takes a body; what a client sends is not read, so its connection can't be used again. */
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
-}
-
-function kindOf(target: Target): RequestKind {
-  if (target.kind === 'child') {
-    if (target.child.kind === 'playlist') return 'media-playlist'
-    return target.child.kind === 'live-mpd' ? 'mpd' : target.child.kind
-  }
-  if (target.kind !== 'ism') return target.kind
-  const { target: ism } = target
-  if (ism.kind === 'manifest') return ism.format === 'm3u8-cmaf' ? 'master' : 'mpd'
-  if (ism.kind === 'playlist') return ism.keyFramesOnly ? 'iframe-playlist' : 'media-playlist'
-  return ism.time === 'init' ? 'init' : 'segment'
 }

@@ -2,6 +2,7 @@ import { scheduler } from 'node:timers/promises'
 import { Turns } from '../lib/turns.ts'
 import type { ListedWindow } from '../manifest/listed-window.ts'
 import { ListingSurvey } from '../manifest/listing-survey.ts'
+import { FilteredView } from '../presentation/filtered-view.ts'
 import type { PresentationView } from '../presentation/view.ts'
 
 /** Blocks of segments that are read through in one turn of the event loop: some milliseconds. */
@@ -13,9 +14,11 @@ export class Surveys {
   /** One at a time, however many ask: who comes later finds the work done. */
   readonly #turns = new Turns(1)
 
+  /** Parts of a presentation share that of the whole: what a window lists is the same in both. */
   of(view: PresentationView): ListingSurvey {
-    const survey = this.#surveys.get(view) ?? new ListingSurvey(view)
-    this.#surveys.set(view, survey)
+    const surveyed = view instanceof FilteredView ? view.whole : view
+    const survey = this.#surveys.get(surveyed) ?? new ListingSurvey(surveyed)
+    this.#surveys.set(surveyed, survey)
     return survey
   }
 

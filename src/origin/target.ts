@@ -1,14 +1,19 @@
 import { AppError } from '../lib/errors.ts'
 import { LIVE_AUDIO_MPD, LIVE_MPD } from './child-urls.ts'
 import type { DownloadName } from './download-choice.ts'
+import type { FileName } from './file-downloads.ts'
 import { type IsmTarget, parseIsmTarget } from './ism-target.ts'
+import { parseThumbnailChild, THUMBNAIL_TRACK, type ThumbnailChild } from './thumbnail-target.ts'
+import { parseTransportChild, type TransportChild } from './transport-target.ts'
 
 /** What a URL names, before anything is looked up. Names and ids are decoded; their case is as it was sent. */
 export type Target =
   | { readonly kind: 'time' }
-  | { readonly kind: 'master' | 'mpd'; readonly locatorId: string }
+  | { readonly kind: 'master' | 'mpd' | 'thumbnail-track'; readonly locatorId: string }
   /** A recording as one file. */
   | { readonly kind: 'download'; readonly locatorId: string; readonly file: DownloadName }
+  /** An uploaded file that no recording is called by: of another kind than `.mp4`. */
+  | { readonly kind: 'file'; readonly locatorId: string; readonly file: FileName }
   | { readonly kind: 'child'; readonly locatorId: string; readonly digest: string; readonly child: Child }
   | {
       readonly kind: 'ism'
@@ -25,13 +30,21 @@ export type Child =
   | { readonly kind: 'live-mpd'; readonly audioOnly: boolean }
   | { readonly kind: 'init'; readonly rendition: string; readonly track: number }
   | { readonly kind: 'segment'; readonly rendition: string; readonly startTicks: number }
+  | TransportChild
+  | ThumbnailChild
+  /** A part of a segment, by its number in the track. */
+  | { readonly kind: 'part'; readonly rendition: string; readonly track: number; readonly number: number }
 
-const MAX_URL_LENGTH = 2_048
+const MAX_PATH_LENGTH = 2_048
+/** With a query that players put their reports into. */
+const MAX_URL_LENGTH = 8_192
 const ISM = /^(.+)\.isml?$/i
 const PLAYLIST = /^(.+)\.m3u8$/
 const INIT = /^(0|[1-9]\d{0,9})\.init\.mp4$/
 const MP4 = /^(.+)\.mp4$/i
+const MOVIE = /^(.+)\.(mov|qt|m4v|m4a)$/i
 const SEGMENT = /^(0|[1-9]\d{0,15})\.m4s$/
+const PART = /^(0|[1-9]\d{0,9})\.([1-9]\d{0,9})\.m4s$/
 
 /**
  * Reads a request target by the URL grammar of the streaming endpoint. The query is ignored, but for that of an MP4. Throws `URL_INVALID` for
@@ -41,7 +54,11 @@ export function parseTarget(requestTarget: string): Target {
   if (requestTarget.length > MAX_URL_LENGTH) {
     throw new AppError('URL_INVALID', `The URL is longer than ${MAX_URL_LENGTH} characters.`)
   }
-  const [root, first, ...rest] = pathOf(requestTarget).split('/').map(decode)
+  const path = pathOf(requestTarget)
+  if (path.length > MAX_PATH_LENGTH) {
+    throw new AppError('URL_INVALID', `The URL has a path longer than ${MAX_PATH_LENGTH} characters.`)
+  }
+  const [root, first, ...rest] = path.split('/').map(decode)
   if (root !== '' || first === undefined || rest.length > 4) throw unknown()
   if (rest.length === 0) {
     if (first === 'time') return { kind: 'time' }
@@ -58,6 +75,10 @@ function parseUnderLocator(locatorId: string, rest: readonly string[]): Target {
   if (more.length === 0) {
     if (name === 'index.m3u8') return { kind: 'master', locatorId }
     if (name === 'index.mpd') return { kind: 'mpd', locatorId }
+    if (name === THUMBNAIL_TRACK) return { kind: 'thumbnail-track', locatorId }
+    const [, movie, extension] = MOVIE.exec(name) ?? []
+    if (movie !== undefined && extension !== undefined)
+      return { kind: 'file', locatorId, file: { name: movie, extension } }
     throw unknown()
   }
   const manifestName = ISM.exec(name)?.[1]
@@ -69,6 +90,8 @@ function parseUnderLocator(locatorId: string, rest: readonly string[]): Target {
 
 function parseChild([first, second, ...rest]: readonly string[]): Child {
   if (first === undefined || rest.length > 0) throw unknown()
+  const thumbnail = parseThumbnailChild(first, second)
+  if (thumbnail) return thumbnail
   if (second === undefined) {
     const name = PLAYLIST.exec(first)?.[1]
     if (name !== undefined) return { kind: 'playlist', name }
@@ -76,12 +99,17 @@ function parseChild([first, second, ...rest]: readonly string[]): Child {
     if (first === LIVE_AUDIO_MPD) return { kind: 'live-mpd', audioOnly: true }
     throw unknown()
   }
+  const transport = parseTransportChild(first, second)
+  if (transport) return transport
   const track = INIT.exec(second)?.[1]
   if (track !== undefined) return { kind: 'init', rendition: first, track: Number(track) }
   const startTicks = SEGMENT.exec(second)?.[1]
   if (startTicks !== undefined && Number.isSafeInteger(Number(startTicks))) {
     return { kind: 'segment', rendition: first, startTicks: Number(startTicks) }
   }
+  const [, partTrack, number] = PART.exec(second) ?? []
+  if (partTrack !== undefined)
+    return { kind: 'part', rendition: first, track: Number(partTrack), number: Number(number) }
   throw unknown()
 }
 

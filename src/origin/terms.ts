@@ -2,7 +2,10 @@ import type { Admission } from '../domain/allow-list.ts'
 import { viewingAdmission } from '../domain/allow-list.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Answer } from './answer.ts'
+import { boundCaching } from './cache-bounds.ts'
 import type { Published } from './ports.ts'
+
+type Terms = Pick<Published, 'notBeforeMs' | 'notAfterMs' | 'allowIp'>
 
 /**
  * What a publication allows at the moment of a request, whatever was answered, or is cached, of it before: from when to
@@ -16,8 +19,8 @@ export class PublicationTerms {
    * What is published, if it may be told.
    * @throws AppError `URL_UNKNOWN` for what is not published, not yet, or no longer, all alike; `ADDRESS_DENIED`
    */
-  check(published: Published | undefined, nowMs: number, address: string | undefined): Published {
-    const { notBeforeMs = 0, notAfterMs = Number.POSITIVE_INFINITY, allowIp } = published ?? {}
+  check<T extends Terms>(published: T | undefined, nowMs: number, address: string | undefined): T {
+    const { notBeforeMs = 0, notAfterMs = Number.POSITIVE_INFINITY, allowIp }: Terms = published ?? {}
     if (!published || nowMs < notBeforeMs || nowMs >= notAfterMs) {
       throw new AppError('URL_UNKNOWN', 'Nothing is published under this locator.')
     }
@@ -35,17 +38,7 @@ export class PublicationTerms {
 }
 
 /** The answer as caches outside may keep it: no longer than the publication is valid, and not for others than it was given to. */
-export function withinTerms(answer: Answer, { notAfterMs, allowIp }: Published, nowMs: number): Answer {
-  const isPrivate = allowIp !== undefined && allowIp.length > 0
-  if (notAfterMs === undefined && !isPrivate) return answer
+export function withinTerms(answer: Answer, { notAfterMs, allowIp }: Terms, nowMs: number): Answer {
   const leftSeconds = Math.floor(((notAfterMs ?? Number.POSITIVE_INFINITY) - nowMs) / 1_000)
-  const headers = answer.headers.map((value, at) =>
-    at % 2 === 1 && answer.headers[at - 1] === 'Cache-Control' ? bounded(value, leftSeconds, isPrivate) : value,
-  )
-  return { ...answer, headers }
-}
-
-function bounded(cacheControl: string, leftSeconds: number, isPrivate: boolean): string {
-  const shared = isPrivate ? cacheControl.replace('public', 'private') : cacheControl
-  return shared.replace(/max-age=(\d+)/, (_match, age: string) => `max-age=${Math.min(Number(age), leftSeconds)}`)
+  return boundCaching(answer, leftSeconds, allowIp !== undefined && allowIp.length > 0)
 }

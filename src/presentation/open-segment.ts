@@ -8,7 +8,7 @@ export type FragmentRecord = RecordOf<'fragment'>
 /** Widest value that the index's columns hold. */
 const MAX_COLUMN = 0xffff_ffff
 /** A minute of per-frame fragments in 18 renditions; a segment that takes more is never going to be closed. */
-const MAX_FRAGMENTS = 65_536
+export const MAX_FRAGMENTS = 65_536
 
 type OpenCell = { -readonly [K in keyof MediaCell]: MediaCell[K] } & { readonly track: number }
 

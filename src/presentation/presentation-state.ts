@@ -1,6 +1,8 @@
 import { DiscontinuityHistory } from './discontinuity-history.ts'
-import type { FragmentRecord, OpenSegment } from './open-segment.ts'
-import { RecentSegments } from './recent-segments.ts'
+import type { LiveEdge } from './live-edge.ts'
+import { MarkerTable, type PlacedMarker } from './markers.ts'
+import { type FragmentRecord, MAX_FRAGMENTS, type OpenSegment } from './open-segment.ts'
+import { type RecentSegment, RecentSegments } from './recent-segments.ts'
 import type { LogRecord, PresentationHeader, Track } from './records.ts'
 import { type ReplaySource, replayRecords, replaySpan } from './replay.ts'
 import { SegmentIndex } from './segment-index.ts'
@@ -21,6 +23,7 @@ export class PresentationState implements PresentationView {
   protected lastRowTicks = Number.NEGATIVE_INFINITY
   protected opened: OpenSegment | undefined
   protected readonly spanTable = new SpanTable()
+  protected readonly markerTable = new MarkerTable()
   protected hasEnded = false
   protected isArchived = false
   /** Whether the log has said where its numbers begin. */
@@ -40,6 +43,7 @@ export class PresentationState implements PresentationView {
       index: this.index.columns(),
       discontinuities: this.history.snapshot(),
       spans: [...this.spanTable.all],
+      markers: this.markerTable.all,
       recent: [...this.recent.all],
       open: open && { head: open.head, fragments: [...open.fragments] },
       lastStartSeconds: [...this.lastStartSeconds],
@@ -54,7 +58,8 @@ export class PresentationState implements PresentationView {
   get version(): number {
     const { firstSequence, endSequence } = this.index
     const discontinuitySequence = this.history.current ?? 0
-    const changes = (this.header.rewindChanges ?? 0) + (this.header.losses ?? 0)
+    const { rewindChanges = 0, losses = 0, markerChanges = 0 } = this.header
+    const changes = rewindChanges + losses + markerChanges
     const moved = this.registry.size + firstSequence + endSequence + discontinuitySequence
     // What goes on is neither ended nor archived any more, and yet newer than when it was.
     const resumed = 3 * (this.header.resumptions ?? 0)
@@ -71,6 +76,10 @@ export class PresentationState implements PresentationView {
 
   get spans(): readonly Span[] {
     return this.spanTable.all
+  }
+
+  get markers(): readonly PlacedMarker[] {
+    return this.markerTable.all
   }
 
   span(sequence: number): Span | undefined {
@@ -117,6 +126,12 @@ export class PresentationState implements PresentationView {
     return { sequence, track, startTicks, durationTicks, sizeBytes, leadingBytes, independent }
   }
 
+  /** The track that a rendition has in a segment, closed or open; `undefined` where it has no media there. */
+  trackOf(renditionIndex: number, sequence: number): number | undefined {
+    const closed = this.renditionSegment(renditionIndex, sequence)
+    return closed ? closed.track : this.parts(renditionIndex, sequence)?.[0]?.track
+  }
+
   findSegment(renditionIndex: number, startTicks: number): RenditionSegment | undefined {
     const timescales = this.registry.timescales(renditionIndex)
     for (const timescale of new Set(timescales)) {
@@ -131,8 +146,22 @@ export class PresentationState implements PresentationView {
     return this.history.startTicks(discontinuitySequence)
   }
 
+  /** What of it changes with each part; only of a presentation that is stored in parts. */
+  get live(): LiveEdge | undefined {
+    return this.header.partDurationMs === undefined ? undefined : this
+  }
+
+  get recentSegments(): readonly RecentSegment[] {
+    return this.recent.all
+  }
+
+  /** Grows with `version`, and with each fragment; a function of the state as well. */
+  get partVersion(): number {
+    return this.version * (MAX_FRAGMENTS + 1) + (this.opened?.fragments.length ?? 0)
+  }
+
   /**
-   * The fragments of one rendition in the open segment, or in a closed one that ended less than three target durations
+   * The fragments of one rendition in the open segment, or in a closed one that ended less than eight target durations
    * before the newest; `undefined` for any other segment, whose parts are folded.
    */
   parts(renditionIndex: number, sequence: number): readonly FragmentRecord[] | undefined {

@@ -1,5 +1,6 @@
 import { isCounter, isDuration, refuse } from './log-order.ts'
 import { withLoss } from './losses.ts'
+import { markerProblem } from './markers.ts'
 import { type FragmentRecord, OpenSegment } from './open-segment.ts'
 import { PresentationState } from './presentation-state.ts'
 import type { LogRecord, RecordOf } from './records.ts'
@@ -30,6 +31,7 @@ export class Presentation extends PresentationState {
     this.index.restore(snapshot.index)
     this.history.restore(snapshot.discontinuities)
     for (const span of snapshot.spans) this.spanTable.add(span)
+    this.markerTable.restore(snapshot.markers)
     for (const segment of snapshot.recent) this.recent.add(segment)
     this.lastStartSeconds.push(...snapshot.lastStartSeconds)
     this.lastRowTicks = snapshot.lastRowTicks
@@ -89,6 +91,7 @@ export class Presentation extends PresentationState {
         this.hasEnded = true
         break
       case 'marker':
+        this.#applyMarker(record)
         break
     }
   }
@@ -169,6 +172,7 @@ export class Presentation extends PresentationState {
     const first = this.index.row(firstSequence)
     this.history.trim(first?.discontinuitySequence ?? Number.POSITIVE_INFINITY)
     this.recent.forget((sequence) => sequence < firstSequence)
+    if (first) this.markerTable.trim(first.startTicks)
   }
 
   #applySpan(record: RecordOf<'span'>): void {
@@ -186,6 +190,14 @@ export class Presentation extends PresentationState {
     const { losses = 0, recentLosses = [] } = this.header
     const loss = { firstSequence, endSequence: this.endSequence }
     this.header = { ...this.header, losses: losses + 1, recentLosses: withLoss(recentLosses, loss) }
+  }
+
+  #applyMarker({ type, changedSequence, ...marker }: RecordOf<'marker'>): void {
+    const problem = markerProblem(marker)
+    if (problem !== undefined) refuse({ type, ...marker }, problem)
+    this.markerTable.put(marker, changedSequence ?? this.opened?.sequence ?? this.endSequence)
+    if (changedSequence !== undefined) return
+    this.header = { ...this.header, markerChanges: (this.header.markerChanges ?? 0) + 1 }
   }
 
   #areRows({ firstSequence, endSequence }: Span): boolean {

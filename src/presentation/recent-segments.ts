@@ -1,10 +1,13 @@
 import type { FragmentRecord } from './open-segment.ts'
 import { PRESENTATION_TIMESCALE } from './records.ts'
 
-/** HLS2 §B: parts are listed in the last three target durations of a playlist. */
-const PARTS_KEPT_TARGETS = 3
+/**
+ * HLS2 §B: parts are listed in the last three target durations of a playlist, and can be fetched for three more after that. Two more,
+ * because a playlist may be as old when it is read.
+ */
+const PARTS_KEPT_TARGETS = 8
 
-/** A closed segment whose parts may still be listed. */
+/** A closed segment whose parts may still be fetched. */
 export type RecentSegment = {
   readonly sequence: number
   /** 90 kHz. */
@@ -12,7 +15,7 @@ export type RecentSegment = {
   readonly fragments: readonly FragmentRecord[]
 }
 
-/** The fragments of closed segments whose parts may still be listed. */
+/** The fragments of closed segments whose parts may still be fetched. */
 export class RecentSegments {
   readonly #keptTicks: number
   #segments: RecentSegment[] = []

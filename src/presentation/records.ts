@@ -1,5 +1,6 @@
 import type { CodecConfig } from '../media/media.ts'
 import type { Loss } from './losses.ts'
+import type { Marker } from './markers.ts'
 
 /** Presentation-wide times (segment starts and durations) are in ticks of 90 kHz from the Unix epoch. */
 export const PRESENTATION_TIMESCALE = 90_000
@@ -48,6 +49,15 @@ export type PresentationHeader = {
   readonly losses?: number
   /** The latest of them, oldest first: what a delta update may not skip. */
   readonly recentLosses?: readonly Loss[]
+  /** How often something was said of markers so far; absent = never. */
+  readonly markerChanges?: number
+  /**
+   * The instant (90 kHz) from which transport streams count, the same for all renditions; absent = the Unix epoch. It never changes, so
+   * that PTS go on over a pause.
+   */
+  readonly timeBaseTicks?: number
+  /** `false`: nobody knows when it was recorded, as of an uploaded file, and the wall clock of its segments means nothing. */
+  readonly hasWallClock?: boolean
   /** How much is kept at all; absent = everything, `evicted` never comes, and a playlist may say that it only grows. */
   readonly archiveWindowMs?: number
 }
@@ -100,6 +110,8 @@ export type LogRecord =
       /** The first sample is a random access point. */
       readonly independent: boolean
       readonly wallMs: number
+      /** Counts the track's fragments without a hole, and names the part; absent where parts were folded into a segment. */
+      readonly number?: number
     }
   | { readonly type: 'segment-closed'; readonly sequence: number; readonly durationTicks: number }
   | { readonly type: 'discontinuity'; readonly discontinuitySequence: number; readonly reason: DiscontinuityReason }
@@ -112,8 +124,11 @@ export type LogRecord =
       readonly durationTicks: number
       readonly wallMs: number
     }
-  /** Ad markers and timed metadata, at a presentation time. */
-  | { readonly type: 'marker'; readonly name: string; readonly startTicks: number; readonly value: unknown }
+  /**
+   * An ad marker or timed metadata; with an id that is known, what is added to it. `changedSequence` stands in records of what was said
+   * before, which count for no change.
+   */
+  | ({ readonly type: 'marker'; readonly changedSequence?: number } & Marker)
   /** The rewind window is another one from here on. What was discarded before doesn't come back. */
   | { readonly type: 'rewind-changed'; readonly rewindWindowMs: number }
   /** Everything before this sequence number is no longer kept. */

@@ -19,7 +19,7 @@ export type ReplaySource = {
 
 /**
  * Records which, applied to a fresh presentation with the same header, give an equal view. Segments whose parts are folded
- * have one fragment per rendition; markers are not among them.
+ * have one fragment per rendition.
  */
 export function* replayRecords(source: ReplaySource): Iterable<LogRecord> {
   const { view, discontinuities, open } = source
@@ -38,6 +38,7 @@ export function* replayRecords(source: ReplaySource): Iterable<LogRecord> {
     yield* fragments
   }
   for (const span of source.spans) yield { type: 'span', ...span }
+  for (const marker of view.markers) yield { type: 'marker', ...marker }
   if (view.ended) yield { type: 'ended' }
   if (view.archived) yield { type: 'archived' }
 }
@@ -62,7 +63,13 @@ export function* replaySpan(source: ReplaySource, first: number, end: number): I
   // The record that began the first row's stretch is part of it where it begins with the row.
   const before = row === undefined ? undefined : row.discontinuitySequence - (isInStretch ? 0 : 1)
   yield* rowRecords({ ...source, recentFragments: () => undefined }, before, first, end)
-  if (end === view.endSequence) {
+  const isLast = end === view.endSequence
+  for (const marker of view.markers) {
+    const { changedSequence } = marker
+    // What was said before the next row stands in the journal of these rows, or of that one: in the chunks of both.
+    if (changedSequence >= first && (changedSequence <= end || isLast)) yield { type: 'marker', ...marker }
+  }
+  if (isLast) {
     yield* discontinuities.records(view.segment(end - 1)?.discontinuitySequence, discontinuities.current)
     if (view.ended) yield { type: 'ended' }
   }

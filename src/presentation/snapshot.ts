@@ -1,4 +1,5 @@
 import type { HistorySnapshot } from './discontinuity-history.ts'
+import type { PlacedMarker } from './markers.ts'
 import type { FragmentRecord } from './open-segment.ts'
 import type { RecentSegment } from './recent-segments.ts'
 import type { PresentationHeader, RecordOf, Track } from './records.ts'
@@ -12,6 +13,7 @@ export type PresentationSnapshot = {
   readonly index: IndexColumns
   readonly discontinuities: HistorySnapshot
   readonly spans: readonly Span[]
+  readonly markers: readonly PlacedMarker[]
   readonly recent: readonly RecentSegment[]
   readonly open:
     | { readonly head: RecordOf<'segment-opened'>; readonly fragments: readonly FragmentRecord[] }

@@ -1,3 +1,5 @@
+import type { LiveEdge } from './live-edge.ts'
+import type { PlacedMarker } from './markers.ts'
 import type { PresentationHeader, Track } from './records.ts'
 import type { Span } from './span-table.ts'
 
@@ -49,6 +51,10 @@ export type PresentationView = {
   readonly renditions: readonly Rendition[]
   readonly firstSequence: number
   readonly endSequence: number
+  /** Ad markers and timed metadata that reach into what is kept, or come later, in the order of their start. */
+  readonly markers: readonly PlacedMarker[]
+  /** What is being written, and the parts of what was; absent where segments are only to be had whole. */
+  readonly live?: LiveEdge | undefined
   track(track: number): Track | undefined
   segment(sequence: number): SegmentRow | undefined
   /** `undefined`: the rendition has no media in this segment (a gap for it alone), or the segment is not there. */

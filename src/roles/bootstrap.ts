@@ -82,7 +82,7 @@ function encodingOf(declared: ChannelConfig, isDemo: boolean): Channel['encoding
 
 function draftChannel(declared: ChannelConfig, isDemo: boolean, account: Account, random: RandomBytes): Draft<Channel> {
   const { name, keyFrameInterval, takeover, reconnectGrace, returnAfter, slateAfter, allowIp } = declared
-  const { latency, segmentDuration, partDuration } = declared
+  const { latency, segmentDuration, partDuration, adMarkerSource } = declared
   const create = validate(channelCreateSchema, {
     name,
     latency,
@@ -96,6 +96,7 @@ function draftChannel(declared: ChannelConfig, isDemo: boolean, account: Account
     }),
     output: given({ segmentDuration: seconds(segmentDuration), partDuration: seconds(partDuration) }),
     ...(slateAfter !== undefined && { slate: { after: seconds(slateAfter) } }),
+    ...(adMarkerSource && { adMarkerSource }),
     streamKeys: given({ primary: declared.streamKey?.reveal(), secondary: declared.secondaryStreamKey?.reveal() }),
   })
   // The supervisor starts what it finds so.

@@ -2,6 +2,7 @@ import { Program as ProgramCut } from '../channel/program.ts'
 import type { LogEntry } from '../channel/segment-assembly.ts'
 import type { Channel } from '../domain/channel.ts'
 import { newSecret, type RandomBytes } from '../domain/kinds.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { Stoppable } from '../lib/scope.ts'
 import type { FragmentMemory } from '../log/fragment-memory.ts'
 import type { LogDirectory } from '../log/log-directory.ts'
@@ -13,6 +14,7 @@ import {
   type RecordOf,
   type Track,
 } from '../presentation/records.ts'
+import { timeBaseTicks } from './recorded.ts'
 
 /** The name in `/{previewLocatorId}/{name}.ism/manifest`. */
 const MANIFEST_NAME = 'preview'
@@ -22,6 +24,7 @@ const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
 
 /** What a preview needs of the node. */
 export type ChannelPreviewPorts = {
+  readonly clock: Clock
   readonly memory: FragmentMemory
   readonly directory: LogDirectory
   readonly random: RandomBytes
@@ -42,14 +45,14 @@ export class ChannelPreview implements Stoppable {
   constructor(
     channel: Channel,
     cut: Pick<PresentationHeader, 'targetDurationMs' | 'partDurationMs'>,
-    { memory, directory, random, logBudgetBytes }: ChannelPreviewPorts,
+    { clock, memory, directory, random, logBudgetBytes }: ChannelPreviewPorts,
   ) {
     this.#directory = directory
     this.#memory = memory
     this.#locatorId = channel.previewLocatorId
     const epoch = newSecret(EPOCH_BYTES, random)
     this.log = new PresentationLog(
-      { id: channel.id, epoch, ...cut, rewindWindowMs: WINDOW_MS },
+      { id: channel.id, epoch, ...cut, timeBaseTicks: timeBaseTicks(clock.now()), rewindWindowMs: WINDOW_MS },
       { memory, budgetBytes: logBudgetBytes, retainMs: 0 },
     )
     directory.open(this.log)
@@ -75,7 +78,7 @@ export class ChannelPreview implements Stoppable {
   take(entry: LogEntry, tracks: readonly Track[]): void {
     // Nothing is to be seen here of what was missing before.
     this.#hasMedia ||= entry.record.type === 'segment-opened'
-    if (this.#hasMedia) this.#cut.take(entry, tracks)
+    if (this.#hasMedia || entry.record.type === 'marker') this.#cut.take(entry, tracks)
   }
 
   /** What it has of the segments that were not over at `fromMs` (Unix time), also of the one that is open: to be taken in this turn. */

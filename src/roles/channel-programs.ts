@@ -5,9 +5,11 @@ import type { Channel } from '../domain/channel.ts'
 import { durationMs } from '../domain/duration.ts'
 import { newSecret, type RandomBytes } from '../domain/kinds.ts'
 import type { Program } from '../domain/program.ts'
+import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { PresentationLog } from '../log/presentation-log.ts'
+import type { Marker } from '../presentation/markers.ts'
 import type { PresentationHeader, Track } from '../presentation/records.ts'
 import type { Recorded } from '../supervisor/ports.ts'
 import type { PresentationShelf } from './presentation-shelf.ts'
@@ -15,6 +17,7 @@ import { programHeader, recordedOf } from './recorded.ts'
 
 /** What a channel's programs need of the node. */
 export type ChannelProgramsPorts = {
+  readonly clock: Clock
   readonly shelf: PresentationShelf
   readonly random: RandomBytes
   readonly logger: Logger
@@ -74,9 +77,9 @@ export class ChannelPrograms {
   }
 
   async #start(program: Program, past: ChannelPast): Promise<void> {
-    const { shelf, logger, random } = this.#ports
+    const { shelf, logger, random, clock } = this.#ports
     const { segmentDurationMs, ...cut } = this.#cut
-    const header = programHeader(program, newSecret(EPOCH_BYTES, random), cut)
+    const header = programHeader(program, newSecret(EPOCH_BYTES, random), cut, clock.now())
     const recording = await shelf.begin(this.#owner(program), header, segmentDurationMs)
     if (this.#hasLeft) {
       shelf.leave(program.assetId)
@@ -134,6 +137,16 @@ export class ChannelPrograms {
         const message = `a program could not take a record: ${messageOf(error)}`
         this.#ports.logger.error({ err: error, program: program.name }, message)
       }
+    }
+  }
+
+  /** What went before the program began, and is not over: it is the program's too. */
+  tell(programId: string, markers: readonly Marker[]): void {
+    const running = this.#running.get(programId)
+    const known = new Map(running?.recording.log.view.markers.map((marker) => [marker.id, marker]))
+    for (const marker of markers) {
+      const isNews = marker.revision > (known.get(marker.id)?.revision ?? -1)
+      if (isNews) running?.cut.take({ record: { type: 'marker', ...marker } }, [])
     }
   }
 

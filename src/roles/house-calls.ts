@@ -10,7 +10,7 @@ export type HouseRequest =
       readonly renditionIndex: number
       readonly sequence: number
     }
-  /** Whether a locator that is not published leads to a recording; it is published then. */
+  /** Whether a locator that is not published leads to a recording, or to uploaded files; it is published then. */
   | { readonly kind: 'wake'; readonly locatorId: string }
 
 /** What answers them; rejects with an `AppError` that the viewer is answered with. */

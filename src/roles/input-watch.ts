@@ -1,11 +1,14 @@
+import type { MarkerChange } from '../channel/markers-news.ts'
 import type { DropReason, InputSwitched } from '../channel/ports.ts'
 import type { Channel, IngestInput } from '../domain/channel.ts'
 import { durationMs } from '../domain/duration.ts'
 import { type EventData, type EventType, type NewEvent, newEvent } from '../domain/events.ts'
 import type { InputHealth, InputStatus } from '../domain/input-health.ts'
+import { formatTimestamp } from '../domain/scalars.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Contribution } from '../media/media.ts'
+import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
 import { InputMonitor } from './input-monitor.ts'
 
 /** Takes what happened, for whoever wants to hear of it; never throws, and nobody waits for it. */
@@ -42,6 +45,7 @@ type Watched = {
 }
 
 const LOOK_MS = 1_000
+const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
 /** How often it is said again that nobody publishes. */
 const IDLE_AGAIN_MS = 60_000
 const LONGEST_TEXT = 256
@@ -175,6 +179,21 @@ export class InputWatch {
     const awayForMs = Math.round(this.#ports.clock.monotonicMs() - this.#lostMs)
     this.#lostMs = undefined
     this.#record('channel.input-returned', { input: this.#lastInput, awayForMs })
+  }
+
+  markerChanged({ source, change, marker }: MarkerChange): void {
+    const { id, kind, wallMs, plannedTicks, durationTicks } = marker
+    if (kind !== 'ad-break' && kind !== 'splice' && kind !== 'program-boundary') return
+    const inMs = (ticks: number) => Math.round(ticks / TICKS_PER_MS)
+    this.#record('channel.ad-marker-changed', {
+      markerId: id,
+      kind,
+      change,
+      source,
+      at: formatTimestamp(Math.round(wallMs)),
+      ...(plannedTicks !== undefined && { plannedMs: inMs(plannedTicks) }),
+      ...(durationTicks !== undefined && { durationMs: inMs(durationTicks) }),
+    })
   }
 
   transcoderRestarted(reason: string, restarts: number): void {

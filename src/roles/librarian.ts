@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
 import type { ChangeSource } from '../supervisor/ports.ts'
+import type { FilePresentations } from './file-presentations.ts'
 import type { HouseDesk } from './house-calls.ts'
 import type { LocatorPublisher } from './locator-publisher.ts'
 import type { PresentationShelf } from './presentation-shelf.ts'
@@ -13,6 +14,7 @@ export type LibrarianPorts = {
   readonly repository: Pick<Repository, 'findAnywhere'>
   readonly changes: ChangeSource
   readonly shelf: PresentationShelf
+  readonly files: Pick<FilePresentations, 'load'>
   readonly publisher: Pick<LocatorPublisher, 'published'>
   readonly clock: Clock
 }
@@ -23,21 +25,21 @@ const MAX_WAITING = 512
 const REMEMBERED_MS = 5_000
 const MAX_REMEMBERED = 10_000
 
-/** Finds for the origin threads what they don't have: segments on their way to storage, and recordings that are over. */
+/** Finds for the origin threads what they don't have: segments on their way to storage, recordings that are over, and uploaded files. */
 export class Librarian implements HouseDesk {
   readonly #ports: LibrarianPorts
   readonly #turns = new Turns(LOOKUPS_AT_ONCE, {
     maxWaiting: MAX_WAITING,
     refusal: () => new AppError('ORIGIN_BUSY', 'Too many recordings are being looked for: try again.'),
   })
-  /** Locators that lead to no recording, and until when that is believed. */
+  /** Locators that lead to nothing that can be played, and until when that is believed. */
   readonly #nothing = new Map<string, number>()
 
   constructor(ports: LibrarianPorts) {
     this.#ports = ports
-    // A locator that was made, or an asset that was recorded into, may lead somewhere now.
+    // A locator that was made, or an asset that was recorded into or was given a file, may lead somewhere now.
     ports.changes.onChange((list) => {
-      if (list.some(({ kind }) => kind === 'asset')) this.#nothing.clear()
+      if (list.some(({ kind }) => kind === 'asset' || kind === 'asset-file')) this.#nothing.clear()
       for (const { kind, id } of list) if (kind === 'locator') this.#nothing.delete(id.toLowerCase())
     })
   }
@@ -59,13 +61,14 @@ export class Librarian implements HouseDesk {
   }
 
   async #wake(locatorId: string): Promise<boolean> {
-    const { repository, shelf, publisher } = this.#ports
+    const { repository, shelf, files, publisher } = this.#ports
     const locator: Locator | undefined = await repository.findAnywhere('locator', locatorId)
     const asset = locator && (await repository.findAnywhere('asset', locator.assetId))
     if (!asset || asset.state === 'Empty') return false
     // Of a clip that is being made there may be a part in storage.
     if (asset.clip && asset.state === 'Recording') return false
-    if (!shelf.find(asset.id) && !(await shelf.load(asset.id, asset.accountId))) return false
+    const isRecorded = shelf.find(asset.id) !== undefined || (await shelf.load(asset.id, asset.accountId))
+    if (!isRecorded && !(await files.load(asset))) return false
     await publisher.published(asset.id)
     return true
   }

@@ -23,6 +23,7 @@ import type { LogDirectory } from '../log/log-directory.ts'
 import type { PresentationLog } from '../log/presentation-log.ts'
 import type { Recorded, RunningChannel } from '../supervisor/ports.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { ChannelAdMarkers } from './ad-markers.ts'
 import { ChannelMetrics } from './channel-metrics.ts'
 import type { ChannelNumbers } from './channel-numbers.ts'
 import { channelObserver } from './channel-observer.ts'
@@ -82,6 +83,8 @@ export class LiveChannel implements RunningChannel {
   readonly #sessions: EncoderSessions
   readonly #programs: ChannelPrograms
   readonly #preview: ChannelPreview
+  /** What clients say of ad markers. */
+  readonly adMarkers: ChannelAdMarkers
   #channel: Channel
   #pipeline: ChannelPipeline
   #restarts = 0
@@ -108,11 +111,18 @@ export class LiveChannel implements RunningChannel {
       ...(partDurationMs !== undefined && { partDurationMs }),
     }
     const { segmentDurationMs } = this.#options
-    const programsPorts = { shelf, random: ports.random, logger: this.#logger }
+    const programsPorts = { clock, shelf, random: ports.random, logger: this.#logger }
     this.#programs = new ChannelPrograms(current, { ...cut, segmentDurationMs }, programsPorts)
     this.#scope.add('programs', () => this.#programs.leave())
     this.#preview = this.#scope.own('preview', new ChannelPreview(channel, cut, ports))
     this.#pipeline = this.#openPipeline()
+    const { random } = ports
+    this.adMarkers = new ChannelAdMarkers({
+      channel: current,
+      desk: () => this.#pipeline.markers,
+      random,
+      slateDuring: (markerId) => this.#pipeline.slateDuring(markerId),
+    })
     this.#scope.add('pipeline', () => this.#pipeline.stop())
   }
 
@@ -168,6 +178,7 @@ export class LiveChannel implements RunningChannel {
     await this.#reset
     if (this.#stopped) throw new AppError('STOPPED', `The channel ${this.#channel.name} is not running.`)
     await this.#programs.start(program, this.#preview)
+    this.#programs.tell(program.id, this.#pipeline.markers.current)
     await this.#ports.published(program.assetId)
   }
 
@@ -224,6 +235,10 @@ export class LiveChannel implements RunningChannel {
         allocate: (sizeBytes) => memory.allocate(sizeBytes),
         done: (data) => pool.giveBack(data),
         emit: (entry) => this.#emit(entry),
+        markers: {
+          known: () => this.logs.flatMap(({ view }) => view.markers),
+          changed: (change) => this.#watch.markerChanged(change),
+        },
         ...(slate && { slate: slate(() => this.#channel) }),
         ...(transcoder && { transcoder: (output) => transcoder(output, restarted) }),
       },
@@ -255,12 +270,13 @@ function channelOptions(channel: Channel): ChannelOptions {
 }
 
 /** What may change while it runs. */
-function inputOptions({ input, slate }: Channel): ChannelChanges {
+function inputOptions({ input, slate, adMarkerSource }: Channel): ChannelChanges {
   const { takeover, reconnectGrace, returnAfter } = input
   return {
     takeover,
     reconnectGraceMs: durationMs(reconnectGrace),
     returnAfterMs: durationMs(returnAfter),
+    adMarkerSource,
     slate: slate && { afterMs: durationMs(slate.after), picture: Object.values(slate.image ?? {}).join('/') },
   }
 }

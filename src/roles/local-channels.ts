@@ -7,6 +7,7 @@ import type { Stoppable } from '../lib/scope.ts'
 import type { PresentationLog } from '../log/presentation-log.ts'
 import type { ChannelIndex, ChannelRunner } from '../supervisor/ports.ts'
 import type { FfmpegBinary } from '../transcode/ffmpeg-probe.ts'
+import type { ChannelAdMarkers } from './ad-markers.ts'
 import { ChannelLabels } from './channel-labels.ts'
 import { ChannelNumbers, numbersFile } from './channel-numbers.ts'
 import type { DataDir } from './data-dir.ts'
@@ -53,6 +54,11 @@ export class LocalChannels implements ChannelRunner, ChannelIndex, Stoppable {
   /** Of what is being published to a channel that runs here; `undefined` where nothing is. */
   health(channelId: string): InputHealth | undefined {
     return this.#running.get(channelId)?.health
+  }
+
+  /** The ad markers of a channel that runs here. */
+  adMarkers(channelId: string): ChannelAdMarkers | undefined {
+    return this.#running.get(channelId)?.adMarkers
   }
 
   /** The inputs by which somebody publishes to a channel that runs here. */

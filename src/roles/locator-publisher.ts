@@ -8,16 +8,20 @@ import type { Logger } from '../lib/logger.ts'
 import type { Stoppable } from '../lib/scope.ts'
 import type { LogDirectory } from '../log/log-directory.ts'
 import type { ChangeSource, EndpointRunner } from '../supervisor/ports.ts'
+import type { AccountRulesKeeper } from './account-rules.ts'
 import { ChangedEntities } from './changed-entities.ts'
-import type { PresentationShelf, ShelvedPresentation } from './presentation-shelf.ts'
+import type { FilePresentations, OpenedFiles } from './file-presentations.ts'
+import type { PresentationShelf } from './presentation-shelf.ts'
 import { PublishedAsset } from './published-asset.ts'
 
 /** What the publisher works between. */
 export type LocatorPublisherPorts = {
   readonly repository: Pick<Repository, 'referring' | 'findAnywhere'>
   readonly changes: ChangeSource
-  readonly shelf: PresentationShelf
+  readonly shelf: Pick<PresentationShelf, 'subscribe' | 'discard'>
+  readonly files: Pick<FilePresentations, 'subscribe' | 'drop'>
   readonly directory: Pick<LogDirectory, 'publish' | 'withdraw'>
+  readonly rules: Pick<AccountRulesKeeper, 'refresh'>
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -26,8 +30,8 @@ export type LocatorPublisherPorts = {
 const THREADS_LIMIT_MS = 5_000
 
 /**
- * Publishes the presentations of this node under their assets' locators, as long as a streaming endpoint of the account
- * runs. Only what has a presentation here is read and held: a locator made in advance is found when its program starts.
+ * Publishes the presentations of this node, and uploaded files, under their assets' locators, as long as a streaming endpoint of the
+ * account runs. Only what has a presentation here is read and held: a locator made in advance is found when its program starts.
  */
 export class LocatorPublisher implements Stoppable {
   /** What the supervisor starts and stops streaming endpoints by. */
@@ -36,6 +40,8 @@ export class LocatorPublisher implements Stoppable {
   readonly #assets = new Map<string, PublishedAsset>()
   /** The streaming endpoints that run, by account. */
   readonly #running = new Map<string, Set<string>>()
+  /** The accounts of which one runs, and whose rules origins know: nothing is published before that. */
+  readonly #ruled = new Set<string>()
   readonly #changed: ChangedEntities<'locator'>
   readonly #ends: (() => void)[] = []
 
@@ -51,15 +57,14 @@ export class LocatorPublisher implements Stoppable {
 
   /** From now on it follows what is on the shelf and in the store. */
   begin(): void {
-    const { changes, shelf } = this.#ports
+    const { changes, files, shelf } = this.#ports
     this.#ends.push(changes.onChange((list) => this.#follow(list)))
     this.#ends.push(changes.onReset(() => this.#startOver()))
-    this.#ends.push(
-      shelf.subscribe({
-        opened: (id, presentation) => this.#opened(id, presentation),
-        closed: (id) => this.#closed(id),
-      }),
-    )
+    const listener = {
+      opened: (id: string, presentation: OpenedFiles) => this.#opened(id, presentation),
+      closed: (id: string) => this.#closed(id),
+    }
+    this.#ends.push(files.subscribe(listener), shelf.subscribe(listener))
   }
 
   /** Whether what locators publish of the asset is answered, while an endpoint runs. */
@@ -101,14 +106,21 @@ export class LocatorPublisher implements Stoppable {
     const running = this.#running.get(accountId) ?? new Set()
     this.#running.set(accountId, running)
     running.add(id)
-    await this.#inTime(this.#ofAccount(accountId, (asset) => asset.publish()))
+    await this.#inTime(this.#ports.rules.refresh(accountId, running))
+    // It may have been stopped meanwhile.
+    if (this.#running.has(accountId)) this.#ruled.add(accountId)
+    if (this.#ruled.has(accountId)) await this.#inTime(this.#ofAccount(accountId, (asset) => asset.publish()))
   }
 
   async #stopEndpoint({ id, accountId }: StreamingEndpoint): Promise<void> {
     const running = this.#running.get(accountId)
     running?.delete(id)
-    if (running && running.size > 0) return
+    if (running && running.size > 0) {
+      await this.#inTime(this.#ports.rules.refresh(accountId, running))
+      return
+    }
     this.#running.delete(accountId)
+    this.#ruled.delete(accountId)
     await this.#inTime(this.#ofAccount(accountId, (asset) => asset.withdraw()))
   }
 
@@ -128,12 +140,12 @@ export class LocatorPublisher implements Stoppable {
     await Promise.all([...this.#assets.values()].filter((asset) => asset.accountId === accountId).map(move))
   }
 
-  #opened(assetId: string, { accountId, manifestName }: ShelvedPresentation): void {
+  #opened(assetId: string, { accountId, manifestName }: OpenedFiles): void {
     const known = this.#assets.get(assetId)
     if (known?.manifestName === manifestName) return
     known?.stop()
     const { repository, directory, clock, logger } = this.#ports
-    const asset = new PublishedAsset({ assetId, accountId, manifestName }, () => this.#running.has(accountId), {
+    const asset = new PublishedAsset({ assetId, accountId, manifestName }, () => this.#ruled.has(accountId), {
       repository,
       directory,
       clock,
@@ -153,12 +165,17 @@ export class LocatorPublisher implements Stoppable {
 
   #follow(changes: readonly Change[]): void {
     for (const { kind, id, op } of changes) {
-      if (kind === 'asset' && op === 'delete') this.#ports.shelf.discard(id)
+      if (kind === 'asset' && op === 'delete') this.#discard(id)
       if (kind !== 'locator') continue
       if (op === 'delete') {
         if (this.#forget(id)) void this.#ports.directory.withdraw(id)
       } else if (this.#assets.size > 0) this.#changed.read(id)
     }
+  }
+
+  #discard(assetId: string): void {
+    this.#ports.files.drop(assetId)
+    this.#ports.shelf.discard(assetId)
   }
 
   #found(locator: Locator): void {
@@ -179,7 +196,7 @@ export class LocatorPublisher implements Stoppable {
       asset.read()
       this.#ports.repository.findAnywhere('asset', assetId).then(
         (found) => {
-          if (!found) this.#ports.shelf.discard(assetId)
+          if (!found) this.#discard(assetId)
         },
         (error: unknown) => this.#ports.logger.warn({ err: error, assetId }, 'an asset could not be looked for'),
       )

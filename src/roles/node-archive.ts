@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { Spool } from '../archive/spool/spool-folder.ts'
 import type { Scope } from '../lib/scope.ts'
 import { MediaStorage } from '../storage/media-storage.ts'
+import { AccountRulesKeeper } from './account-rules.ts'
 import { Archive } from './archive.ts'
 import { AssetStorages } from './asset-storage.ts'
 import type { ControlPlane } from './control-plane.ts'
+import { FilePresentations } from './file-presentations.ts'
 import type { House } from './house.ts'
 import { Librarian } from './librarian.ts'
 import { LocatorPublisher } from './locator-publisher.ts'
@@ -61,9 +63,15 @@ export async function openNodeArchive(house: House, control: ControlPlane, scope
   const shelf = new PresentationShelf({ archive, directory, logger, indexBytes: options.indexBudget })
   scope.own('presentations', shelf)
   await shelf.recover()
-  const publisher = new LocatorPublisher({ repository, changes, shelf, directory, clock, logger })
+  const files = new FilePresentations({ repository, storages, changes, shelf, directory, clock, logger })
+  scope.own('published files', files)
+  files.begin()
+  const rules = new AccountRulesKeeper({ repository, changes, directory, clock, logger })
+  scope.own('account rules', rules)
+  rules.begin()
+  const publisher = new LocatorPublisher({ repository, changes, shelf, files, directory, rules, clock, logger })
   scope.own('locators', publisher)
   publisher.begin()
-  const librarian = new Librarian({ repository, changes, shelf, publisher, clock })
+  const librarian = new Librarian({ repository, changes, shelf, files, publisher, clock })
   return { media, storages, shelf, publisher, librarian }
 }

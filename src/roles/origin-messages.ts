@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ErrorCode } from '../lib/errors.ts'
 import type { LogLevel } from '../lib/logger.ts'
+import type { OriginLimits } from '../origin/origin-server.ts'
 import type { OriginCounts } from '../telemetry/origin-counts.ts'
 import type { TlsMaterial } from './tls-files.ts'
 
@@ -11,9 +12,9 @@ export type OriginThreadData = {
   /** 0 for the first thread where any free port will do; the others are told which one that was. */
   readonly port: number
   readonly tls: TlsMaterial | undefined
-  readonly maxConnections: number
-  readonly manifestCacheBytes: number
-  readonly maxInFlightBytes: number
+  readonly limits: Partial<OriginLimits>
+  /** Decodes the pictures of thumbnails. */
+  readonly ffmpegPath: string
   readonly logLevel: LogLevel
   /** The other end of the log's feed. */
   readonly feed: MessagePort
@@ -29,6 +30,8 @@ export type OriginMedia = {
   readonly allowServerCredentials: boolean
   /** Of segments that were read. */
   readonly cacheBytes: number
+  /** Of the tables of published files, and of segments that were made of them. */
+  readonly fileCacheBytes: number
 }
 
 /** To an origin thread. */

@@ -5,6 +5,7 @@ import { AppError } from '../lib/errors.ts'
 import type { Logger, LogLevel } from '../lib/logger.ts'
 import type { Stoppable } from '../lib/scope.ts'
 import type { ConnectedFeed, LogDirectory } from '../log/log-directory.ts'
+import type { OriginLimits } from '../origin/origin-server.ts'
 import type { OriginMetrics } from '../telemetry/origin-metrics.ts'
 import { answerHouseCalls, type HouseDesk } from './house-calls.ts'
 import type { OriginCommand, OriginMedia, OriginReport, OriginThreadData } from './origin-messages.ts'
@@ -15,9 +16,8 @@ export type OriginPoolOptions = {
   readonly threads: number
   readonly host: string
   readonly port: number
-  readonly maxConnections: number
-  readonly manifestCacheBytes: number
-  readonly maxInFlightBytes: number
+  readonly limits: Partial<OriginLimits>
+  readonly ffmpegPath: string
   readonly logLevel: LogLevel
   readonly media: OriginMedia
 }

@@ -8,6 +8,7 @@ import { releaseSpareMemory } from '../lib/spare-memory.ts'
 import { Replica } from '../log/replica.ts'
 import { OriginServer } from '../origin/origin-server.ts'
 import { OriginCounter } from '../telemetry/origin-counts.ts'
+import { encodeJpeg } from '../transcode/jpeg-encoder.ts'
 import { openOriginMedia } from './origin-media.ts'
 import type { OriginCommand, OriginReport, OriginThreadData } from './origin-messages.ts'
 
@@ -36,29 +37,33 @@ async function start(data: OriginThreadData, scope: Scope, report: (message: Ori
   scope.add('replica', () => replica.stop())
   // A thread that replaces another answers when it knows all that the other knew.
   await replica.ready
+  const encoder = { ffmpeg: { path: data.ffmpegPath }, clock: systemClock }
   const server = new OriginServer(
     {
       host: data.host,
       port: data.port,
       reusePort: true,
-      limits: {
-        connections: data.maxConnections,
-        manifestCacheBytes: data.manifestCacheBytes,
-        inFlightBytes: data.maxInFlightBytes,
-      },
+      limits: data.limits,
       ...(data.tls ? { tls: data.tls } : {}),
     },
-    { ...openOriginMedia(replica, data, scope), observer: counter, clock: systemClock, logger },
+    {
+      pictures: (wish, signal) => encodeJpeg(wish, encoder, signal),
+      ...openOriginMedia(replica, data, scope),
+      observer: counter,
+      clock: systemClock,
+      logger,
+    },
   )
   // A thread that takes another's place must not answer 404 for what it has not heard of yet.
   await replica.ready
   releaseSpareMemory()
   const { port } = await server.start()
   scope.own('server', server)
-  const counts = systemClock.every(COUNTS_PERIOD_MS, () => report({ kind: 'counts', counts: counter.snapshot() }))
+  const reportCounts = () => report({ kind: 'counts', counts: counter.snapshot(server.blockedRequests) })
+  const counts = systemClock.every(COUNTS_PERIOD_MS, reportCounts)
   scope.add('counts', () => {
     counts.cancel()
-    report({ kind: 'counts', counts: counter.snapshot() })
+    reportCounts()
   })
   parentPort?.on('message', (command: OriginCommand) => {
     if (command.kind === 'tls') server.setTls(command.tls)

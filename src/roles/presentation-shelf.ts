@@ -282,6 +282,6 @@ function asOver({ log, place }: ArchivedLog): ArchivedLog {
 
 function termsOf(header: PresentationHeader): PresentationTerms {
   const { id: _id, epoch: _epoch, rewindChanges: _rewinds, losses: _losses, recentLosses: _recent, ...rest } = header
-  const { resumptions: _resumptions, ...terms } = rest
+  const { resumptions: _resumptions, timeBaseTicks: _base, ...terms } = rest
   return terms
 }

@@ -120,17 +120,22 @@ export class PublishedAsset {
   }
 
   #publishOne(locator: Locator): Promise<void> {
-    return this.#ports.directory.publish(publicationOf(locator, this.#here.manifestName))
+    return this.#ports.directory.publish(publicationOf(locator, this.#here))
   }
 }
 
 /** How a locator publishes a presentation: its times are kept to by the origin at each request. */
-function publicationOf({ id, assetId, start, expiry }: Locator, manifestName: string): Publication {
+function publicationOf(
+  { id, assetId, start, expiry, filters }: Locator,
+  { accountId, manifestName }: AssetHere,
+): Publication {
   return {
     locatorId: id,
     manifestName,
     presentationId: assetId,
+    accountId,
     ...(start !== undefined && { notBeforeMs: Date.parse(start) }),
     ...(expiry !== undefined && { notAfterMs: Date.parse(expiry) }),
+    ...(filters && filters.length > 0 && { filters }),
   }
 }

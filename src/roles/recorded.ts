@@ -27,17 +27,27 @@ function recordedTrack(name: string, kind: 'video' | 'audio', track: Track | und
   }
 }
 
-/** What stands over a program's presentation: the asset's id is the presentation's. */
+/** How far before its start a presentation's first media may lie, and more. */
+const BASE_LEAD_MS = 60_000
+
+/** What a presentation whose media begins at about `startMs` counts the times of its transport streams from. */
+export function timeBaseTicks(startMs: number): number {
+  return Math.floor((startMs - BASE_LEAD_MS) / 1_000) * PRESENTATION_TIMESCALE
+}
+
+/** What stands over a program's presentation that is begun now: the asset's id is the presentation's. */
 export function programHeader(
   program: Program,
   epoch: string,
   cut: Pick<PresentationHeader, 'targetDurationMs' | 'partDurationMs'>,
+  nowMs: number,
 ): PresentationHeader {
-  const { assetId, manifestName, rewindWindow, archiveWindow } = program
+  const { assetId, manifestName, rewindWindow, archiveWindow, startAt } = program
   return {
     id: assetId,
     epoch,
     ...cut,
+    timeBaseTicks: timeBaseTicks(startAt === undefined ? nowMs : Math.min(nowMs, Date.parse(startAt))),
     manifestName,
     rewindWindowMs: durationMs(rewindWindow),
     ...(archiveWindow !== 'unlimited' && { archiveWindowMs: durationMs(archiveWindow) }),

@@ -1,12 +1,20 @@
+import type { ConformanceRule } from '../conformance/violation.ts'
+import { CmcdCounter, type CmcdCounts, type CmcdReport } from './cmcd-counts.ts'
+
 /** What an origin is asked for: the closed list of the `kind` label. */
 export const originRequestKinds = [
   'master',
   'media-playlist',
   'iframe-playlist',
   'mpd',
+  'smooth-manifest',
+  'smooth-fragment',
   'init',
   'segment',
+  'part',
+  'blocked',
   'download',
+  'thumbnail',
   'time',
   'other',
 ] as const
@@ -33,7 +41,13 @@ export type RequestCounts = {
 export type OriginCounts = {
   readonly incarnation: string
   readonly inFlight: number
+  /** Of those, how many wait for the next part of a live presentation. */
+  readonly blocked?: number
+  /** Answers that broke a rule of a standard, by the rule. */
+  readonly violations: Readonly<Partial<Record<ConformanceRule, number>>>
   readonly kinds: Readonly<Partial<Record<OriginRequestKind, RequestCounts>>>
+  /** What players have reported, if any did. */
+  readonly cmcd?: CmcdCounts
 }
 
 type Tally = { byStatus: Record<string, number>; sentBytes: number; durationSumSeconds: number; buckets: number[] }
@@ -52,6 +66,8 @@ function bucketOf(seconds: number): number {
 export class OriginCounter {
   readonly #incarnation: string
   readonly #tallies = new Map<OriginRequestKind, Tally>()
+  readonly #violations: Partial<Record<ConformanceRule, number>> = {}
+  readonly #cmcd = new CmcdCounter()
   #inFlight = 0
 
   /** `incarnation` must never be used again by the thread's successor, as `crypto.randomUUID()` gives. */
@@ -80,7 +96,17 @@ export class OriginCounter {
     tally.buckets[bucket] = (tally.buckets[bucket] ?? 0) + 1
   }
 
-  snapshot(): OriginCounts {
+  /** A player has reported by Common Media Client Data. */
+  cmcd(report: CmcdReport): void {
+    this.#cmcd.add(report)
+  }
+
+  violated(rule: ConformanceRule): void {
+    this.#violations[rule] = (this.#violations[rule] ?? 0) + 1
+  }
+
+  /** `blocked`: requests that wait for the next part of a live presentation. */
+  snapshot(blocked = 0): OriginCounts {
     const kinds: Partial<Record<OriginRequestKind, RequestCounts>> = {}
     for (const [kind, tally] of this.#tallies) {
       kinds[kind] = {
@@ -90,7 +116,16 @@ export class OriginCounter {
         durationBuckets: [...tally.buckets],
       }
     }
-    return { incarnation: this.#incarnation, inFlight: this.#inFlight, kinds }
+    const violations = { ...this.#violations }
+    const cmcd = this.#cmcd.snapshot()
+    return {
+      incarnation: this.#incarnation,
+      inFlight: this.#inFlight,
+      blocked,
+      violations,
+      kinds,
+      ...(cmcd && { cmcd }),
+    }
   }
 
   #tally(kind: OriginRequestKind): Tally {

@@ -1,3 +1,5 @@
+import { CONFORMANCE_RULES } from '../conformance/violation.ts'
+import { CmcdMetrics } from './cmcd-metrics.ts'
 import type { Families } from './families.ts'
 import { MergedHistogram } from './merged-histogram.ts'
 import {
@@ -14,11 +16,14 @@ const NOTHING: RequestCounts = { byStatus: {}, sentBytes: 0, durationSumSeconds:
 export class OriginMetrics {
   /** The last counts of each thread, by its place among its siblings. */
   readonly #threads = new Map<number, OriginCounts>()
+  readonly #cmcd: CmcdMetrics
   readonly #requests
   readonly #sentBytes
+  readonly #violations
   readonly #duration: MergedHistogram<'kind'>
 
   constructor(families: Families) {
+    this.#cmcd = new CmcdMetrics(families)
     this.#requests = families.counter({
       name: 'origin_requests_total',
       help: 'Requests answered by the streaming endpoint, by what was asked for and HTTP status.',
@@ -29,6 +34,12 @@ export class OriginMetrics {
       help: 'Body bytes sent by the streaming endpoint, after compression.',
       labels: ['kind'],
     })
+    this.#violations = families.counter({
+      name: 'conformance_violations_total',
+      help: 'Answers of the streaming endpoint that broke a rule of HLS, DASH or CMAF, of those that were looked at.',
+      labels: ['rule'],
+    })
+    for (const rule of CONFORMANCE_RULES) this.#violations.inc({ rule }, 0)
     this.#duration = new MergedHistogram({
       name: 'headend_origin_request_duration_seconds',
       help: 'Time from a request to the end of its answer; blocking reloads include the wait that was asked for.',
@@ -47,6 +58,17 @@ export class OriginMetrics {
         gauge.set(inFlight)
       },
     )
+    families.gauge(
+      {
+        name: 'origin_requests_blocked',
+        help: 'Requests of low-latency players that wait for the next part: about two for each viewer.',
+      },
+      (gauge) => {
+        let blocked = 0
+        for (const counts of this.#threads.values()) blocked += counts.blocked ?? 0
+        gauge.set(blocked)
+      },
+    )
   }
 
   /** Takes over what `thread` (0, 1, …) counted since its last report; a new incarnation counts from nothing. */
@@ -57,6 +79,10 @@ export class OriginMetrics {
       const now = counts.kinds[kind]
       if (now) this.#add(kind, before?.kinds[kind] ?? NOTHING, now)
     }
+    for (const rule of CONFORMANCE_RULES) {
+      this.#violations.inc({ rule }, (counts.violations[rule] ?? 0) - (before?.violations[rule] ?? 0))
+    }
+    if (counts.cmcd) this.#cmcd.merge(before?.cmcd, counts.cmcd)
     this.#threads.set(thread, counts)
   }
 

@@ -9,6 +9,7 @@ export type Question =
   | { readonly ask: 'held' }
   | { readonly ask: 'let-go' }
   | { readonly ask: 'wait'; readonly id: string; readonly version: number; readonly timeoutMs: number }
+  | { readonly ask: 'wait-part'; readonly id: string; readonly partVersion: number; readonly timeoutMs: number }
   | { readonly ask: 'stall'; readonly ms: number }
 
 /** A view as plain data. */
@@ -27,6 +28,7 @@ type Reader = {
   ): { readonly locatorId: string; readonly manifestName: string; readonly view: PresentationView } | undefined
   read(id: string, rendition: number, sequence: number, signal: AbortSignal): readonly Uint8Array[] | undefined
   wait(id: string, version: number, signal: AbortSignal): Promise<PresentationView | undefined>
+  waitForPart(id: string, partVersion: number, signal: AbortSignal): Promise<PresentationView | undefined>
 }
 
 /** Answers questions about a reader in the reader's own thread. */
@@ -70,6 +72,13 @@ export class Interview {
           (view) => (view ? view.version : 'gone'),
           () => 'timeout',
         )
+      case 'wait-part': {
+        const signal = AbortSignal.timeout(question.timeoutMs)
+        return reader.waitForPart(question.id, question.partVersion, signal).then(
+          (view) => (view ? view.live?.partVersion : 'gone'),
+          () => 'timeout',
+        )
+      }
       case 'stall': {
         const until = Date.now() + question.ms
         while (Date.now() < until);

@@ -88,11 +88,13 @@ describe.each([
     expect(await reader.ask({ ask: 'read', id: 'p1', rendition: 1, sequence: 4 })).toEqual([Array(10).fill(4)])
   })
 
-  it('shows an open segment only when it is closed', async () => {
+  it('shows of an open segment what there is', async () => {
     live.open()
     live.fragment(0)
     await reader.settled()
-    expect(await reader.ask({ ask: 'read', id: 'p1', rendition: 0, sequence: 3 })).toBeUndefined()
+    const [first] = TestLog.videoOf(3)
+    expect(await reader.ask({ ask: 'read', id: 'p1', rendition: 0, sequence: 3 })).toEqual([first])
+    expect(await reader.ask({ ask: 'read', id: 'p1', rendition: 1, sequence: 3 })).toBeUndefined()
     live.fragment(1)
     live.audio()
     live.close()
@@ -157,6 +159,27 @@ describe.each([
     const never = reader.ask({ ask: 'wait', id: 'p1', version: 1e9, timeoutMs: 2_000 })
     await reader.ask({ ask: 'find', locatorId: 'loc-1' })
     live.log.stop()
+    expect(await never).toBe('gone')
+    await reader.settled()
+  })
+
+  it('wakes who waits for a part when it is there, though it changes no version', async () => {
+    const parted = new TestLog('p3', { memory }, { partDurationMs: 1_000 }).addTracks().addSegments(2)
+    directory.open(parted.log)
+    parted.open()
+    await reader.settled()
+    const { version, live: edge } = parted.log.view
+    const partVersion = edge?.partVersion ?? 0
+    const ask = { ask: 'wait-part', id: 'p3', timeoutMs: 2_000 } as const
+    expect(await reader.ask({ ...ask, partVersion })).toBe(partVersion)
+    expect(await reader.ask({ ...ask, partVersion: partVersion + 1, timeoutMs: 20 })).toBe('timeout')
+    const next = reader.ask({ ...ask, partVersion: partVersion + 1 })
+    parted.fragment(0)
+    expect(await next).toBe(partVersion + 1)
+    expect(parted.log.view.version).toBe(version)
+    const never = reader.ask({ ...ask, partVersion: Number.MAX_SAFE_INTEGER })
+    await reader.ask({ ask: 'find', locatorId: 'loc-1' })
+    parted.log.stop()
     expect(await never).toBe('gone')
     await reader.settled()
   })

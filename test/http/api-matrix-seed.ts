@@ -7,6 +7,7 @@ import { channelCreateSchema, newChannel } from '../../src/domain/channel.ts'
 import { newCredential } from '../../src/domain/credential.ts'
 import { eventSubscriptionCreateSchema, newEventSubscription } from '../../src/domain/event-subscription.ts'
 import { newEvent } from '../../src/domain/events.ts'
+import { filterCreateSchema, newFilter } from '../../src/domain/filter.ts'
 import { newId } from '../../src/domain/kinds.ts'
 import { locatorCreateSchema, newLocator } from '../../src/domain/locator.ts'
 import { newOperation } from '../../src/domain/operation.ts'
@@ -44,6 +45,8 @@ export async function seed(api: TestApi, account: Pick<Account, 'id'>): Promise<
   changes.create('program', program)
   const locator = newLocator(locatorCreateSchema.parse({ assetId: asset.id }), accountId, randomBytes)
   changes.create('locator', locator)
+  const filter = newFilter(filterCreateSchema.parse({ name }), accountId, randomBytes)
+  changes.create('filter', filter)
   const wanted = eventSubscriptionCreateSchema.parse({ name, url: 'https://example.com/hook' })
   const subscription = newEventSubscription(wanted, accountId, randomBytes)
   changes.create('event-subscription', subscription)
@@ -74,7 +77,9 @@ export async function seed(api: TestApi, account: Pick<Account, 'id'>): Promise<
       credentialId: credential.id,
       deadLetterId: letter.id,
       fileId: file.id,
+      filterId: filter.id,
       locatorId: locator.id,
+      markerId: 'break-1',
       operationId: operation.id,
       programId: program.id,
       storageAccountId: place.id,
@@ -94,10 +99,12 @@ export function bodyOf(operationId: string, ids: Seed['ids']): unknown {
     createCredential: { name, role: 'viewer' },
     createStorageAccount: { name },
     createChannel: { name },
+    createAdMarker: { type: 'splice-out' },
     createProgram: { name, channelId: ids['channelId'] },
     createAsset: { name, storageAccountId: ids['storageAccountId'] },
     clipAsset: { name },
     createAssetFile: { name: `${name}.mp4` },
+    createFilter: { name },
     createLocator: { assetId: ids['assetId'] },
     createEventSubscription: { name, url: 'https://example.com/hook' },
     writeAssetFileContent: 'media',

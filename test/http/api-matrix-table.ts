@@ -40,6 +40,9 @@ export const whoMay: Readonly<Record<string, string>> = {
   getChannelKeys: 'AO',
   getChannelPreview: 'AOV',
   rotateChannelKey: 'AO',
+  listAdMarkers: 'AOV',
+  createAdMarker: 'AO',
+  deleteAdMarker: 'AO',
 
   listPrograms: 'AOV',
   getProgram: 'AOV',
@@ -63,6 +66,12 @@ export const whoMay: Readonly<Record<string, string>> = {
   deleteAssetFile: 'AO',
   readAssetFileContent: 'AOV',
   writeAssetFileContent: 'AO',
+
+  listFilters: 'AOV',
+  getFilter: 'AOV',
+  createFilter: 'AO',
+  updateFilter: 'AO',
+  deleteFilter: 'AO',
 
   listLocators: 'AOV',
   getLocator: 'AOV',

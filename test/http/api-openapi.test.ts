@@ -70,7 +70,6 @@ describe('the OpenAPI document', () => {
     const schemas = Object.keys(document.components?.schemas ?? {})
     expect(schemas).toContain('Channel')
     for (const name of [
-      'Filter',
       'ContentKey',
       'DeliveryPolicy',
       'Job',

@@ -51,7 +51,7 @@ export type Headend = {
   metrics(): Promise<string>
   /** The value of a series by its name and, where given, part of its labels; 0 where there is none. */
   metric(name: string, labels?: string): Promise<number>
-  /** SIGTERM and the exit code. */
+  /** SIGTERM and the exit code. Rejects where an answer broke a rule of a standard. */
   stop(): Promise<number | null>
   /** SIGKILL. */
   kill(): Promise<void>
@@ -71,6 +71,8 @@ function configOf(options: HeadendOptions, dataDir: string): Record<string, unkn
       channels: [{ name: 'main', segmentDuration: '2s', ...options.channel }],
       programs: [{ name: 'main', channel: 'main', ...options.program }],
     },
+    // Every answer of a run is held against the rules of the standards; `stop` says where one was broken.
+    origin: { conformanceEvery: 1 },
     ...options.config,
   }
 }
@@ -148,6 +150,8 @@ export async function startHeadend(options: HeadendOptions = {}): Promise<Headen
       child.kill('SIGTERM')
       const code = await exited
       cleanUp()
+      const breach = output.split('\n').find((line) => line.includes('breaks the rule'))
+      if (breach !== undefined) throw new Error(breach)
       return code
     },
     async kill() {

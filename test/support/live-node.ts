@@ -26,10 +26,12 @@ import { silentLogger } from '../../src/lib/logger.ts'
 import { Scope } from '../../src/lib/scope.ts'
 import { FragmentMemory } from '../../src/log/fragment-memory.ts'
 import { LogDirectory } from '../../src/log/log-directory.ts'
+import { AccountRulesKeeper } from '../../src/roles/account-rules.ts'
 import { Archive } from '../../src/roles/archive.ts'
 import { AssetStorages } from '../../src/roles/asset-storage.ts'
 import { ChannelNumbers } from '../../src/roles/channel-numbers.ts'
 import { DataDir } from '../../src/roles/data-dir.ts'
+import { FilePresentations } from '../../src/roles/file-presentations.ts'
 import { KeyGate } from '../../src/roles/key-gate.ts'
 import { Librarian } from '../../src/roles/librarian.ts'
 import { LiveChannel, type LiveChannelParts } from '../../src/roles/live-channel.ts'
@@ -148,11 +150,16 @@ export class LiveNode {
     this.media = media
     this.shelf = this.#scope.own('shelf', new PresentationShelf(shelfPorts))
     const { shelf, directory, metrics, pool, dataDir } = this
+    const filePorts = { repository, storages, changes, shelf, directory, clock, logger }
+    const files = this.#scope.own('files', new FilePresentations(filePorts))
+    files.begin()
+    const rules = this.#scope.own('rules', new AccountRulesKeeper({ repository, changes, directory, clock, logger }))
+    rules.begin()
     this.publisher = this.#scope.own(
       'publisher',
-      new LocatorPublisher({ repository, changes, shelf, directory, clock, logger }),
+      new LocatorPublisher({ repository, changes, shelf, files, directory, rules, clock, logger }),
     )
-    this.librarian = new Librarian({ repository, changes, shelf, publisher: this.publisher, clock })
+    this.librarian = new Librarian({ repository, changes, shelf, files, publisher: this.publisher, clock })
     const events = this.#recorder
     this.#ports = {
       clock,

@@ -1,10 +1,10 @@
 import { type AssetFile, assetFileSchema } from '../../domain/asset-file.ts'
 import { fileBlob } from '../../domain/storage-task.ts'
+import { contentDisposition } from '../../lib/content-disposition.ts'
 import { AppError } from '../../lib/errors.ts'
 import { chooseRange, matchesEtag } from '../../lib/http-conditions.ts'
 import { type Answer, type RestRequest, type Route, route } from '../rest/route.ts'
 import { AssetFileUpload } from './asset-file-upload.ts'
-import { contentDisposition } from './content-disposition.ts'
 import { assetOf, assetPath, fileOf, placeOf, type StorageDeps } from './storage-deps.ts'
 
 const path = `${assetPath}/files/{fileId}/content`

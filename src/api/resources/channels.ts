@@ -15,6 +15,7 @@ import { patched } from '../../domain/merge-patch.ts'
 import { changedFields } from '../rest/changed-fields.ts'
 import { listAnswer, listQuerySchema, pageSchema } from '../rest/listing.ts'
 import { type Answer, type RestRequest, type Route, route } from '../rest/route.ts'
+import { adMarkerRoutes } from './ad-markers.ts'
 import { type ChannelDeps, channelOf, channelPath, channelSubject } from './channel-deps.ts'
 import { channelKeyRoutes } from './channel-keys.ts'
 import { channelOperations } from './channel-operations.ts'
@@ -28,7 +29,13 @@ const entityAnswer = { description: 'The channel.', schema: channelViewSchema }
 
 /** `/v1/channels`. */
 export function channelRoutes(deps: ChannelDeps): Route[] {
-  return [...managing(deps), ...channelOperations(deps), ...channelKeyRoutes(deps), channelPreviewRoute(deps)]
+  return [
+    ...managing(deps),
+    ...channelOperations(deps),
+    ...channelKeyRoutes(deps),
+    channelPreviewRoute(deps),
+    ...adMarkerRoutes(deps),
+  ]
 }
 
 function managing(deps: ChannelDeps): Route[] {

@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { publishedFiles } from '../../domain/file-set.ts'
 import { idSchema } from '../../domain/kinds.ts'
 import { type Locator, locatorStatus } from '../../domain/locator.ts'
 import type { RestRequest } from '../rest/route.ts'
 import type { LocatorDeps } from './locator-deps.ts'
 
 const pathSchema = z.strictObject({
-  format: z.enum(['hls', 'dash']).meta({ description: 'What the player has to speak.' }),
+  format: z.enum(['hls', 'dash', 'smooth']).meta({ description: 'What the player has to speak.' }),
   audioOnly: z.boolean().meta({ description: 'Without video.' }),
   path: z.string().meta({
     description: 'On the streaming endpoint.',
@@ -26,7 +27,7 @@ export const locatorPathsSchema = z
   })
   .meta({ id: 'LocatorPaths', description: 'Where what a locator publishes is played.' })
 
-type LocatorPath = { readonly format: 'hls' | 'dash'; readonly audioOnly: boolean; readonly path: string }
+type LocatorPath = { readonly format: 'hls' | 'dash' | 'smooth'; readonly audioOnly: boolean; readonly path: string }
 
 /** What stands after the locator's id; see the URL grammar of the streaming endpoint. */
 function pathsUnder(id: string, manifestNames: readonly string[]): LocatorPath[] {
@@ -36,6 +37,9 @@ function pathsUnder(id: string, manifestNames: readonly string[]): LocatorPath[]
         [
           ['hls', 'm3u8-cmaf'],
           ['dash', 'mpd-time-cmaf'],
+          ['smooth', 'fmp4-v20'],
+          ['hls', 'm3u8-aapl'],
+          ['hls', 'm3u8-aapl-v3'],
         ] as const
       ).map(([format, ams]) => {
         const options = `format=${ams}${audioOnly ? ',audio-only=true' : ''}`
@@ -57,7 +61,10 @@ export function playerUrl({ secure, host }: RestRequest['base'], hls: string, da
   return `${secure ? 'https' : 'http'}://${host}/player/?${query}`
 }
 
-/** The URLs by which a locator's asset is played. A manifest goes by the name of the program that records it. */
+/**
+ * The URLs by which a locator's asset is played. A manifest goes by the name of the program that records it, or of the file where
+ * nothing was recorded.
+ */
 export async function showLocatorPaths(
   deps: LocatorDeps,
   locator: Locator,
@@ -68,8 +75,13 @@ export async function showLocatorPaths(
     deps.repository.get('asset', assetId, accountId),
     deps.repository.referring('program', accountId, { relation: 'asset', id: assetId }),
   ])
-  const names = [...new Set(programs.map(({ manifestName }) => manifestName))]
-  const isStreamable = programs.length > 0 || asset.tracks.length > 0
+  const isRecorded = programs.length > 0 || asset.tracks.length > 0
+  const files = isRecorded
+    ? undefined
+    : publishedFiles(await deps.repository.referring('asset-file', accountId, { relation: 'asset', id: assetId }))
+  const recorded = programs.map(({ manifestName }) => manifestName)
+  const names = [...new Set(files ? [files.manifestName] : recorded)].map(encodeURIComponent)
+  const isStreamable = isRecorded || files !== undefined
   const paths = (isStreamable ? pathsUnder(id, names) : []).map((entry) => ({
     ...entry,
     url: deps.addresses.streamingUrl(entry.path, base.host),

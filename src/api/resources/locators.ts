@@ -9,6 +9,7 @@ import {
   locatorViewSchema,
   newLocator,
 } from '../../domain/locator.ts'
+import { fieldError } from '../../domain/validation.ts'
 import { assertSeen } from '../rest/etag.ts'
 import { listAnswer, listQuerySchema, pageSchema } from '../rest/listing.ts'
 import { type RestRequest, type Route, route } from '../rest/route.ts'
@@ -65,6 +66,22 @@ function listing(deps: LocatorDeps): Route {
   })
 }
 
+/** @throws AppError `REFERENCE_MISSING` for a filter that neither the asset nor the account has */
+async function assertFilters(
+  { repository }: ResourceDeps,
+  accountId: string,
+  assetId: string,
+  names: readonly string[],
+): Promise<void> {
+  for (const [at, name] of names.entries()) {
+    const found =
+      (await repository.findByName('filter', name, accountId, assetId)) ??
+      (await repository.findByName('filter', name, accountId))
+    if (found) continue
+    throw fieldError('REFERENCE_MISSING', [{ pointer: `/filters/${at}`, detail: `there is no filter ${name}` }])
+  }
+}
+
 function creation(deps: LocatorDeps): Route {
   const answer = (locator: Locator) => ({
     status: 201,
@@ -88,6 +105,7 @@ function creation(deps: LocatorDeps): Route {
         referred(deps.repository, 'asset', body.assetId, accountId, '/assetId'),
       ])
       assertQuota(account, 'locators', used)
+      await assertFilters(deps, accountId, body.assetId, body.filters ?? [])
       const draft = newLocator(body, accountId, deps.random)
       const changes = request.changes('locator.create', subjectOf(draft))
       const handle = changes.create('locator', draft)

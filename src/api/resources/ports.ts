@@ -1,3 +1,4 @@
+import type { AdMarkerCreate, AdMarkerView } from '../../domain/ad-marker.ts'
 import type { InputHealth, InputStatus } from '../../domain/input-health.ts'
 import type { RandomBytes } from '../../domain/kinds.ts'
 import type { Operation } from '../../domain/operation.ts'
@@ -24,6 +25,20 @@ export type ChannelStatusSource = {
   health(channelId: string): InputHealth | undefined
   /** The inputs by which somebody publishes while the channel runs here. */
   inputs(channelId: string): readonly InputStatus[]
+  /** The ad markers of a channel that runs here. */
+  adMarkers?(channelId: string): AdMarkers | undefined
+}
+
+/** The ad markers of a running channel. */
+export type AdMarkers = {
+  list(): AdMarkerView[]
+  has(id: string): boolean
+  /** @throws AppError `STATE_CONFLICT` for what can't be taken */
+  check(given: AdMarkerCreate): void
+  /** Takes what was checked. `isNew`: it was not there. */
+  take(given: AdMarkerCreate): { readonly marker: AdMarkerView; readonly isNew: boolean }
+  /** Ends it, or calls it off. @throws AppError `ENTITY_NOT_FOUND` */
+  end(id: string): AdMarkerView
 }
 
 /** Where encoders and viewers reach this node. */

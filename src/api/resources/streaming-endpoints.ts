@@ -3,9 +3,12 @@ import { patched } from '../../domain/merge-patch.ts'
 import { transition } from '../../domain/state-machine.ts'
 import {
   type StreamingEndpoint,
+  showStreamingEndpoint,
   streamingEndpointMachine,
   streamingEndpointPatchSchema,
   streamingEndpointSchema,
+  streamingEndpointViewSchema,
+  withSigningSecrets,
 } from '../../domain/streaming-endpoint.ts'
 import { changedFields } from '../rest/changed-fields.ts'
 import { assertSeen } from '../rest/etag.ts'
@@ -18,7 +21,13 @@ const path = '/v1/streaming-endpoints'
 const onePath = `${path}/{streamingEndpointId}`
 const tag = 'streaming-endpoints'
 const resource = 'streaming-endpoint'
-const entityAnswer = { description: 'The streaming endpoint.', schema: streamingEndpointSchema }
+const entityAnswer = { description: 'The streaming endpoint.', schema: streamingEndpointViewSchema }
+
+const signing = `What changes holds from the next request on. **Signed URLs.** Where \`signedUrlKeys\` has keys, players are given
+\`/signed/{key}.{expiry}.{signature}/{locatorId}/…\` in place of \`/{locatorId}/…\`; everything below follows by relative URLs. \`key\` is the
+key's name, \`expiry\` a time in seconds since 1970, \`signature\` the HMAC-SHA-256 of \`{locatorId}\\n{expiry}\` (the id in lower case) under the
+secret, in base64url. Anything else is answered 403. To change a key without a break, add the new one, sign with it, and remove the old one
+when what it signed has expired.`
 
 /** `/v1/streaming-endpoints`: each account has the one that it was made with. */
 export function streamingEndpointRoutes(deps: ResourceDeps): Route[] {
@@ -37,7 +46,7 @@ function subjectOf({ id, name }: Pick<StreamingEndpoint, 'id' | 'name'>) {
 }
 
 function listing(deps: ResourceDeps): Route {
-  const schema = pageSchema(streamingEndpointSchema, 'StreamingEndpoint')
+  const schema = pageSchema(streamingEndpointViewSchema, 'StreamingEndpoint')
   return route({
     method: 'get',
     path,
@@ -47,7 +56,7 @@ function listing(deps: ResourceDeps): Route {
     access: { action: 'read', resource },
     query: listQuerySchema,
     answers: { 200: { description: 'A page of streaming endpoints.', schema } },
-    handle: (request) => listAnswer(deps.repository, 'streaming-endpoint', request, { show: (endpoint) => endpoint }),
+    handle: (request) => listAnswer(deps.repository, 'streaming-endpoint', request, { show: showStreamingEndpoint }),
   })
 }
 
@@ -60,7 +69,7 @@ function reading(deps: ResourceDeps): Route {
     tag,
     access: { action: 'read', resource },
     answers: { 200: entityAnswer },
-    handle: async (request) => ({ status: 200, body: await endpointOf(deps, request) }),
+    handle: async (request) => ({ status: 200, body: showStreamingEndpoint(await endpointOf(deps, request)) }),
   })
 }
 
@@ -70,18 +79,20 @@ function changing(deps: ResourceDeps): Route {
     path: onePath,
     operationId: 'updateStreamingEndpoint',
     summary: 'Change a streaming endpoint',
+    description: signing,
     tag,
     access: { action: 'update', resource },
     body: streamingEndpointPatchSchema,
     answers: { 200: entityAnswer },
     async handle(request) {
       const current = await endpointOf(deps, request)
-      const next = patched(streamingEndpointSchema, streamingEndpointPatchSchema, current, request.body)
+      const patch = withSigningSecrets(request.body, current)
+      const next = patched(streamingEndpointSchema, streamingEndpointPatchSchema, current, patch)
       const fields = changedFields(current, next)
-      if (fields.length === 0) return { status: 200, body: current }
+      if (fields.length === 0) return { status: 200, body: showStreamingEndpoint(current) }
       const changes = request.changes('streaming-endpoint.update', subjectOf(current), fields)
       const handle = changes.update('streaming-endpoint', next)
-      return { status: 200, body: (await request.commit(changes)).get(handle) }
+      return { status: 200, body: showStreamingEndpoint((await request.commit(changes)).get(handle)) }
     },
   })
 }

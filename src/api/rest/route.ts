@@ -104,6 +104,7 @@ export const paramKinds: Readonly<Record<string, Kind>> = {
   credentialId: 'credential',
   deadLetterId: 'dead-letter',
   fileId: 'asset-file',
+  filterId: 'filter',
   locatorId: 'locator',
   operationId: 'operation',
   programId: 'program',

@@ -2,6 +2,7 @@ import { equalBytes } from '../../lib/bytes.ts'
 import { AppError } from '../../lib/errors.ts'
 import { buildInitSegment } from '../../media/cmaf/init-segment.ts'
 import type { VideoConfig } from '../../media/media.ts'
+import { markerEndTicks } from '../../presentation/markers.ts'
 import { Presentation } from '../../presentation/presentation.ts'
 import {
   type DiscontinuityReason,
@@ -55,12 +56,13 @@ export async function clipPresentation(
   { id, epoch }: ClipIdentity,
   rest: () => Promise<void>,
 ): Promise<Presentation> {
-  const { targetDurationMs, manifestName } = source.view.header
+  const { targetDurationMs, manifestName, timeBaseTicks } = source.view.header
   const header: PresentationHeader = {
     id,
     epoch,
     targetDurationMs,
     ...(manifestName !== undefined && { manifestName }),
+    ...(timeBaseTicks !== undefined && { timeBaseTicks }),
   }
   const writer = new ClipLogWriter(new Presentation(header), source)
   const sequence = rows[0]?.source ?? 0
@@ -109,7 +111,13 @@ class ClipLogWriter {
     this.#clip.apply({ type: 'segment-closed', sequence, durationTicks })
   }
 
+  /** With the markers that reach into it. */
   finish(): Presentation {
+    const [first, last] = [this.#clip.segment(this.#clip.firstSequence), this.#clip.segment(this.#clip.endSequence - 1)]
+    for (const { changedSequence: _source, ...marker } of this.#view.markers) {
+      const isWithin = first && last && marker.startTicks < last.startTicks + last.durationTicks
+      if (isWithin && markerEndTicks(marker) >= first.startTicks) this.#clip.apply({ type: 'marker', ...marker })
+    }
     this.#clip.apply({ type: 'ended' })
     return this.#clip
   }

@@ -47,9 +47,11 @@ const FIRST_RETRY_MS = 250
 const LAST_RETRY_MS = 5_000
 const STOP_LIMIT_MS = 10_000
 
-/** What must be on the disk before anybody sees it: a number that was seen never stands for something else. */
+/** What must be on the disk before anybody sees it: a number, or a marker, that was seen never stands for something else. */
 export function isBarrier({ type }: LogRecord): boolean {
-  return type === 'segment-opened' || type === 'segment-closed' || type === 'gap' || type === 'ended'
+  return (
+    type === 'segment-opened' || type === 'segment-closed' || type === 'gap' || type === 'ended' || type === 'marker'
+  )
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { ChannelTimeline, ClockSource } from '../channel-timeline.ts'
 import { Layer, type LayerObserver, type LayerOutput } from '../layer.ts'
+import type { PlacedCue } from '../markers-rtmp.ts'
 import type { ChannelObserver, SlateMedia, SlateWish } from '../ports.ts'
 import { InputSwitch } from './input-switch.ts'
 
@@ -16,6 +17,10 @@ export type ChannelInputsPorts = {
   readonly returnAfterMs: () => number
   /** Nothing comes of the only layer, although somebody is connected. */
   readonly lost: (reason: string) => void
+  /** What the encoder on the air says of its media. */
+  readonly cued?: (cue: PlacedCue) => void
+  /** An encoder is there, although a slate is on the air in its place. */
+  readonly heard?: () => void
 }
 
 /** What we made ourselves says nothing of an encoder. */
@@ -52,10 +57,13 @@ export class ChannelInputs {
 
   /** A layer that is not there yet. */
   open(name: string, first: ClockSource): InputSwitch {
-    const { timeline, output, lost, ...ports } = this.#ports
+    const { timeline, output, lost, cued, heard = () => undefined, ...ports } = this.#ports
     const { clock, observer } = ports
     const inputs = new InputSwitch(name, first, {
       ...ports,
+      heard,
+      // Its clock has no place on the timeline for now: what counts is when it is said.
+      coveredCue: ({ name, value, dtsMs }) => cued?.({ name, value, sentMs: dtsMs, epochMs: timeline.nowMs() }),
       leadMs: () => timeline.leadMs,
       lost: (reason) => {
         if (this.#layers.size === 1) lost(reason)
@@ -65,6 +73,7 @@ export class ChannelInputs {
           clock,
           channelTimeline: timeline,
           observer: source === 'slate' ? unheard : observer,
+          ...(cued && { cued }),
         }),
       replaced: (from, next, configure) => {
         output.switching(from)
@@ -93,6 +102,17 @@ export class ChannelInputs {
   showSlate(name: string, media: SlateMedia): void {
     const inputs = this.#layers.get(name) ?? this.open(name, 'slate')
     inputs.showSlate(media)
+  }
+
+  /** Fills layers until they are released, whatever comes in. The encoders' media begins behind it then, wherever it was before. */
+  holdSlates(layers: readonly (readonly [string, SlateMedia])[]): void {
+    this.#ports.timeline.release()
+    for (const [name, media] of layers) this.#layers.get(name)?.showSlate(media, true)
+  }
+
+  /** Slates that were held give way to the input. */
+  releaseSlates(): void {
+    for (const inputs of [...this.#layers.values()]) inputs.releaseSlate()
   }
 
   hideSlates(): void {

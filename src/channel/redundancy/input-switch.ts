@@ -13,7 +13,7 @@ import type {
 } from '../ports.ts'
 import { SlatePlayer } from '../slate/slate-player.ts'
 import { streamOf } from './frame-ring.ts'
-import { LayerInput } from './layer-input.ts'
+import { type Cue, LayerInput } from './layer-input.ts'
 import { OnAir } from './on-air.ts'
 import type { Frame, HeldFrame } from './standby-buffer.ts'
 import { SwitchPolicy } from './switch-policy.ts'
@@ -35,6 +35,10 @@ export type InputSwitchPorts = {
   readonly leadMs: () => number
   /** Nothing comes any more, although somebody is still connected. */
   readonly lost: (reason: string) => void
+  /** Somebody sends, although a slate is held on the air in its place. */
+  readonly heard?: () => void
+  /** What an encoder says of its media while a slate is in its place. */
+  readonly coveredCue?: (cue: Cue) => void
 }
 
 /** Going on from a key frame that came a while ago sets the presentation ahead of the clock; at most by so much. */
@@ -57,6 +61,8 @@ export class InputSwitch {
   #waiting: Promise<void> | undefined
   /** It is on the air in place of an input. */
   #slate: SlatePlayer | undefined
+  /** It stays there, whatever comes in. */
+  #isSlateHeld = false
   /** What the input on the air had, or has. */
   #seen: SlateWish | undefined
 
@@ -115,15 +121,24 @@ export class InputSwitch {
     this.#isFrozen = true
   }
 
-  /** Until an input brings a key frame, this is on the air in its place. */
-  showSlate(media: SlateMedia): void {
+  /** Until an input brings a key frame, this is on the air in its place; where it is held, not before it is released. */
+  showSlate(media: SlateMedia, isHeld = false): void {
     const { clock } = this.#ports
+    if (!this.#slate) this.#seen = this.#inputs.get(this.#active)?.looks ?? this.#seen
+    this.#isSlateHeld = isHeld
     this.#slate?.stop()
     this.#replace('slate', () => undefined)
     for (const { buffer } of this.#inputs.values()) buffer.clear()
     const { layer } = this
     this.#slate = new SlatePlayer(media, clock, (contribution) => void layer.push(contribution))
     this.#tell()
+  }
+
+  /** The next key frame of an input takes its place; without an input there is nothing any more. */
+  releaseSlate(): void {
+    if (!this.#isSlateHeld) return
+    this.#isSlateHeld = false
+    if (this.#inputs.size === 0) this.hideSlate()
   }
 
   /** Without an input there is nothing any more. */
@@ -173,12 +188,24 @@ export class InputSwitch {
       input.ring.clear()
       if (!isActive) input.buffer.clear()
     }
-    return isActive ? this.layer.push(contribution) : undefined
+    if (!isActive) {
+      if (contribution.type === 'cue') this.#standbyCue(input, contribution)
+      return undefined
+    }
+    if (contribution.type !== 'cue' || input.shiftMs === 0) return this.layer.push(contribution)
+    const { dtsMs } = contribution
+    return this.layer.push({ ...contribution, dtsMs: dtsMs + input.shiftMs, sentMs: dtsMs })
+  }
+
+  #standbyCue(input: LayerInput, cue: Cue): void {
+    if (this.#slate && input.publisher.input === this.#active) this.#ports.coveredCue?.(cue)
+    else input.holdCue(cue, this.#ports.clock.monotonicMs())
   }
 
   #frame(input: LayerInput, frame: Frame, isActive: boolean): Promise<void> | undefined {
     const nowMs = this.#ports.clock.monotonicMs()
     const ms = input.unroll(frame.dtsMs)
+    input.heardMs = nowMs
     input.vitals.frame(frame, ms, nowMs)
     if (this.#inputs.size > 1) {
       input.ring.add(frame, ms, nowMs)
@@ -186,7 +213,8 @@ export class InputSwitch {
     }
     if (isActive) return this.#waits(input, this.#onAir.push(input, { frame, ms, arrivedMs: nowMs }, nowMs))
     input.buffer.add({ frame, ms, arrivedMs: nowMs }, (held) => this.#isNeeded(input, held.frame, held.ms))
-    if (this.#slate) this.#endSlate(input, frame)
+    if (this.#slate && this.#isSlateHeld) this.#ports.heard?.()
+    else if (this.#slate) this.#endSlate(input, frame)
     else this.#consider(input, frame)
     const waiting = this.#waiting
     this.#waiting = undefined
@@ -231,6 +259,8 @@ export class InputSwitch {
     const [from, to] = [this.#active, standby.publisher.input]
     this.#active = to
     this.#policy.switched(to, reason, clock.monotonicMs())
+    // Who was on the air has not said it any more.
+    for (const cue of standby.cuesSince(active.heardMs)) void this.#push(standby, cue)
     observer.inputSwitched({ layer: this.name, from, to, reason, isSeamless })
     this.#tell()
   }

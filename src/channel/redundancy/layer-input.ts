@@ -1,5 +1,5 @@
 import { sameConfig } from '../../media/flv/same-config.ts'
-import type { CodecConfig } from '../../media/media.ts'
+import type { CodecConfig, Contribution } from '../../media/media.ts'
 import type { Layer } from '../layer.ts'
 import type { Publisher, SlateWish } from '../ports.ts'
 import { unroll } from '../session-clock.ts'
@@ -9,6 +9,13 @@ import { type Frame, isKeyFrame, StandbyBuffer } from './standby-buffer.ts'
 
 /** A stream's configuration as it was contributed. */
 type StreamConfig = { readonly trackId: number; readonly config: CodecConfig }
+
+/** What an encoder says of its media. */
+export type Cue = Extract<Contribution, { readonly type: 'cue' }>
+
+/** A change to the other input is made within a few seconds, or not because of what was missing. */
+const CUES_KEPT_MS = 15_000
+const MAX_CUES = 16
 
 /** Where the pictures do not say how many they are in a second, and no whole GOP was seen. */
 const USUAL_FRAME_RATE = 25
@@ -21,6 +28,9 @@ export class LayerInput {
   readonly buffer: StandbyBuffer
   /** From its own clock (unrolled ms) to the clock on which the layer has its media. */
   shiftMs = 0
+  /** When its newest frame came. */
+  heardMs = 0
+  #cues: { readonly cue: Cue; readonly arrivedMs: number }[] = []
   readonly #configs = new Map<string, StreamConfig>()
   #lastMs: number | undefined
 
@@ -28,6 +38,17 @@ export class LayerInput {
     this.publisher = publisher
     this.vitals = new InputVitals(declaredGopMs, nowMs)
     this.buffer = new StandbyBuffer(done)
+  }
+
+  /** Keeps what it says while it stands by. */
+  holdCue(cue: Cue, nowMs: number): void {
+    const kept = this.#cues.filter(({ arrivedMs }) => arrivedMs > nowMs - CUES_KEPT_MS)
+    this.#cues = [...kept, { cue, arrivedMs: nowMs }].slice(-MAX_CUES)
+  }
+
+  /** Gives up what it kept: what was said since then. */
+  cuesSince(sinceMs: number): readonly Cue[] {
+    return this.#cues.splice(0).flatMap(({ cue, arrivedMs }) => (arrivedMs > sinceMs ? [cue] : []))
   }
 
   get hasVideo(): boolean {

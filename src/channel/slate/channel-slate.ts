@@ -51,6 +51,11 @@ export class ChannelSlate {
     if (wish.video || wish.audio) this.#seen.set(layer, { wish, atMs: this.#ports.clock.monotonicMs() })
   }
 
+  /** A slate for a layer that looks like this; kept for the next time. */
+  media(layer: string, wish: SlateWish): Promise<SlateMedia> {
+    return this.#make(layer, wish)
+  }
+
   /** The input is away: what may be needed is made ready. */
   prepare(): void {
     const absence = ++this.#absence

@@ -1,7 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import { movieFragmentBytes, writeMovieFragment } from '../isobmff/movie-fragment.ts'
 import { PRODUCER_REFERENCE_BYTES, writeProducerReference } from '../isobmff/producer-reference.ts'
-import { layOutRun, type RunSample } from '../isobmff/track-run.ts'
+import { layOutRun, type RunLayout, type RunSample } from '../isobmff/track-run.ts'
 
 /** A sample of a fragment: ticks of the track's timescale, `data` as ISOBMFF stores it. */
 export type FragmentSample = RunSample
@@ -47,11 +47,9 @@ export function buildFragment(
   const { samples, producerReference, opensSegment } = plan
   const layout = layOutRun(samples)
   const signed = layout.composition === 'signed'
-  const stypBytes = opensSegment ? segmentTypeBytes(signed) : 0
   const prftBytes = producerReference === undefined ? 0 : PRODUCER_REFERENCE_BYTES
-  const moofBytes = movieFragmentBytes(layout)
-  const dataOffset = moofBytes + 8
-  const dataStart = stypBytes + prftBytes + dataOffset
+  const dataOffset = movieFragmentBytes(layout) + 8
+  const dataStart = fragmentHeadBytes(layout, opensSegment) + prftBytes
   const sizeBytes = dataStart + layout.dataBytes
   if (sizeBytes > MAX_FRAGMENT_BYTES) throw new AppError('LIMIT_EXCEEDED', `a fragment of ${sizeBytes} bytes`)
 
@@ -73,6 +71,12 @@ export function buildFragment(
     at += sample.data.byteLength
   }
   return { bytes, leadingBytes: dataStart + (samples[0]?.data.byteLength ?? 0) }
+}
+
+/** Bytes that a fragment has before its first sample, without a `prft`: what can be told before its samples are there. */
+export function fragmentHeadBytes(layout: RunLayout, opensSegment: boolean): number {
+  const stypBytes = opensSegment ? segmentTypeBytes(layout.composition === 'signed') : 0
+  return stypBytes + movieFragmentBytes(layout) + 8
 }
 
 /** Memory that isn't zeroed first, since every byte of it is written; of its own, not out of a pool. */

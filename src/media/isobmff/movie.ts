@@ -20,11 +20,7 @@ const FULL_VOLUME = 0x0100
 /** Reads the `moov` of a fragmented file. Records are copies. */
 export function readMovie(moov: Box): Movie {
   const boxes = childrenOf(moov)
-  const mvex = requireBox(boxes, 'mvex', moov.path)
-  const defaults = new Map<number, SampleDefaults>()
-  for (const trex of childrenOf(mvex)) {
-    if (trex.type === 'trex') readTrackExtends(trex, defaults)
-  }
+  const defaults = readSampleDefaults(moov.path, boxes)
   const tracks: MovieTrack[] = []
   const trackIds = new Set<number>()
   for (const trak of boxes) {
@@ -37,6 +33,15 @@ export function readMovie(moov: Box): Movie {
     if (track.config !== undefined) tracks.push(track)
   }
   return { tracks, defaults }
+}
+
+/** By track id, what the samples of a fragmented file have where its fragments don't say it. `boxes` are those in the `moov` at `path`. */
+export function readSampleDefaults(path: string, boxes: readonly Box[]): ReadonlyMap<number, SampleDefaults> {
+  const defaults = new Map<number, SampleDefaults>()
+  for (const trex of childrenOf(requireBox(boxes, 'mvex', path))) {
+    if (trex.type === 'trex') readTrackExtends(trex, defaults)
+  }
+  return defaults
 }
 
 /** Writes the `moov` of a live file: no duration, no samples, no edit lists. */

@@ -3,7 +3,7 @@ import { readAudioSampleEntry, writeAudioSampleEntry } from './audio-sample-entr
 import type { BoxWriter } from './box-writer.ts'
 import { type Box, childrenOf, findBox, openFullBox, readBoxes, requireBox } from './boxes.ts'
 import { assertLanguageTag, languageTagOf, packLanguage, terminologyCodeOf, unpackLanguage } from './language.ts'
-import { readVisualSampleEntry, writeVisualSampleEntry } from './visual-sample-entry.ts'
+import { type PixelAspect, readVisualSampleEntry, writeVisualSampleEntry } from './visual-sample-entry.ts'
 
 /** A `trak` of a fragmented file (ISO/IEC 14496-12 §8.3): all its samples stand in fragments. */
 export type MovieTrack = {
@@ -13,6 +13,15 @@ export type MovieTrack = {
   /** BCP 47; absent where undetermined. */
   readonly language?: string
   readonly config: CodecConfig
+  readonly display?: TrackDisplay
+}
+
+/** How a track's pictures are shown, where that isn't as they are coded. */
+export type TrackDisplay = {
+  /** The nine elements of `tkhd`: telephones say here how they were held (ISO/IEC 14496-12 §6.2.2). */
+  readonly matrix: readonly number[]
+  /** How wide and how high a pixel is, against each other. */
+  readonly pixelAspect: PixelAspect
 }
 
 /** A track that is neither video nor audio (text, timecode, hints), of which only the id matters. */
@@ -21,7 +30,8 @@ export type IgnoredTrack = { readonly trackId: number; readonly config?: never }
 const ENABLED_IN_MOVIE_AND_PREVIEW = 7
 const SELF_CONTAINED = 1
 const FULL_VOLUME = 0x0100
-const IDENTITY_MATRIX = [0x00010000, 0, 0, 0, 0x00010000, 0, 0, 0, 0x40000000]
+/** No transformation. */
+export const IDENTITY_MATRIX: readonly number[] = [0x00010000, 0, 0, 0, 0x00010000, 0, 0, 0, 0x40000000]
 
 /** Reads a `trak`. A codec that Headend doesn't know, or samples outside fragments, is a `FormatError`. */
 export function readTrack(trak: Box): MovieTrack | IgnoredTrack {
@@ -52,7 +62,7 @@ export function writeTrack(out: BoxWriter, track: MovieTrack): void {
       out.box('minf', () => {
         writeMediaInformationHeader(out, track.config.kind)
         writeDataInformation(out)
-        writeSampleTable(out, track.config)
+        writeSampleTable(out, track)
       })
     })
   })
@@ -65,7 +75,7 @@ function readTrackId(tkhd: Box): number {
   return trackId === 0 ? reader.fail('track id 0') : trackId
 }
 
-function writeTrackHeader(out: BoxWriter, { trackId, config }: MovieTrack): void {
+function writeTrackHeader(out: BoxWriter, { trackId, config, display }: MovieTrack): void {
   out.fullBox('tkhd', 0, ENABLED_IN_MOVIE_AND_PREVIEW, () => {
     out.zeros(8)
     out.u32(trackId)
@@ -74,17 +84,18 @@ function writeTrackHeader(out: BoxWriter, { trackId, config }: MovieTrack): void
     out.zeros(12)
     out.u16(config.kind === 'audio' ? FULL_VOLUME : 0)
     out.u16(0)
-    writeMatrix(out)
-    out.u16(config.kind === 'video' ? config.width : 0)
+    writeMatrix(out, display?.matrix)
+    const [wide, high] = display?.pixelAspect ?? [1, 1]
+    out.u16(config.kind === 'video' ? Math.min(0xffff, Math.round((config.width * wide) / high)) : 0)
     out.u16(0)
     out.u16(config.kind === 'video' ? config.height : 0)
     out.u16(0)
   })
 }
 
-/** The unity transformation that `mvhd` and `tkhd` carry. */
-export function writeMatrix(out: BoxWriter): void {
-  for (const element of IDENTITY_MATRIX) out.u32(element)
+/** The transformation that `mvhd` and `tkhd` carry: none, unless given. */
+export function writeMatrix(out: BoxWriter, matrix: readonly number[] = IDENTITY_MATRIX): void {
+  for (const element of matrix) out.u32(element)
 }
 
 function readMediaHeader(mdhd: Box): { readonly timescale: number; readonly language: string } {
@@ -153,11 +164,11 @@ export function writeDataInformation(out: BoxWriter): void {
   )
 }
 
-function writeSampleTable(out: BoxWriter, config: CodecConfig): void {
+function writeSampleTable(out: BoxWriter, { config, display }: MovieTrack): void {
   out.box('stbl', () => {
     out.fullBox('stsd', 0, 0, () => {
       out.u32(1)
-      if (config.kind === 'video') writeVisualSampleEntry(out, config)
+      if (config.kind === 'video') writeVisualSampleEntry(out, config, display?.pixelAspect)
       else writeAudioSampleEntry(out, config)
     })
     out.fullBox('stts', 0, 0, () => out.u32(0))

@@ -42,8 +42,11 @@ export function readVisualSampleEntry(entry: Box): VideoConfig | undefined {
   return videoConfigOf(codec, box.body.slice(), { width, height, path: box.path })
 }
 
-/** The sample entry of a video track, with square pixels. */
-export function writeVisualSampleEntry(out: BoxWriter, config: VideoConfig): void {
+/** How wide and how high a pixel is, against each other (`pasp`, ISO/IEC 14496-12 §12.1.4). */
+export type PixelAspect = readonly [wide: number, high: number]
+
+/** The sample entry of a video track, with square pixels unless others are given. */
+export function writeVisualSampleEntry(out: BoxWriter, config: VideoConfig, [wide, high]: PixelAspect = [1, 1]): void {
   const { entry, configuration } = written[config.codec]
   out.box(entry, () => {
     out.zeros(6)
@@ -60,8 +63,8 @@ export function writeVisualSampleEntry(out: BoxWriter, config: VideoConfig): voi
     out.i16(-1)
     out.box(configuration, () => out.append(config.record))
     out.box('pasp', () => {
-      out.u32(1)
-      out.u32(1)
+      out.u32(wide)
+      out.u32(high)
     })
   })
 }

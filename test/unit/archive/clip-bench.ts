@@ -53,7 +53,10 @@ export class ClipBench {
         { rendition: 'video-2', media: small, atSeconds: 0 },
         { rendition: 'audio-1', media: audio, atSeconds: -0.02 },
       ],
-      { fragmentSamples: 10, header: { rewindWindowMs: 60_000, archiveWindowMs: 3_600_000, partDurationMs: 400 } },
+      {
+        fragmentSamples: 10,
+        header: { rewindWindowMs: 60_000, archiveWindowMs: 3_600_000, partDurationMs: 400, timeBaseTicks: 90_000 },
+      },
     )
     this.source = await archived(this.recording, this.storage, 'as_1', { spanSegments: 3, spooledSegments: 2 })
   }

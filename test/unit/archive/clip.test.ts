@@ -20,7 +20,7 @@ describe('a clip of whole segments', () => {
   it('is a recording of its own, with the segments that the range touches, as they were', async () => {
     const made = await bench.clip({ range: between(5, 20.5) })
     const view = await bench.loaded()
-    expect(view.header).toMatchObject({ id: 'as_2', epoch: 'e2', targetDurationMs: 2_000 })
+    expect(view.header).toMatchObject({ id: 'as_2', epoch: 'e2', targetDurationMs: 2_000, timeBaseTicks: 90_000 })
     expect(view.header.rewindWindowMs).toBeUndefined()
     expect(view.header.archiveWindowMs).toBeUndefined()
     expect(made.presentation.ended).toBe(true)

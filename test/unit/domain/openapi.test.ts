@@ -85,7 +85,7 @@ const answers = {
   Problem: problemSchema,
   Program: program.programSchema,
   StorageAccount: storageAccount.storageAccountViewSchema,
-  StreamingEndpoint: endpoint.streamingEndpointSchema,
+  StreamingEndpoint: endpoint.streamingEndpointViewSchema,
   Task: taskSchema,
 }
 

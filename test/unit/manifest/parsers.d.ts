@@ -23,6 +23,7 @@ declare module 'm3u8-parser' {
       readonly skip?: { readonly skippedSegments: number }
       readonly serverControl?: { readonly canSkipUntil?: number; readonly holdBack?: number }
       readonly independentSegments?: boolean
+      readonly dateRanges: readonly Readonly<Record<string, unknown>>[]
       readonly playlists?: readonly { readonly uri: string; readonly attributes: Readonly<Record<string, unknown>> }[]
       readonly mediaGroups?: { readonly AUDIO: Readonly<Record<string, Readonly<Record<string, unknown>>>> }
     }
@@ -34,6 +35,7 @@ declare module 'mpd-parser' {
     readonly attributes: Readonly<Record<string, unknown>>
     readonly segments: readonly {
       readonly uri: string
+      readonly resolvedUri: string
       readonly duration: number
       readonly presentationTime: number
       readonly map: { readonly uri: string }
@@ -49,6 +51,15 @@ declare module 'mpd-parser' {
         Record<string, Readonly<Record<string, { readonly playlists: readonly ParsedPlaylist[] }>>>
       >
     }
+    readonly eventStream?: readonly {
+      readonly schemeIdUri: string
+      readonly start: number
+      readonly end?: number
+      readonly id: string
+      readonly messageData: unknown
+      readonly contentEncoding?: string
+      readonly presentationTimeOffset: number
+    }[]
     readonly endList: boolean
     readonly duration: number
     readonly minimumUpdatePeriod?: number

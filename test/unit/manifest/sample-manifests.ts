@@ -13,6 +13,7 @@ export const sampleUris: ManifestUris = {
   iframePlaylist: ({ name }) => `${name}-iframes.m3u8`,
   init: ({ track }) => `init-${track}.mp4`,
   segment: ({ rendition }, startTicks) => `${rendition}/${startTicks}.m4s`,
+  part: ({ rendition, track }, number) => `${rendition}/${track}.${number}.m4s`,
   dashSegmentTemplate: ({ name }) => `${name}/$Time$.m4s`,
   utcTiming: '/time',
 }

@@ -18,6 +18,10 @@ describe('the protocol of a URL', () => {
     ['https://h/x.ism/manifest(format=mpd-time-cmaf)', 'dash'],
     ['https://h/x.ism/manifest(format=m3u8-cmaf).mpd', 'hls'],
     ['https://h/stream', 'hls'],
+    ['https://h/x.ism/manifest', 'dash'],
+    ['https://h/x.isml/Manifest(audio-only=true)?token=1', 'dash'],
+    ['https://h/x.ism/manifest(format=fmp4-v20)', 'dash'],
+    ['https://h/x.ism/manifest(format=m3u8-aapl)', 'hls'],
   ] as const)('%s is %s', (url, protocol) => {
     expect(protocolOf(url)).toBe(protocol)
     expect(sourceOf(url)).toEqual({ [protocol]: url })

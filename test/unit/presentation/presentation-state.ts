@@ -11,7 +11,7 @@ export function read(records: Iterable<LogRecord>): Presentation {
 
 /** Everything that the view can say, and what a replica needs besides. */
 export function stateOf(presentation: Presentation) {
-  const { version, ended, renditions, firstSequence, endSequence, openSegment } = presentation
+  const { version, ended, renditions, firstSequence, endSequence, openSegment, markers } = presentation
   const rows = []
   for (let sequence = firstSequence - 1; sequence <= endSequence; sequence++) {
     const row = presentation.segment(sequence)
@@ -26,7 +26,7 @@ export function stateOf(presentation: Presentation) {
     discontinuitySequence: openSegment.discontinuitySequence,
     fragments: [...openSegment.fragments],
   }
-  return { version, ended, renditions, firstSequence, endSequence, rows, open }
+  return { version, ended, renditions, firstSequence, endSequence, rows, open, markers }
 }
 
 /** A log with one video and one audio rendition. */

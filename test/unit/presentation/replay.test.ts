@@ -61,6 +61,6 @@ describe('records()', () => {
     const log = simple()
     for (let made = 0; made < 20; made++) log.segment(180_000, { parts: 10 })
     const fragments = [...read(log.records).records()].filter(({ type }) => type === 'fragment')
-    expect(fragments).toHaveLength(17 * 2 + 3 * 20)
+    expect(fragments).toHaveLength(12 * 2 + 8 * 20)
   })
 })

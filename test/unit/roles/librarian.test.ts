@@ -46,6 +46,7 @@ async function bench() {
       onReset: () => () => undefined,
     },
     shelf: made.shelf,
+    files: { load: async () => false },
     publisher: { published: async (id) => void published.push(id) },
     clock: made.clock,
   })

@@ -7,6 +7,7 @@ import { VirtualClock } from '../../../src/lib/clock.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import type { Publication } from '../../../src/log/feed-messages.ts'
+import type { FilesListener } from '../../../src/roles/file-presentations.ts'
 import { LocatorPublisher } from '../../../src/roles/locator-publisher.ts'
 import type { PresentationShelf } from '../../../src/roles/presentation-shelf.ts'
 import { ShelfBench } from './archive-fixture.ts'
@@ -23,6 +24,9 @@ class Stage {
   readonly bench = new ShelfBench()
   readonly shelf: PresentationShelf
   readonly publisher: LocatorPublisher
+  /** What hears of uploaded files, and which assets' files are to be known no more. */
+  files: FilesListener = { opened: () => undefined, closed: () => undefined }
+  readonly dropped: string[] = []
   reads = 0
   isDown = false
   /** What every reading waits for, once it has looked. */
@@ -49,6 +53,13 @@ class Stage {
         },
       },
       shelf: this.shelf,
+      files: {
+        subscribe: (listener) => {
+          this.files = listener
+          return () => undefined
+        },
+        drop: (assetId) => void this.dropped.push(assetId),
+      },
       directory: {
         publish: (publication) => {
           this.published.set(publication.locatorId, publication)
@@ -59,6 +70,7 @@ class Stage {
           return told()
         },
       },
+      rules: { refresh: async () => undefined },
       clock: this.clock,
       logger: silentLogger,
     })
@@ -137,6 +149,7 @@ describe('LocatorPublisher', () => {
         locatorId: 'early',
         manifestName: 'manifest',
         presentationId: 'as_one',
+        accountId: 'ac_one',
         notBeforeMs: Date.parse('2026-11-21T10:00:00Z'),
         notAfterMs: Date.parse('2026-11-21T11:00:00Z'),
       },
@@ -169,6 +182,27 @@ describe('LocatorPublisher', () => {
     expect(made.names).toEqual(['two'])
     made.change('delete', 'as_two', 'asset')
     expect([made.names, made.shelf.find('as_two')]).toEqual([[], undefined])
+  })
+
+  it('publishes uploaded files by their name, as they are renamed, and until they are gone', async () => {
+    const made = await stage()
+    made.add('one', 'as_files', { expiry: '2026-11-21T11:00:00Z' })
+    const named = (manifestName: string) => ({ accountId: 'ac_one' as Locator['accountId'], manifestName })
+    made.files.opened('as_files', named('film'))
+    await made.publisher.published('as_files')
+    expect(made.published.get('one')).toMatchObject({ manifestName: 'film', presentationId: 'as_files' })
+    expect(made.published.get('one')).toHaveProperty('notAfterMs')
+    made.files.opened('as_files', named('movie'))
+    await made.publisher.published('as_files')
+    expect(made.published.get('one')).toMatchObject({ manifestName: 'movie' })
+    await made.publisher.endpoints.stop(endpoint('se_one'))
+    expect(made.names).toEqual([])
+    await made.publisher.endpoints.start(endpoint('se_one'))
+    expect(made.names).toEqual(['one'])
+    made.files.closed('as_files')
+    expect(made.names).toEqual([])
+    made.change('delete', 'as_files', 'asset')
+    expect(made.dropped).toEqual(['as_files'])
   })
 
   it('publishes while an endpoint of the account runs', async () => {

@@ -38,11 +38,13 @@ function makePool(threads: number, port = 0) {
     threads,
     host: '127.0.0.1',
     port,
-    maxConnections: 100,
-    manifestCacheBytes: 1 << 20,
-    maxInFlightBytes: 1 << 20,
+    ffmpegPath: 'ffmpeg',
+    limits: { connections: 100, manifestCacheBytes: 1 << 20, inFlightBytes: 1 << 20 },
     logLevel: 'silent' as const,
-    media: { directory: '/nowhere', allowPrivateEndpoints: false, allowServerCredentials: false, cacheBytes: 1 << 20 },
+    media: {
+      ...{ directory: '/nowhere', allowPrivateEndpoints: false, allowServerCredentials: false },
+      ...{ cacheBytes: 1 << 20, fileCacheBytes: 1 << 20 },
+    },
   }
   const desk = { spooled: async () => undefined, wake: async () => undefined }
   const clock = new VirtualClock()

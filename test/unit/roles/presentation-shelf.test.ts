@@ -49,7 +49,7 @@ describe('PresentationShelf', () => {
 
   it('goes on in the same presentation after it was left, after it ended, and after it was archived', async () => {
     const made = bench()
-    const recording = await made.begin('a', { epoch: 'first' })
+    const recording = await made.begin('a', { epoch: 'first', timeBaseTicks: 90_000 })
     await made.fill('a', 2)
     made.shelf.leave('a')
     expect(await made.begin('a')).toBe(recording)
@@ -64,13 +64,15 @@ describe('PresentationShelf', () => {
     await made.shelf.end('a')
     await made.archived('a')
     const archived = log.view.version
-    const again = await made.begin('a', { rewindWindowMs: 60_000 })
+    const again = await made.begin('a', { rewindWindowMs: 60_000, timeBaseTicks: 180_000 })
     await made.fill('a', 2)
     expect(again).not.toBe(recording)
     expect(made.shelf.find('a')).toMatchObject({ state: 'growing', log })
     expect(log.view).toMatchObject({ firstSequence: 0, endSequence: 7, ended: false, archived: false })
     expect(log.view.version).toBeGreaterThan(archived)
     expect(log.view.header).toMatchObject({ epoch: 'first', resumptions: 2, rewindWindowMs: 60_000 })
+    // The times of its transport streams go on as they were.
+    expect(log.view.header.timeBaseTicks).toBe(90_000)
     await again.stop()
   })
 
@@ -89,9 +91,11 @@ describe('PresentationShelf', () => {
     expect(found?.log.view.header.epoch).toBe('first')
     expect([0, 1, 2, 3].map((sequence) => found?.log.view.segment(sequence))).toEqual(rows)
     expect(after.shelf.endTicks('ch')).toBe(after.clock.now() * 90)
-    await after.begin('a')
+    await after.begin('a', { timeBaseTicks: 180_000 })
     await after.fill('a', 1)
     expect(found?.log.view).toMatchObject({ firstSequence: 0, endSequence: 5 })
+    // It was begun without a base, and has none for good.
+    expect(found?.log.view.header).not.toHaveProperty('timeBaseTicks')
     expect(found?.log.view.segment(4)?.gap).toBe(false)
   })
 

@@ -62,6 +62,8 @@ function recordEverything(channel: string): void {
   const counter = new OriginCounter('a')
   counter.started()
   counter.request('segment', 200, 1_000, 3)
+  const samples = (['bl', 'dl', 'mtp', 'br'] as const).map((figure) => ({ figure, object: 'v' as const, value: 5 }))
+  counter.cmcd({ object: 'v', version: '1', samples, isStarved: true, isStartup: true })
   metrics.origin.merge(0, counter.snapshot())
 }
 

@@ -1,0 +1,105 @@
+import { PRESENTATION_TIMESCALE, type PresentationHeader, type Track } from '../presentation/records.ts'
+import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from '../presentation/view.ts'
+import type { CutPlan } from './cut-plan.ts'
+import type { SegmentColumns } from './segment-columns.ts'
+
+/** What a view is made of; `columns` are those of the renditions, one by one. */
+export type FileViewParts = {
+  readonly header: PresentationHeader
+  readonly tracks: readonly Track[]
+  readonly columns: readonly SegmentColumns[]
+  readonly plan: CutPlan
+}
+
+/** Files as a presentation that ended long ago: all is listed, nothing changes, segments are numbered from 0. */
+export class FileView implements PresentationView {
+  readonly header: PresentationHeader
+  readonly version = 1
+  readonly ended = true
+  readonly archived = true
+  readonly markers = []
+  readonly firstSequence = 0
+  readonly endSequence: number
+  readonly renditions: readonly Rendition[]
+  readonly #tracks: readonly Track[]
+  readonly #columns: readonly SegmentColumns[]
+  /** 90 kHz, the end too. */
+  readonly #rowTicks: Float64Array
+
+  constructor({ header, tracks, columns, plan }: FileViewParts) {
+    this.header = header
+    this.#tracks = tracks
+    this.#columns = columns
+    this.#rowTicks = Float64Array.from(plan.instants, (seconds) => Math.round(seconds * PRESENTATION_TIMESCALE))
+    this.endSequence = plan.instants.length - 1
+    this.renditions = tracks.map((track, index) => ({
+      index,
+      name: track.rendition,
+      kind: track.config.kind,
+      tracks: [track],
+    }))
+  }
+
+  get memoryBytes(): number {
+    const arrays = this.#columns.flatMap((columns) => Object.values(columns))
+    return arrays.reduce((sum, { byteLength }) => sum + byteLength, this.#rowTicks.byteLength)
+  }
+
+  track(track: number): Track | undefined {
+    return this.#tracks[track - 1]
+  }
+
+  segment(sequence: number): SegmentRow | undefined {
+    if (!this.#has(sequence)) return undefined
+    const startTicks = this.#rowTicks[sequence] ?? 0
+    const durationTicks = Math.max(1, (this.#rowTicks[sequence + 1] ?? 0) - startTicks)
+    const gap = this.#columns.every(({ samples }) => samples[sequence] === 0)
+    return { sequence, discontinuitySequence: 0, startTicks, durationTicks, wallMs: 0, gap }
+  }
+
+  renditionSegment(renditionIndex: number, sequence: number): RenditionSegment | undefined {
+    const columns = this.#columns[renditionIndex]
+    if (!columns || !this.#has(sequence) || columns.samples[sequence] === 0) return undefined
+    return {
+      sequence,
+      track: renditionIndex + 1,
+      startTicks: columns.startTicks[sequence] ?? 0,
+      durationTicks: columns.durationTicks[sequence] ?? 0,
+      sizeBytes: columns.sizeBytes[sequence] ?? 0,
+      leadingBytes: columns.leadingBytes[sequence] ?? 0,
+      independent: columns.independent[sequence] === 1,
+    }
+  }
+
+  discontinuityStartTicks(discontinuitySequence: number): number | undefined {
+    return discontinuitySequence === 0 ? this.#rowTicks[0] : undefined
+  }
+
+  span(): undefined {
+    return undefined
+  }
+
+  findSegment(renditionIndex: number, startTicks: number): RenditionSegment | undefined {
+    const columns = this.#columns[renditionIndex]
+    const track = this.#tracks[renditionIndex]
+    if (!columns || !track) return undefined
+    const ticks = (startTicks / track.timescale) * PRESENTATION_TIMESCALE
+    let low = 0
+    let high = this.endSequence
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#rowTicks[middle] ?? 0) <= ticks) low = middle + 1
+      else high = middle
+    }
+    // Sound may begin half a frame before its row, and what is reordered reaches back a little further.
+    for (let sequence = Math.max(0, low - 3); sequence < low + 3; sequence++) {
+      const found = this.renditionSegment(renditionIndex, sequence)
+      if (found?.startTicks === startTicks) return found
+    }
+    return undefined
+  }
+
+  #has(sequence: number): boolean {
+    return Number.isInteger(sequence) && sequence >= 0 && sequence < this.endSequence
+  }
+}

@@ -1,0 +1,166 @@
+import { AppError } from '../lib/errors.ts'
+import { buildMasterPlaylist } from '../manifest/hls-master.ts'
+import { MediaPlaylist } from '../manifest/hls-media.ts'
+import {
+  buildVersion3Master,
+  isTransportable,
+  muxedAudio,
+  TRANSPORT_VERSION,
+  transportRenditions,
+} from '../manifest/hls-transport.ts'
+import { packedForm } from '../packaging/packed-audio.ts'
+import { keyFramePackaging, transportPackaging } from '../packaging/transport-packaging.ts'
+import type { PresentationView, Rendition } from '../presentation/view.ts'
+import type { Answer } from './answer.ts'
+import type { ManifestAnswers, ManifestRequest } from './manifest-answers.ts'
+import { absent, type MediaRequest } from './media-answers.ts'
+import type { PackagedSegments } from './packaged-segments.ts'
+import { MUXED, type TransportList, transportUris } from './transport-uris.ts'
+
+/** HLS as players before fragmented MP4 know it: version 4 with audio by itself, version 3 with audio in every stream. */
+export type TransportFormat = 'm3u8-aapl' | 'm3u8-aapl-v3'
+
+/** What one stream is made of: a picture, a picture and audio, or audio. */
+type Media = { readonly main: Rendition; readonly audio?: Rendition | undefined }
+
+const styleOf = { v4: 'transport', 'v4-iframes': 'transport-key-frames', v3: 'transport-v3' } as const
+
+/** Playlists and segments of transport streams and packed audio. */
+export class TransportAnswers {
+  readonly #manifests: ManifestAnswers
+  readonly #packaged: PackagedSegments
+
+  constructor(manifests: ManifestAnswers, packaged: PackagedSegments) {
+    this.#manifests = manifests
+    this.#packaged = packaged
+  }
+
+  /** @throws AppError `MEDIA_UNSUPPORTED` where transport streams have a place for no rendition */
+  master(asked: ManifestRequest, format: TransportFormat, audioOnly: boolean): Promise<Answer> {
+    const { view, place, digest, selection = '' } = asked
+    const list = listOf(format)
+    const uris = () => transportUris(place, digest, { list, muxed: muxedAudio(view), selection })
+    return this.#manifests.playlistOf(asked, `${list} master ${audioOnly}`, {
+      build: (survey) => {
+        if (list === 'v3') return buildVersion3Master(view, uris(), { audioOnly }, survey)
+        const formed = (listed: Parameters<typeof transportRenditions>[1]) =>
+          transportRenditions(view, listed, audioOnly)
+        return buildMasterPlaylist(view, uris(), { audioOnly, version: TRANSPORT_VERSION, formed }, survey)
+      },
+    })
+  }
+
+  /** The playlist at our own address. @throws AppError `URL_UNKNOWN`, `MEDIA_UNSUPPORTED` */
+  childPlaylist(asked: ManifestRequest, name: string, list: TransportList): Promise<Answer> {
+    return this.#playlist(asked, mediaNamed(asked.view, name), list)
+  }
+
+  /** The playlist of a track that is named as AMS does. @throws AppError `URL_UNKNOWN`, `MEDIA_UNSUPPORTED` */
+  playlist(asked: ManifestRequest, main: Rendition, format: TransportFormat, keyFramesOnly: boolean): Promise<Answer> {
+    if (keyFramesOnly && format !== 'm3u8-aapl') {
+      throw new AppError('URL_UNKNOWN', 'Playlists of key frames came with HLS version 4: ask for m3u8-aapl.')
+    }
+    const list = keyFramesOnly ? 'v4-iframes' : listOf(format)
+    return this.#playlist(asked, mediaOf(asked.view, main, format), list)
+  }
+
+  /** The segment at our own address. @throws AppError `URL_UNKNOWN`, `SEGMENT_GONE`, `SEGMENT_NOT_YET`, `MEDIA_UNSUPPORTED` */
+  childSegment(asked: MediaRequest, name: string, startTicks: number, extension: string): Promise<Answer> {
+    const media = mediaNamed(asked.view, name)
+    return this.#segment(asked, media, startTicks, extension)
+  }
+
+  /** The segment of a track that is named as AMS does. @throws AppError as `childSegment` */
+  async fragment(
+    asked: MediaRequest,
+    main: Rendition,
+    time: number | 'init',
+    format: TransportFormat,
+  ): Promise<Answer> {
+    if (time === 'init') throw new AppError('URL_UNKNOWN', 'Transport streams have no initialisation segment.')
+    const media = mediaOf(asked.view, main, format)
+    return this.#segment(asked, media, time, main.kind === 'video' ? 'ts' : undefined)
+  }
+
+  async #playlist(asked: ManifestRequest, { main, audio }: Media, list: TransportList): Promise<Answer> {
+    const { view, place, digest, selection = '' } = asked
+    if (!view.renditions.some(({ index }) => index === main.index)) {
+      throw new AppError('URL_UNKNOWN', 'The filters leave this track out.')
+    }
+    requireTransportable(main)
+    if (list === 'v4-iframes' && main.kind !== 'video') throw unknown()
+    if (audio && list !== 'v3') throw unknown()
+    const uris = transportUris(place, digest, { list, muxed: audio, selection })
+    const kind = `${list} playlist ${main.index} ${audio?.index}`
+    return this.#manifests.playlistOf(asked, kind, {
+      open: (survey, skip) => {
+        const rendition = view.renditions.find(({ index }) => index === main.index) ?? main
+        return new MediaPlaylist(
+          view,
+          rendition,
+          uris,
+          { lists: styleOf[list], skip, cues: asked.cues ?? false },
+          survey,
+        )
+      },
+      canSkip: list !== 'v3',
+    })
+  }
+
+  async #segment(
+    asked: MediaRequest,
+    { main, audio }: Media,
+    startTicks: number,
+    extension: string | undefined,
+  ): Promise<Answer> {
+    const { view } = asked
+    requireTransportable(main)
+    const segment = view.findSegment(main.index, startTicks)
+    const track = segment && view.track(segment.track)
+    if (!segment || !track) throw absent(view, main, startTicks)
+    if (main.kind === 'audio') {
+      const form = packedForm(track.config)
+      if (extension !== undefined && extension !== form.extension) throw unknown()
+      return this.#packaged.answer(asked, [main], segment.sequence, form.packaging)
+    }
+    if (extension === 'ts') {
+      const renditions = audio ? [main, audio] : [main]
+      return this.#packaged.answer(asked, renditions, segment.sequence, transportPackaging)
+    }
+    if (extension !== 'iframe.ts' || audio || !segment.independent) throw unknown()
+    return this.#packaged.answer(asked, [main], segment.sequence, keyFramePackaging)
+  }
+}
+
+function listOf(format: TransportFormat): 'v4' | 'v3' {
+  return format === 'm3u8-aapl' ? 'v4' : 'v3'
+}
+
+function mediaOf(view: PresentationView, main: Rendition, format: TransportFormat): Media {
+  return { main, audio: main.kind === 'video' && format === 'm3u8-aapl-v3' ? muxedAudio(view) : undefined }
+}
+
+/** `{rendition}`, or `{video}+{audio}`: a name may have a `+` of its own. */
+function mediaNamed({ renditions }: PresentationView, name: string): Media {
+  const named = (wanted: string, kind?: Rendition['kind']) =>
+    renditions.find((rendition) => rendition.name === wanted && (kind === undefined || rendition.kind === kind))
+  const alone = named(name)
+  if (alone) return { main: alone }
+  for (let at = name.indexOf(MUXED); at > 0; at = name.indexOf(MUXED, at + 1)) {
+    const main = named(name.slice(0, at), 'video')
+    const audio = named(name.slice(at + 1), 'audio')
+    if (main && audio) return { main, audio }
+  }
+  throw unknown()
+}
+
+function requireTransportable(rendition: Rendition): void {
+  if (isTransportable(rendition)) return
+  const codecs = rendition.tracks.map(({ config }) => config.codecString)
+  const named = [...new Set(codecs)].join(', ')
+  throw new AppError('MEDIA_UNSUPPORTED', `HLS with transport streams has no place for ${named}: ask for m3u8-cmaf.`)
+}
+
+function unknown(): AppError {
+  return new AppError('URL_UNKNOWN', 'The presentation has no such track.')
+}

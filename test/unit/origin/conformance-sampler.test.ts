@@ -1,0 +1,83 @@
+import { gzipSync } from 'node:zlib'
+import { expect, it, vi } from 'vitest'
+import { silentLogger } from '../../../src/lib/logger.ts'
+import type { Answer } from '../../../src/origin/answer.ts'
+import { ConformanceSampler } from '../../../src/origin/conformance-sampler.ts'
+
+const PLAYLIST = '#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:1\n#EXTINF:2.000,\n1.ts\n'
+
+function answerOf(body: Uint8Array | string, type: string, more: readonly string[] = []): Answer {
+  const bytes = Buffer.from(body)
+  return { status: 200, headers: ['Content-Type', type, ...more], chunks: [bytes], sizeBytes: bytes.byteLength }
+}
+
+function open(every = 1) {
+  const rules: string[] = []
+  const error = vi.fn()
+  const violated = vi.fn((rule: string) => rules.push(rule))
+  const sampler = new ConformanceSampler({ every, violated, logger: { ...silentLogger, error } as typeof silentLogger })
+  return { sampler, rules, error, violated }
+}
+
+const HLS = 'application/vnd.apple.mpegurl'
+
+it('checks manifests as they are sent, zipped or not, and against the reading before', async () => {
+  const { sampler, rules, error } = open()
+  const zipped = answerOf(gzipSync(PLAYLIST), HLS, ['Content-Encoding', 'gzip'])
+  const changed = answerOf(PLAYLIST.replace('1.ts', '2.ts'), HLS)
+  for (const [url, answer] of [
+    ['/a.m3u8', zipped],
+    ['/b.m3u8', changed],
+    ['/a.m3u8?_HLS_skip=YES', changed],
+  ] as const) {
+    sampler.look(url, 'media-playlist', answer)
+    await sampler.idle()
+  }
+  expect(rules).toEqual([])
+  sampler.look('/a.m3u8', 'media-playlist', changed)
+  await sampler.idle()
+  expect(rules).toEqual(['hls-reload-changed'])
+  sampler.look('/a.m3u8', 'media-playlist', zipped)
+  await sampler.idle()
+  expect(rules).toHaveLength(2)
+  // A rule is logged once.
+  expect(error).toHaveBeenCalledTimes(1)
+  expect(error.mock.calls[0]?.[0]).toMatchObject({ rule: 'hls-reload-changed', url: '/a.m3u8' })
+})
+
+it('checks media and MPDs, leaves other answers alone, and one at a time', async () => {
+  const { sampler, rules } = open()
+  sampler.look('/1.m4s', 'segment', answerOf('no boxes', 'video/mp4'))
+  sampler.look('/a.mpd', 'mpd', answerOf('<MPD', 'application/dash+xml'))
+  await sampler.idle()
+  expect(new Set(rules)).toEqual(new Set(['cmaf-boxes']))
+  sampler.look('/a.mpd', 'mpd', answerOf('<MPD', 'application/dash+xml'))
+  await sampler.idle()
+  expect(rules.at(-1)).toBe('dash-syntax')
+  const count = rules.length
+  sampler.look('/1.m4s', 'segment', { ...answerOf('x', 'video/mp4'), status: 206 })
+  sampler.look('/t', 'time', answerOf('2026', 'text/plain'))
+  await sampler.idle()
+  sampler.look('/i', 'init', answerOf('x', 'video/mp4'))
+  await sampler.idle()
+  expect(rules).toHaveLength(count)
+})
+
+it('says that it could not read an answer, and goes on', async () => {
+  const { sampler, rules, error } = open()
+  sampler.look('/a.m3u8', 'media-playlist', answerOf(PLAYLIST, HLS, ['Content-Encoding', 'gzip']))
+  await sampler.idle()
+  expect(error).toHaveBeenCalledTimes(1)
+  sampler.look('/a.m3u8', 'media-playlist', answerOf(PLAYLIST.slice(1), HLS))
+  await sampler.idle()
+  expect(rules).toContain('hls-syntax')
+})
+
+it('looks at one in so many', async () => {
+  const { sampler, violated } = open(3)
+  for (let asked = 0; asked < 9; asked++) {
+    sampler.look('/a.mpd', 'mpd', answerOf('<MPD', 'application/dash+xml'))
+    await sampler.idle()
+  }
+  expect(violated).toHaveBeenCalledTimes(3)
+})
