@@ -60,3 +60,11 @@ export async function fragmentedFile(flvFile: string): Promise<string> {
     await ffmpeg('-i', flvFile, ...args, '-avoid_negative_ts', 'disabled', file)
   })
 }
+
+/** The same as a plain MP4, its index in front. */
+export async function plainFile(flvFile: string): Promise<string> {
+  const args = ['-c', 'copy', '-movflags', '+faststart', '-f', 'mp4']
+  return cached('plain.mp4', [flvFile, ...args].join(' '), async (file) => {
+    await ffmpeg('-i', flvFile, ...args, file)
+  })
+}

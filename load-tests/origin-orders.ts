@@ -1,6 +1,12 @@
 /** What a server under load is told. */
 export type ServerOrder =
-  | { readonly kind: 'serve'; readonly file: string; readonly folder: string; readonly cacheBytes: number | undefined }
+  | {
+      readonly kind: 'serve'
+      readonly file: string
+      readonly mp4: string
+      readonly folder: string
+      readonly cacheBytes: number | undefined
+    }
   | { readonly kind: 'cpu' }
 
 /** And what it answers. */

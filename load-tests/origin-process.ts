@@ -1,6 +1,9 @@
 import { mkdirSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { ColdReader } from '../src/archive/cold-reader.ts'
+import type { ByteRange } from '../src/lib/http-conditions.ts'
 import { silentLogger } from '../src/lib/logger.ts'
+import { type FilePresentation, openFilePresentation } from '../src/ondemand/file-presentation.ts'
 import { defaultOriginLimits, OriginServer } from '../src/origin/origin-server.ts'
 import type { FragmentReader, Published } from '../src/origin/ports.ts'
 import { FilesystemStorage } from '../src/storage/filesystem-storage.ts'
@@ -11,7 +14,7 @@ import { cpuMicros, obey, type ServerOrder, type ServerReply } from './origin-or
 
 /**
  * The streaming endpoint as an origin thread runs it, in a process of its own: a recording in storage under `/span`, a live
- * window of an hour under `/hour`.
+ * window of an hour under `/hour`, a plain MP4 under `/mp4`.
  */
 
 const SEGMENT_SECONDS = 6
@@ -38,20 +41,40 @@ async function record(file: string, folder: string) {
   return { view: presentation, storage }
 }
 
-async function serve({ file, folder, cacheBytes }: ServerOrder & { readonly kind: 'serve' }): Promise<ServerReply> {
+/** The same media as a plain MP4 of an asset. */
+async function openFile(path: string): Promise<FilePresentation> {
+  const handle = await open(path)
+  const { size: sizeBytes } = await handle.stat()
+  const read = async ({ first, last }: ByteRange) => {
+    const bytes = Buffer.allocUnsafeSlow(last - first + 1)
+    await handle.read(bytes, 0, bytes.byteLength, first)
+    return bytes
+  }
+  return openFilePresentation('mp4', [{ name: 'film.mp4', sizeBytes, read }], new AbortController().signal)
+}
+
+async function serve({
+  file,
+  mp4,
+  folder,
+  cacheBytes,
+}: ServerOrder & { readonly kind: 'serve' }): Promise<ServerReply> {
   const { view, storage } = await record(file, folder)
   const cold = new ColdReader(
     { storage: () => storage, spooled: async () => undefined },
     cacheBytes ?? COLD_CACHE_BYTES,
   )
   const place = { place: undefined as never, key: undefined, folder: FOLDER }
+  const movie = await openFile(mp4)
   const hour = new LiveWindow(HOUR_SEGMENTS, 2)
   const published = new Map<string, Published>([
     ['span', { locatorId: 'span', manifestName: 'media', view }],
+    ['mp4', { locatorId: 'mp4', manifestName: 'media', view: movie.view }],
     ['hour', { locatorId: 'hour', manifestName: 'media', view: hour.view }],
   ])
   const fragments: FragmentReader = {
-    read: (_id, rendition, sequence, signal) => cold.read({ view, place }, rendition, sequence, signal),
+    read: (id, rendition, sequence, signal) =>
+      id === 'mp4' ? movie.read(rendition, sequence, signal) : cold.read({ view, place }, rendition, sequence, signal),
   }
   const server = new OriginServer(
     {

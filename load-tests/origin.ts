@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Scope } from '../src/lib/scope.ts'
 import { Child } from './child.ts'
 import type { LoadContext, LoadReport } from './load-report.ts'
-import { longFile } from './media-source.ts'
+import { longFile, plainFile } from './media-source.ts'
 import type { ClientOrder, ClientReply, ServerOrder, ServerReply } from './origin-orders.ts'
 import { type OriginFormat, segmentPaths } from './origin-paths.ts'
 import { interleave, median } from './statistics.ts'
@@ -56,7 +56,7 @@ export async function runOrigin({ options, progress, scope }: LoadContext): Prom
     const folder = mkdtempSync(join(tmpdir(), 'headend-load-origin-'))
     processes.add('files', () => rmSync(folder, { recursive: true, force: true }))
     const file = await longFile(RECORDED_SECONDS)
-    const bench = await Bench.start(file, folder, processes)
+    const bench = await Bench.start(file, await plainFile(file), folder, processes)
     const sides = await bench.sides()
     const samples: Sample[] = []
     for (const { round, side } of interleave(sides, options.rounds)) {
@@ -79,7 +79,7 @@ class Bench {
     this.#client = client
   }
 
-  static async start(file: string, folder: string, scope: Scope): Promise<Bench> {
+  static async start(file: string, mp4: string, folder: string, scope: Scope): Promise<Bench> {
     const client = scope.own('client', new Child<ClientOrder, ClientReply>(scriptOf('origin-client')))
     pin(client.pid, CLIENT_CORE)
     const servers = new Map<Side['server'], { readonly child: ServerChild; readonly port: number }>()
@@ -88,7 +88,7 @@ class Bench {
       const child: ServerChild = scope.own(kind, new Child<ServerOrder, ServerReply>(script))
       pin(child.pid, SERVER_CORE)
       const cacheBytes = kind === 'uncached' ? 0 : undefined
-      const { port } = await child.ask({ kind: 'serve', file, folder: join(folder, kind), cacheBytes }, 'serving')
+      const { port } = await child.ask({ kind: 'serve', file, mp4, folder: join(folder, kind), cacheBytes }, 'serving')
       servers.set(kind, { child, port })
     }
     return new Bench(servers, client)
@@ -105,10 +105,23 @@ class Bench {
       const unit = 'MB'
       sides.push(
         { name: `${format}: bare, ${how}`, server: 'bare', paths: least(how), unit },
+        ...(how === 'read'
+          ? [{ name: `${format}: bare, copy`, server: 'bare', paths: least('copy'), unit } as const]
+          : []),
         { name: `${format}: bare, ready`, server: 'bare', paths: least('ready'), unit },
         {
           ...{ name: `${format}: from a span`, server: 'uncached', paths, unit },
           ...{ floor: `${format}: bare, ${how}`, budget: PACKAGING_BUDGETS[format] },
+        },
+        {
+          ...{
+            name: `${format}: from an MP4`,
+            server: 'uncached',
+            paths: await segmentPaths(port, 'mp4', format),
+            unit,
+          },
+          // An MP4 has its samples by turns with sound: they are copied into any format.
+          ...{ floor: `${format}: bare, ${how === 'read' ? 'copy' : how}`, budget: PACKAGING_BUDGETS[format] },
         },
         {
           ...{ name: `${format}: from the cache`, server: 'origin', paths, unit },
