@@ -99,7 +99,9 @@ function checkSet(set: XmlElement, period: string, findings: Findings): void {
     for (const name of ['id', 'bandwidth']) {
       findings.expect(attributes.has(name), 'dash-attributes', () => `Representation@${name} is missing in ${id}`)
     }
-    for (const name of ['codecs', 'mimeType']) {
+    const isImage = /^image\//.test(attributes.get('mimeType') ?? set.attributes.get('mimeType') ?? '')
+    // A picture's type says it all.
+    for (const name of isImage ? ['mimeType'] : ['codecs', 'mimeType']) {
       const isThere = attributes.has(name) || set.attributes.has(name)
       findings.expect(isThere, 'dash-attributes', () => `@${name} is missing in ${id}`)
     }

@@ -63,6 +63,9 @@ export function createListener(
   server.maxConnections = limits.connections
   server.setTimeout(limits.idleTimeoutMs)
   server.on('clientError', onClientError)
+  // Before Node makes a 'clientError' of it: what is written before TLS is agreed on waits for that, and an HTTP/2 session
+  // that begins while a write waits aborts the whole process.
+  server.prependListener('tlsClientError', (_error, socket) => socket.destroy())
   return { server, setTls: (credentials) => attempt(() => server.setSecureContext(secure(credentials))) }
 }
 

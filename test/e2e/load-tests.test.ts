@@ -35,6 +35,15 @@ describe.concurrent('load tests', () => {
     expect(stdout).toContain('no budget judged')
   })
 
+  it('ask the origin for everything, and print what it costs beside a bare server', async ({ expect }) => {
+    const { code, stdout, stderr } = await loadTest('origin', '--quick')
+    expect(code, stderr).toBe(0)
+    for (const name of ['cmaf: from a span', 'smooth: from an MP4', 'ts: from the cache', 'MPD of 1 h']) {
+      expect(stdout).toContain(`${name} `)
+    }
+    expect(stdout).toContain('no budget judged')
+  })
+
   it('say what is wrong with a command line', async ({ expect }) => {
     const { code, stderr } = await loadTest('rtmp-egress')
     expect(code).toBe(2)

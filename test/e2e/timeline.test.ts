@@ -312,7 +312,7 @@ describe('what the encoder changes', () => {
     expect(new Set(heard.map(({ initUrl }) => initUrl)).size).toBe(1)
     expect(count(heard).reduce((sum, n) => sum + n, 0)).toBe(soundFrames.length)
     const { text } = await readMpd(house.at('other-size').dashUrl)
-    expect([...text.matchAll(/ width="(\d+)"/g)].map(([, width]) => width)).toEqual(['160', '320'])
+    expect([...text.matchAll(/id="video[^>]* width="(\d+)"/g)].map(([, width]) => width)).toEqual(['160', '320'])
   })
 
   it('takes no notice of the same headers again', async () => {
