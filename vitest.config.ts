@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-/** Units and contracts run side by side, what drives ffmpeg and sockets four files at a time, browsers three. */
+/** Units and contracts run side by side, what drives ffmpeg and sockets four files at a time, browsers two. */
 export default defineConfig({
   test: {
     reporters: ['default'],
@@ -29,8 +29,8 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/e2e/browser-*.test.ts'],
-          // They watch in real time: a third of what two cores can do is used, and the rest is there for who must not stall.
-          maxWorkers: 3,
+          // They watch in real time: two cores have room for two players that must not stall.
+          maxWorkers: 2,
           testTimeout: 180_000,
           hookTimeout: 60_000,
         },

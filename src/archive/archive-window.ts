@@ -6,6 +6,7 @@ import type { Logger } from '../lib/logger.ts'
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import { chunkBlob, chunkSequence, spanBlob } from './blob-names.ts'
+import { decodeMark, encodeMark } from './mark.ts'
 import type { PresentationLog, RecordingObserver } from './ports.ts'
 import { trackSpans } from './span-place.ts'
 import type { SpoolFolder } from './spool/spool-folder.ts'
@@ -21,6 +22,9 @@ export type ArchiveWindowPorts = {
   readonly logger: Logger
 }
 
+/** The name of the file in a recording's folder that says how far it was discarded. */
+const MARK_FILE = 'window.mark'
+
 type Discarded = { readonly firstSequence: number; readonly blobs: readonly string[] }
 
 /** What has just left a playlist can still be fetched for so many target durations. */
@@ -29,21 +33,34 @@ const RETRY_MS = 10_000
 /** More than so many spans are not remembered for deletion: storage has been away for a day, and keeps what it has. */
 const MAX_DISCARDED = 5_000
 
-/** Discards whole spans that are older than the archive window: from the log at once, from storage as soon as that answers. */
+/**
+ * Discards whole spans that are older than the archive window: from the log at once, from storage as soon as that answers. How far is
+ * set down before anything is deleted: the terms of the recording, or its end, may keep more when the next run looks.
+ */
 export class ArchiveWindow {
   readonly #ports: ArchiveWindowPorts
   readonly #stopping = new AbortController()
+  /** An earlier run discarded what lies before this one. */
+  readonly #discardedBefore: number
+  /** What lies before this one is set down as discarded, or could not be. */
+  #marked: number
   #discarded: Discarded[] = []
+  #marking: Promise<void> | undefined
   #deleting: Promise<void> | undefined
 
-  constructor(ports: ArchiveWindowPorts) {
+  /** `discardedBefore`: as `readDiscardedBefore`. */
+  constructor(ports: ArchiveWindowPorts, discardedBefore: number) {
     this.#ports = ports
+    this.#discardedBefore = discardedBefore
+    this.#marked = Math.max(discardedBefore, ports.log.view.firstSequence)
   }
 
   /** Discards what has grown too old, if anything. */
   apply(): void {
     const { log, observer } = this.#ports
-    const first = firstKept(log.view)
+    // The newest one is kept whatever the mark says: it tells where the numbers are.
+    const discardedBefore = Math.min(this.#discardedBefore, log.view.endSequence - 1)
+    const first = Math.max(firstKept(log.view), discardedBefore)
     if (first <= log.view.firstSequence) return
     const gone: Discarded[] = []
     for (let sequence = log.view.firstSequence; sequence < first; ) {
@@ -54,11 +71,13 @@ export class ArchiveWindow {
     log.append({ type: 'evicted', firstSequence: first })
     observer.discarded(gone.length)
     this.#discarded = [...this.#discarded, ...gone].slice(-MAX_DISCARDED)
+    this.#marking ??= this.#mark()
     this.#deleting ??= this.#delete()
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort()
+    await this.#marking
     await this.#deleting
   }
 
@@ -81,6 +100,21 @@ export class ArchiveWindow {
     }
   }
 
+  /** A disk that does not take it is not to keep what lies in storage: that may be the disk that is full. */
+  async #mark(): Promise<void> {
+    const { log, folder, logger } = this.#ports
+    const { signal } = this.#stopping
+    while (this.#marked < log.view.firstSequence) {
+      this.#marked = log.view.firstSequence
+      try {
+        await abortable(folder.put(MARK_FILE, encodeMark(this.#marked)), signal)
+      } catch (error) {
+        if (!signal.aborted) logger.warn({ error: messageOf(error) }, 'what is discarded can not be set down as such')
+      }
+    }
+    this.#marking = undefined
+  }
+
   /**
    * The chunk goes first: what has no chunk is not part of the recording. That on this node's disk goes last: a run that comes
    * after a crash finds there what it has to discard.
@@ -90,6 +124,7 @@ export class ArchiveWindow {
     const { signal } = this.#stopping
     for (let next = this.#discarded[0]; next && !signal.aborted; next = this.#discarded[0]) {
       const { blobs } = next
+      await this.#marking
       try {
         const remove = async () => {
           const stored = await storage()
@@ -107,6 +142,12 @@ export class ArchiveWindow {
     }
     this.#deleting = undefined
   }
+}
+
+/** How far earlier runs discarded the recording of this folder: before which segment; 0: nothing tells. @throws what the disk throws */
+export async function readDiscardedBefore(folder: SpoolFolder): Promise<number> {
+  const names = await folder.list()
+  return names.includes(MARK_FILE) ? decodeMark(await folder.get(MARK_FILE)) : 0
 }
 
 /** The first segment that is kept: spans go as a whole, and never one that reaches into the window. */

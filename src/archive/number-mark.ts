@@ -1,10 +1,9 @@
-import { crc32 } from 'node:zlib'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import { decodeMark, encodeMark, MARK_BYTES } from './mark.ts'
 import type { SpoolFile, SpoolFolder } from './spool/spool-folder.ts'
 
 const NAME = 'numbers.mark'
-const MARK_BYTES = 8
 /** Set aside at a time: minutes of segments. */
 const RESERVED = 256
 
@@ -26,16 +25,13 @@ export class NumberMark {
   /** The mark of a recording, made where there is none. @throws what the disk throws */
   static async open(folder: SpoolFolder, logger: Logger): Promise<NumberMark> {
     const names = await folder.list()
-    if (!names.includes(NAME)) await folder.put(NAME, markBytes(0))
+    if (!names.includes(NAME)) await folder.put(NAME, encodeMark(0))
     return new NumberMark(await folder.open(NAME), logger)
   }
 
   /** The first number that can't have been used; 0: the journal knows them all, or nothing tells. */
   async read(): Promise<number> {
-    const bytes = await this.#file.read(0, MARK_BYTES)
-    if (bytes.byteLength < MARK_BYTES) return 0
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    return crc32(bytes.subarray(0, 4)) === view.getUint32(4) ? view.getUint32(0) : 0
+    return decodeMark(await this.#file.read(0, MARK_BYTES))
   }
 
   /** Numbers up to before `nextSequence` are used, and the disk takes nothing. */
@@ -56,17 +52,10 @@ export class NumberMark {
   #write(until: number): void {
     this.#until = until
     this.#writing = this.#writing
-      .then(() => this.#file.write([markBytes(until)], 0))
+      .then(() => this.#file.write([encodeMark(until)], 0))
       .then(() => this.#file.sync())
       .catch((error: unknown) => {
         this.#logger.error({ error: messageOf(error) }, 'the numbers of a recording can not be set aside')
       })
   }
-}
-
-function markBytes(until: number): Uint8Array {
-  const bytes = Buffer.alloc(MARK_BYTES)
-  bytes.writeUInt32BE(until, 0)
-  bytes.writeUInt32BE(crc32(bytes.subarray(0, 4)), 4)
-  return bytes
 }

@@ -44,4 +44,6 @@ export type EarlierRun = {
   readonly hasOpen: boolean
   /** As `UsedNumbers.usedUntil`. */
   readonly usedUntil?: number
+  /** As `RecoveredRecording.discardedBefore`. */
+  readonly discardedBefore?: number
 }

@@ -79,7 +79,8 @@ export class Recording {
         damaged: (sequence) => this.#losing([sequence]),
       },
     )
-    this.#window = new ArchiveWindow({ log, folder, storage, assetFolder, clock, logger, observer })
+    const windowPorts = { log, folder, storage, assetFolder, clock, logger, observer }
+    this.#window = new ArchiveWindow(windowPorts, earlier.discardedBefore ?? 0)
     for (const file of earlier.files) this.#committer.add(file)
     this.#isEnded = log.view.ended
     if (earlier.hasOpen && earlier.end) this.#loseOpen(earlier.end)

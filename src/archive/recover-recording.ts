@@ -1,6 +1,7 @@
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { LogRecord, PresentationHeader, RecordOf, Track } from '../presentation/records.ts'
+import { readDiscardedBefore } from './archive-window.ts'
 import { chunkSequence } from './blob-names.ts'
 import { decodeChunk } from './chunk.ts'
 import { LogAssembly } from './log-assembly.ts'
@@ -25,6 +26,8 @@ export type RecoveredRecording = {
   /** The segment that was being written: its number is used up. */
   readonly open: RecordOf<'segment-opened'> | undefined
   readonly hasEnded: boolean
+  /** Segments before this one were discarded, whatever else tells of them. */
+  readonly discardedBefore: number
   /** Bytes that were torn off. */
   readonly tornBytes: number
 }
@@ -55,7 +58,11 @@ export async function recoverRecording(
     const tornBytes = await readJournals(folder, journals, assetKey, logger, assembly, files)
     assembly.complete()
     const { header, records, tracks, end, open, hasEnded } = assembly
-    if (header) return { owner, header, records, tracks: [...tracks.values()], files, end, open, hasEnded, tornBytes }
+    if (header) {
+      const discardedBefore = await readDiscardedBefore(folder)
+      const found = { owner, header, records, tracks: [...tracks.values()], files, end, open, hasEnded }
+      return { ...found, discardedBefore, tornBytes }
+    }
     if (files.some(({ span }) => span !== undefined) || open !== undefined) {
       throw new AppError('ARCHIVE_DAMAGED', 'Nothing tells what was recorded: the head of its journal is damaged.')
     }

@@ -141,9 +141,10 @@ export class Archive {
       throw error
     })
     if (found.hasEnded) log.append({ type: 'ended' })
-    const { files, tracks, end, open } = found
+    const { files, tracks, end, open, discardedBefore } = found
     const mark = await NumberMark.open(folder, logger)
-    const earlier = { files, tracks, end, hasOpen: open !== undefined, usedUntil: await mark.read() }
+    const usedUntil = await mark.read()
+    const earlier = { files, tracks, end, hasOpen: open !== undefined, usedUntil, discardedBefore }
     const recording = this.#recording(found.owner, folder, { log, place }, earlier, mark)
     this.#tell(found)
     return { owner: found.owner, log, place, recording, hasEnded: found.hasEnded }

@@ -246,16 +246,13 @@ describe('with a certificate', () => {
   })
 
   it('cuts slow heads, and who does not agree on TLS in time', async () => {
-    const { port, base } = await origin(liveWith(1), { tls, limits: { headersTimeoutMs: 500, requestTimeoutMs: 500 } })
+    const { port } = await origin(liveWith(1), { tls, limits: { headersTimeoutMs: 500, requestTimeoutMs: 500 } })
     const slow = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
       slow.write('GET /loc-1/index.m3u8 HTTP/1.1\r\nHost: a\r\n')
     })
     // Left open, it could still agree on HTTP/2: Node aborts the process if something was written to it before.
-    const silent = connect(port, '127.0.0.1')
-    const [said, saidToSilent] = await Promise.all([untilClosed(slow), untilClosed(silent)])
-    expect(said).toMatch(/^HTTP\/1\.1 408 /)
-    expect(saidToSilent).toBe('')
-    expect((await http2Get(base, '/time')).headers[':status']).toBe(200)
+    const said = await Promise.all([slow, connect(port, '127.0.0.1')].map(untilClosed))
+    expect(said).toEqual([expect.stringMatching(/^HTTP\/1\.1 408 /), ''])
   })
 
   it('cuts a stream whose window stays shut', async () => {
@@ -307,13 +304,12 @@ describe('whatever is asked', () => {
     const live = liveWith(3)
     const { base } = await origin(live)
     const agent = new Agent({ keepAlive: true, maxSockets: 4 })
-    const segment = segmentPath
     await fc.assert(
       fc.asyncProperty(
         fc.oneof(
           fc.array(piece, { maxLength: 6 }).map((parts) => `/${parts.join('/')}`),
           fc.array(piece, { maxLength: 4 }).map((parts) => `/loc-1/Stream.ism/${parts.join('/')}`),
-          fc.constant(segment),
+          fc.constant(segmentPath),
         ),
         headers,
         fc.constantFrom('GET', 'HEAD', 'OPTIONS', 'PATCH'),

@@ -13,7 +13,7 @@ import { silentLogger } from '../../../src/lib/logger.ts'
 import { Turns } from '../../../src/lib/turns.ts'
 import { FragmentMemory } from '../../../src/log/fragment-memory.ts'
 import { PresentationLog } from '../../../src/log/presentation-log.ts'
-import type { PresentationHeader, Track } from '../../../src/presentation/records.ts'
+import type { PresentationHeader, PresentationTerms, Track } from '../../../src/presentation/records.ts'
 import type { PresentationView } from '../../../src/presentation/view.ts'
 import { audioTrack, videoTrack } from '../presentation/sample-log.ts'
 import { MemoryDisk } from './memory-disk.ts'
@@ -206,9 +206,10 @@ export class RecordingBench {
     await settle()
   }
 
-  /** The channel is there again. */
-  async resume(discontinuity = true): Promise<void> {
-    this.recording.resume(terms, 2_000)
+  /** The channel is there again, under the same terms but for what is `changed`. */
+  async resume(discontinuity = true, changed: Partial<PresentationTerms> = {}): Promise<void> {
+    const { archiveWindowMs } = this.options.header ?? {}
+    this.recording.resume({ ...terms, ...(archiveWindowMs !== undefined && { archiveWindowMs }), ...changed }, 2_000)
     for (const track of this.#tracks) this.recording.append({ type: 'track-added', track })
     this.#endTicks = Math.max(this.#endTicks, this.clock.now() * 90)
     if (discontinuity && this.nextSequence > 0) {

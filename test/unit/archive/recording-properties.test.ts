@@ -11,7 +11,8 @@ import { type BenchOptions, FOLDER, RecordingBench, settle } from './recording-b
 
 type Step =
   | { readonly do: 'segments'; readonly count: number; readonly parts: number }
-  | { readonly do: 'gap' | 'discontinuity' | 'track' | 'open' | 'end' | 'resume' }
+  | { readonly do: 'gap' | 'discontinuity' | 'track' | 'open' | 'end' }
+  | { readonly do: 'resume'; readonly keepsMore: boolean }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'disk' | 'storage'; readonly isDown: boolean }
   | { readonly do: 'crash'; readonly kept: number; readonly returns: boolean; readonly awayMs: number }
@@ -34,7 +35,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       { do: 'open' as const },
     ),
   },
-  { weight: 1, arbitrary: fc.constantFrom({ do: 'end' as const }, { do: 'resume' as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'end' as const }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('resume' as const), keepsMore: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 40_000 }) }) },
   {
     weight: 2,
@@ -51,16 +53,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 )
 
-/** What a viewer was shown by one process after the other: no number ever stands for two things. */
+/** What a viewer was shown by one process after the other: no number ever stands for two things, and what is gone stays gone. */
 class Viewer {
   /** Start of the segment that a number was shown for, open or closed. */
   readonly shown = new Map<number, number>()
   /** Those that were shown as closed, whole, while the disk was trusted. */
   readonly safe = new Map<number, number>()
   #version = 0
+  #first = 0
   #discontinuity = 0
 
   watch(bench: RecordingBench): void {
+    expect(bench.view.firstSequence).toBeGreaterThanOrEqual(this.#first)
     this.#version = bench.view.version
     bench.log.subscribe({ appended: (_position, record) => this.#see(bench, record), stopped: () => undefined })
   }
@@ -68,6 +72,7 @@ class Viewer {
   #see(bench: RecordingBench, record: LogRecord): void {
     expect(bench.view.version).toBeGreaterThanOrEqual(this.#version)
     this.#version = bench.view.version
+    this.#first = bench.view.firstSequence
     if (record.type === 'segment-opened') {
       expect(this.shown.get(record.sequence) ?? record.startTicks).toBe(record.startTicks)
       for (const sequence of this.shown.keys()) expect(sequence).toBeLessThanOrEqual(record.sequence)
@@ -164,7 +169,7 @@ async function play(steps: readonly Step[], options: BenchOptions, isDiskTrusted
       await settle()
     }
     if (each.do === 'resume' && !bench.view.archived) {
-      await bench.resume()
+      await bench.resume(true, each.keepsMore ? { archiveWindowMs: 3_600_000 } : {})
       isEnded = false
       open = undefined
     }
