@@ -1,6 +1,6 @@
 import type { BlobStorage } from '../domain/blob-storage.ts'
 import { abortable } from '../lib/abortable.ts'
-import type { Clock } from '../lib/clock.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
@@ -42,10 +42,11 @@ export class ArchiveWindow {
   readonly #stopping = new AbortController()
   /** An earlier run discarded what lies before this one. */
   readonly #discardedBefore: number
-  /** What lies before this one is set down as discarded, or could not be. */
+  /** What lies before this one is set down as discarded. */
   #marked: number
   #discarded: Discarded[] = []
   #marking: Promise<void> | undefined
+  #markAgain: Timer | undefined
   #deleting: Promise<void> | undefined
 
   /** `discardedBefore`: as `readDiscardedBefore`. */
@@ -71,12 +72,14 @@ export class ArchiveWindow {
     log.append({ type: 'evicted', firstSequence: first })
     observer.discarded(gone.length)
     this.#discarded = [...this.#discarded, ...gone].slice(-MAX_DISCARDED)
-    this.#marking ??= this.#mark()
-    this.#deleting ??= this.#delete()
+    // One that had nothing to do would be over before it is remembered, and bar the next.
+    if (this.#marked < first) this.#marking ??= this.#mark()
+    if (this.#discarded.length > 0) this.#deleting ??= this.#delete()
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort()
+    this.#markAgain?.cancel()
     await this.#marking
     await this.#deleting
   }
@@ -100,16 +103,26 @@ export class ArchiveWindow {
     }
   }
 
-  /** A disk that does not take it is not to keep what lies in storage: that may be the disk that is full. */
+  /** A disk that does not take it is tried again, and does not keep what lies in storage: that may be the disk that is full. */
   async #mark(): Promise<void> {
-    const { log, folder, logger } = this.#ports
+    const { log, folder, clock, logger } = this.#ports
     const { signal } = this.#stopping
-    while (this.#marked < log.view.firstSequence) {
-      this.#marked = log.view.firstSequence
-      try {
-        await abortable(folder.put(MARK_FILE, encodeMark(this.#marked)), signal)
-      } catch (error) {
-        if (!signal.aborted) logger.warn({ error: messageOf(error) }, 'what is discarded can not be set down as such')
+    this.#markAgain?.cancel()
+    try {
+      while (this.#marked < log.view.firstSequence) {
+        const { firstSequence } = log.view
+        await abortable(folder.put(MARK_FILE, encodeMark(firstSequence)), signal)
+        this.#marked = firstSequence
+      }
+    } catch (error) {
+      if (!signal.aborted) {
+        logger.warn(
+          { error: messageOf(error) },
+          'what is discarded can not be set down as such for now; it is tried again',
+        )
+        this.#markAgain = clock.after(RETRY_MS, () => {
+          this.#marking ??= this.#mark()
+        })
       }
     }
     this.#marking = undefined

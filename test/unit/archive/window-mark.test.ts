@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { decodeMark } from '../../../src/archive/mark.ts'
 import { systemError } from './memory-disk.ts'
 import { RecordingBench, START_MS } from './recording-bench.ts'
 
@@ -48,14 +49,18 @@ describe('what an archive window has discarded', () => {
 
   it('is not listed again after a crash behind the end, and is deleted then', async () => {
     const bench = await discarded()
-    let deletions = 0
+    const marks: number[] = []
     bench.storage.fault = ({ op }) => {
+      if (op !== 'delete') return undefined
+      marks.push(decodeMark(bench.disk.bytesOf('window.mark')))
       // Half of a span is gone when storage fails.
-      if (op === 'delete' && ++deletions > 2) throw systemError('ECONNREFUSED')
+      if (marks.length > 2) throw systemError('ECONNREFUSED')
       return undefined
     }
     await bench.segments(10)
     expect(bench.view.firstSequence).toBe(30)
+    // It is set down before the first of it is deleted.
+    expect(marks.slice(0, 3)).toEqual([30, 30, 30])
     bench.recording.end()
     await bench.advance(1_000)
     bench.storage.fault = () => undefined
@@ -86,24 +91,63 @@ describe('what an archive window has discarded', () => {
     await bench.stop()
   })
 
+  it('is not listed again after the second crash either', async () => {
+    const bench = await discarded()
+    expect(bench.disk.afterCrash(0, true).names).toContain('0000000010.chunk')
+    await bench.crash(0, true)
+    await bench.resume()
+    bench.storage.fault = ({ op }) => {
+      if (op === 'delete') throw systemError('ECONNREFUSED')
+      return undefined
+    }
+    await bench.segments(10)
+    expect(bench.view.firstSequence).toBe(30)
+    bench.recording.end()
+    await bench.advance(1_000)
+    await bench.crash()
+    expect([bench.view.ended, bench.view.firstSequence]).toEqual([true, 30])
+    await expectReadable(bench)
+    await bench.stop()
+  })
+
+  it('is deleted also after an outage of storage that was longer than the window', async () => {
+    const bench = await RecordingBench.start({ header: { archiveWindowMs: WINDOW_MS }, recording: { hotBytes: 2_000 } })
+    bench.storage.fault = () => {
+      throw systemError('ECONNREFUSED')
+    }
+    await bench.segments(50)
+    expect(bench.view.firstSequence).toBeGreaterThan(0)
+    expect(bench.storage.names).toEqual([])
+    bench.storage.fault = () => undefined
+    await bench.segments(90)
+    const chunks = bench.storage.names.filter((name) => name.endsWith('.chunk'))
+    expect(chunks[0]).toContain(String(bench.view.firstSequence).padStart(10, '0'))
+    expect(bench.disk.names.filter((name) => name.endsWith('.chunk'))).toHaveLength(chunks.length)
+    await expectReadable(bench)
+    await bench.stop()
+  })
+
   it('is let go of by storage also while the disk does not take down that it is discarded', async () => {
     const bench = await discarded()
-    const disk = bench.disk
-    disk.fault = ({ op, name }) => {
-      if (op === 'put' && name.endsWith('.mark')) throw systemError('ENOSPC')
+    bench.disk.fault = ({ op, name }) => {
+      if (op === 'put' && name === 'window.mark') throw systemError('ENOSPC')
       return undefined
     }
     await bench.segments(10)
     expect(bench.view.firstSequence).toBe(30)
     expect(bench.storage.names.find((name) => name.endsWith('.chunk'))).toContain('0000000030')
+    const marked = () => decodeMark(bench.disk.bytesOf('window.mark'))
+    expect(marked()).toBe(20)
+    bench.disk.fault = () => undefined
+    await bench.advance(10_000)
+    expect(marked()).toBe(30)
     await bench.stop()
   })
 
   it('is what the window says where nothing else tells: a damaged mark counts for nothing', async () => {
     const bench = await discarded()
-    const mark = bench.disk.names.find((name) => name.endsWith('.mark'))!
     for (const damage of ['', 'abc', '99999999', 'nonsense and more']) {
-      bench.disk.set(mark, Buffer.from(damage))
+      bench.disk.set('window.mark', Buffer.from(damage))
       await bench.crash()
       expect([bench.view.firstSequence, bench.view.endSequence]).toEqual([20, 60])
     }
@@ -112,12 +156,11 @@ describe('what an archive window has discarded', () => {
 
   it('may be more than the journal knows, of which the newest segment is kept then', async () => {
     const bench = await discarded()
-    const mark = bench.disk.names.find((name) => name.endsWith('.mark'))!
-    const behind = bench.disk.bytesOf(mark)
+    const behind = bench.disk.bytesOf('window.mark')
     await bench.stop()
     const other = await RecordingBench.start({ header: { archiveWindowMs: WINDOW_MS } })
     await other.segments(3)
-    other.disk.set(mark, behind)
+    other.disk.set('window.mark', behind)
     await other.crash()
     expect([other.view.firstSequence, other.view.endSequence, other.nextSequence]).toEqual([2, 3, 3])
     await other.resume()
