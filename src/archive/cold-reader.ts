@@ -1,5 +1,6 @@
 import type { ArchivePlace } from '../domain/archive-place.ts'
 import { type BlobStorage, MAX_READ_BYTES } from '../domain/blob-storage.ts'
+import { BufferPool } from '../lib/buffer-pool.ts'
 import { AppError } from '../lib/errors.ts'
 import { SharedCache } from '../lib/shared-cache.ts'
 import { Turns } from '../lib/turns.ts'
@@ -40,10 +41,12 @@ export class ColdReader {
     refusal: () => new AppError('STORAGE_BUSY', 'Too much is being read from storage: try again.'),
   })
   readonly #cache: SharedCache<Found>
+  /** Memory for segments: fresh memory for each has the garbage collector run many times a second. */
+  readonly #pool = new BufferPool()
 
   constructor(ports: ColdReaderPorts, cacheBytes: number) {
     this.#ports = ports
-    this.#cache = new SharedCache(cacheBytes)
+    this.#cache = new SharedCache(cacheBytes, ({ bytes }) => bytes && this.#pool.giveBack(bytes))
     this.#largestBytes = cacheBytes / 4
   }
 
@@ -71,12 +74,15 @@ export class ColdReader {
     const range = { first: spot.offset, last: spot.offset + spot.sizeBytes - 1 }
     const key = `${view.header.epoch}/${name}/${spot.offset}`
     const read = async (reading: AbortSignal): Promise<Found> => {
-      const readNow = () => this.#ports.storage(place).read(name, range, { signal: reading })
+      const readNow = () =>
+        this.#ports
+          .storage(place)
+          .read(name, range, { signal: reading, take: (sizeBytes) => this.#pool.take(sizeBytes) })
       const bytes = await this.#turns.run(readNow, { signal: reading })
       const isKept = bytes !== undefined && bytes.byteLength <= this.#largestBytes
       return { bytes, memoryBytes: isKept ? bytes.byteLength : undefined }
     }
-    const { bytes } = await this.#cache.get(key, read, signal)
+    const { bytes } = await this.#cache.lease(key, read, signal)
     return bytes && [bytes]
   }
 }

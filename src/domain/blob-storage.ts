@@ -16,6 +16,9 @@ export type BlobSource = readonly Uint8Array[] | AsyncIterable<Uint8Array>
 /** What ends a call early: it then rejects with the signal's reason. */
 export type BlobCall = { readonly signal?: AbortSignal | undefined }
 
+/** As `BlobCall`; `take` gives memory of just so many bytes that nobody else uses, whatever lay there before. */
+export type BlobReadCall = BlobCall & { readonly take?: ((sizeBytes: number) => Uint8Array) | undefined }
+
 /** The most that one `read` may ask for: it is held in memory. */
 export const MAX_READ_BYTES = 268_435_456
 
@@ -33,9 +36,9 @@ export type BlobStorage = {
   put(name: string, source: BlobSource, call?: BlobCall): Promise<{ readonly sizeBytes: number }>
   /**
    * The bytes of a range at once, both ends included and at most `MAX_READ_BYTES`; `undefined` where there is no such blob.
-   * What is given is the caller's own. `BLOB_TRUNCATED` where the blob ends before the range does.
+   * What is given is the caller's own; a storage that can reads into memory that `take` gives. `BLOB_TRUNCATED` where the blob ends before the range does.
    */
-  read(name: string, range: ByteRange, call?: BlobCall): Promise<Uint8Array | undefined>
+  read(name: string, range: ByteRange, call?: BlobReadCall): Promise<Uint8Array | undefined>
   /**
    * The same as a stream, or the whole blob, for what is large; `read` costs less. The range lies within the blob. A stream that
    * can't give all of it fails.

@@ -3,7 +3,15 @@ import { abortable } from './abortable.ts'
 /** What is kept, and what it takes in memory; `undefined`: it is given to those who wait for it, and not kept. */
 export type Weighed = { readonly memoryBytes: number | undefined }
 
-type Entry<T> = { readonly promise: Promise<T>; readonly abort: AbortController; waiting: number; sizeBytes?: number }
+type Entry<T> = {
+  readonly promise: Promise<T>
+  readonly abort: AbortController
+  /** Who waits for it, or has it on lease. */
+  users: number
+  made?: T
+  /** It is not kept any more: who has it is the last. */
+  isDropped: boolean
+}
 
 /**
  * Keeps what is costly to make within a budget of bytes; what was used longest ago goes first, and one thing larger than the
@@ -11,11 +19,14 @@ type Entry<T> = { readonly promise: Promise<T>; readonly abort: AbortController;
  */
 export class SharedCache<T extends Weighed> {
   readonly #budgetBytes: number
+  readonly #release: (value: T) => void
   readonly #entries = new Map<string, Entry<T>>()
   #sizeBytes = 0
 
-  constructor(budgetBytes: number) {
+  /** `release` is handed what is neither kept nor on lease any more; where it is given, values are only taken by `lease`. */
+  constructor(budgetBytes: number, release: (value: T) => void = () => undefined) {
     this.#budgetBytes = budgetBytes
+    this.#release = release
   }
 
   get sizeBytes(): number {
@@ -24,48 +35,74 @@ export class SharedCache<T extends Weighed> {
 
   /** What is kept under `key`, else what `make` makes. Rejects with the signal's reason, or with what `make` throws. */
   async get(key: string, make: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const entry = this.#join(key, make, signal)
+    try {
+      return await abortable(entry.promise, signal)
+    } finally {
+      this.#leave(key, entry)
+    }
+  }
+
+  /** As `get`; what it gives is not released before `signal` is aborted, which the caller does when it is done. */
+  async lease(key: string, make: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const entry = this.#join(key, make, signal)
+    signal.addEventListener('abort', () => this.#leave(key, entry), { once: true })
+    return abortable(entry.promise, signal)
+  }
+
+  #join(key: string, make: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Entry<T> {
     signal.throwIfAborted()
     const entry = this.#entries.get(key) ?? this.#begin(key, make)
     // Used last: it goes to the end.
     this.#entries.delete(key)
     this.#entries.set(key, entry)
-    entry.waiting++
-    try {
-      return await abortable(entry.promise, signal)
-    } finally {
-      entry.waiting--
-      if (entry.waiting === 0 && entry.sizeBytes === undefined) this.#giveUp(key, entry)
-    }
+    entry.users++
+    return entry
+  }
+
+  #leave(key: string, entry: Entry<T>): void {
+    entry.users--
+    if (entry.users > 0) return
+    if (entry.made === undefined) this.#giveUp(key, entry)
+    else if (entry.isDropped) this.#release(entry.made)
   }
 
   #begin(key: string, make: (signal: AbortSignal) => Promise<T>): Entry<T> {
     const abort = new AbortController()
-    const entry: Entry<T> = { promise: make(abort.signal), abort, waiting: 0 }
+    const entry: Entry<T> = { promise: make(abort.signal), abort, users: 0, isDropped: false }
     entry.promise.then(
-      ({ memoryBytes }) => this.#made(key, entry, memoryBytes),
+      (value) => this.#made(key, entry, value),
       () => this.#giveUp(key, entry),
     )
     return entry
   }
 
-  #made(key: string, entry: Entry<T>, memoryBytes: number | undefined): void {
-    if (this.#entries.get(key) !== entry) return
-    if (memoryBytes === undefined) {
-      this.#entries.delete(key)
+  #made(key: string, entry: Entry<T>, value: T): void {
+    entry.made = value
+    const isKept = this.#entries.get(key) === entry && value.memoryBytes !== undefined
+    if (!isKept) {
+      this.#drop(key, entry)
       return
     }
-    entry.sizeBytes = memoryBytes
-    this.#sizeBytes += memoryBytes
-    for (const [oldest, { sizeBytes }] of this.#entries) {
+    this.#sizeBytes += value.memoryBytes
+    for (const [oldest, other] of this.#entries) {
       if (this.#sizeBytes <= this.#budgetBytes) return
-      if (oldest === key || sizeBytes === undefined) continue
-      this.#entries.delete(oldest)
-      this.#sizeBytes -= sizeBytes
+      if (oldest === key || other.made === undefined) continue
+      this.#sizeBytes -= other.made.memoryBytes ?? 0
+      this.#drop(oldest, other)
     }
   }
 
+  /** It was made, and is kept no longer. */
+  #drop(key: string, entry: Entry<T>): void {
+    if (this.#entries.get(key) === entry) this.#entries.delete(key)
+    entry.isDropped = true
+    if (entry.users === 0 && entry.made !== undefined) this.#release(entry.made)
+  }
+
+  /** Nobody wants it any more before it is made, or it can't be made. */
   #giveUp(key: string, entry: Entry<T>): void {
     entry.abort.abort()
-    if (this.#entries.get(key) === entry && entry.sizeBytes === undefined) this.#entries.delete(key)
+    if (this.#entries.get(key) === entry && entry.made === undefined) this.#entries.delete(key)
   }
 }

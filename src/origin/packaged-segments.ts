@@ -1,3 +1,4 @@
+import { BufferPool } from '../lib/buffer-pool.ts'
 import { AppError } from '../lib/errors.ts'
 import { matchesEtag } from '../lib/http-conditions.ts'
 import { SharedCache } from '../lib/shared-cache.ts'
@@ -14,10 +15,12 @@ type Wanted = { readonly rendition: Rendition; readonly segment: RenditionSegmen
 export class PackagedSegments {
   readonly #fragments: FragmentReader
   readonly #cache: SharedCache<Packaged>
+  /** Memory for segments: fresh memory for each has the garbage collector run many times a second. */
+  readonly #pool = new BufferPool()
 
   constructor(fragments: FragmentReader, cacheBytes: number) {
     this.#fragments = fragments
-    this.#cache = new SharedCache(cacheBytes)
+    this.#cache = new SharedCache(cacheBytes, ({ bytes }) => this.#pool.giveBack(bytes))
   }
 
   get cachedBytes(): number {
@@ -46,7 +49,7 @@ export class PackagedSegments {
     const headers = ['Content-Type', packaging.contentType, 'Cache-Control', CACHE_CONTROL[caching]]
     if (matchesEtag(request.headers['if-none-match'], etag)) return notModified([...headers, 'ETag', etag])
     const make = (making: AbortSignal) => this.#package(asked, row, wanted, packaging, making)
-    const { bytes } = await this.#cache.get(`${view.header.epoch}/${etag}`, make, signal)
+    const { bytes } = await this.#cache.lease(`${view.header.epoch}/${etag}`, make, signal)
     return rangeAnswer(request, etag, headers, [bytes])
   }
 
@@ -69,7 +72,7 @@ export class PackagedSegments {
       }
       const media = await Promise.all(wanted.map(read))
       if (signal.aborted) throw new AppError('STOPPED', 'Nobody waits for this segment any more.')
-      const bytes = packaging.package({ header, row, media })
+      const bytes = packaging.package({ header, row, media }, (sizeBytes) => this.#pool.take(sizeBytes))
       return { bytes, memoryBytes: bytes.byteLength }
     } finally {
       // The stored bytes may be used for others from here on.

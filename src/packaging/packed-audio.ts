@@ -3,7 +3,7 @@ import type { AudioCodec, CodecConfig } from '../media/media.ts'
 import { timestampTag } from '../media/mpegts/timestamp-tag.ts'
 import { transportTicks } from '../media/mpegts/timestamps.ts'
 import { type StoredSample, samplesOf } from './fragment-samples.ts'
-import type { SegmentPackaging, StoredMedia, StoredSegment } from './segment-packaging.ts'
+import type { SegmentPackaging, StoredMedia, StoredSegment, TakeMemory } from './segment-packaging.ts'
 import { audioFrames } from './transport-streams.ts'
 
 /** A file of audio frames alone: what it is called, and what it is. */
@@ -28,7 +28,7 @@ function form(extension: PackedForm['extension'], contentType: string): PackedFo
   return { extension, packaging: { name: extension, contentType, package: packAudio } }
 }
 
-function packAudio({ header, media: [media] }: StoredSegment): Uint8Array {
+function packAudio({ header, media: [media] }: StoredSegment, take: TakeMemory = Buffer.allocUnsafeSlow): Uint8Array {
   const { track, fragments } = media as StoredMedia
   const { config, timescale } = track
   if (config.kind !== 'audio') throw new AppError('MEDIA_UNSUPPORTED', 'Packed audio has no place for pictures.')
@@ -37,8 +37,8 @@ function packAudio({ header, media: [media] }: StoredSegment): Uint8Array {
   const tag = timestampTag(transportTicks(dtsTicks, timescale, header.timeBaseTicks ?? 0))
   const pieces = [{ bytes: tag, from: 0, to: tag.byteLength }, ...audioFrames(config, samples).flat()]
   const sizeBytes = pieces.reduce((sum, { from, to }) => sum + to - from, 0)
-  // Of its own, and every byte of it is written.
-  const memory = Buffer.allocUnsafeSlow(sizeBytes)
+  // Every byte of it is written.
+  const memory = take(sizeBytes)
   let at = 0
   for (const { bytes, from, to } of pieces) {
     Buffer.prototype.copy.call(bytes, memory, at, from, to)

@@ -16,6 +16,9 @@ export type StoredSegment = {
   readonly media: readonly StoredMedia[]
 }
 
+/** Memory of just so many bytes that nobody else uses, whatever lay there before: every byte of it is to be written. */
+export type TakeMemory = (sizeBytes: number) => Buffer
+
 /**
  * A container that segments are put into at the moment of the request. It is a pure function of what is stored, so that every
  * origin makes the same bytes.
@@ -25,5 +28,5 @@ export type SegmentPackaging = {
   readonly name: string
   readonly contentType: string
   /** @throws AppError `MEDIA_UNSUPPORTED` for a codec that the container has no place for, `FORMAT_INVALID` for broken media */
-  package(segment: StoredSegment): Uint8Array
+  package(segment: StoredSegment, take?: TakeMemory): Uint8Array
 }

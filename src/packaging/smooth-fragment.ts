@@ -3,7 +3,7 @@ import { type SmoothInterval, smoothLeadingBytes, writeSmoothLeading } from '../
 import { smoothDistance, smoothTime, smoothTimeText } from '../media/isobmff/smooth-time.ts'
 import { layOutRun, type RunSample } from '../media/isobmff/track-run.ts'
 import { type StoredSample, samplesOf } from './fragment-samples.ts'
-import type { SegmentPackaging, StoredSegment } from './segment-packaging.ts'
+import type { SegmentPackaging, StoredSegment, TakeMemory } from './segment-packaging.ts'
 
 /** Which part of a fragment is wanted: all of it, or the `moof` alone, from which a player learns what follows ([MS-SSTR] §2.2.3). */
 export type SmoothPart = 'fragment' | 'info'
@@ -24,11 +24,16 @@ export function smoothPackaging(
   return {
     name: ['smooth', part, ...following].join('-'),
     contentType: `${kind}/mp4`,
-    package: (segment) => packageSmooth(segment, next, part),
+    package: (segment, take) => packageSmooth(segment, next, part, take),
   }
 }
 
-function packageSmooth({ row, media }: StoredSegment, next: readonly SmoothInterval[], part: SmoothPart): Uint8Array {
+function packageSmooth(
+  { row, media }: StoredSegment,
+  next: readonly SmoothInterval[],
+  part: SmoothPart,
+  take: TakeMemory = Buffer.allocUnsafeSlow,
+): Uint8Array {
   const [only, ...others] = media
   if (!only || others.length > 0) throw new AppError('INTERNAL', `a Smooth fragment of ${media.length} tracks`)
   const { track, segment } = only
@@ -42,7 +47,7 @@ function packageSmooth({ row, media }: StoredSegment, next: readonly SmoothInter
   if (sizeBytes > MAX_FRAGMENT_BYTES) throw new AppError('LIMIT_EXCEEDED', `a fragment of ${sizeBytes} bytes`)
 
   // Every byte is written, so that zeroing it first would be for nothing.
-  const bytes = Buffer.allocUnsafeSlow(part === 'info' ? leadingBytes : sizeBytes)
+  const bytes = take(part === 'info' ? leadingBytes : sizeBytes)
   const header = {
     sequenceNumber: row.sequence >>> 0,
     trackId: track.track,

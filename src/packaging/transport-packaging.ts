@@ -9,15 +9,22 @@ const CONTENT_TYPE = 'video/mp2t'
 export const transportPackaging: SegmentPackaging = {
   name: 'ts',
   contentType: CONTENT_TYPE,
-  package: (segment) => buildTransportSegment(segment.media.map((media) => streamOf(segment, media, samplesOf(media)))),
+  package: (segment, take) =>
+    buildTransportSegment(
+      segment.media.map((media) => streamOf(segment, media, samplesOf(media))),
+      take,
+    ),
 }
 
 /** The first picture of a segment alone, for playlists of key frames. */
 export const keyFramePackaging: SegmentPackaging = {
   name: 'iframe-ts',
   contentType: CONTENT_TYPE,
-  package: (segment) =>
-    buildTransportSegment(segment.media.map((media) => streamOf(segment, media, samplesOf(media).slice(0, 1)))),
+  package: (segment, take) =>
+    buildTransportSegment(
+      segment.media.map((media) => streamOf(segment, media, samplesOf(media).slice(0, 1))),
+      take,
+    ),
 }
 
 function streamOf({ header }: StoredSegment, { track }: StoredMedia, samples: readonly StoredSample[]): StreamPackets {

@@ -154,7 +154,8 @@ export class EncryptedStorage implements BlobStorage {
 
   async #readPiece(blob: SealedBlob, range: ByteRange, call: BlobCall): Promise<Uint8Array | undefined> {
     const span = sealedSpan(range, blob.plainBytes, this.#chunkBytes)
-    const sealed = await this.#inner.read(blob.name, span.range, call)
+    // What is sealed is read into memory of its own: what was taken is for what is opened.
+    const sealed = await this.#inner.read(blob.name, span.range, { signal: call.signal })
     if (sealed === undefined) return undefined
     const opened = blob.opener.openRun(sealed, span.firstChunk, blob.lastChunk)
     if (typeof opened === 'number') throw tamperedChunk(blob.name, opened)

@@ -79,14 +79,15 @@ export async function readFileRange(
   path: string,
   name: string,
   range: ByteRange,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  take: (sizeBytes: number) => Uint8Array = Buffer.allocUnsafeSlow,
+): Promise<Uint8Array | undefined> {
   const size = readSize(name, range)
   const descriptor = await openFile(path).catch(ignoreMissing)
   if (descriptor === undefined) return undefined
   try {
     await assertNotLinked(descriptor, path)
     // Every byte of it is written, or it is not given to anybody: it needn't be cleared first.
-    const bytes = Buffer.allocUnsafeSlow(size)
+    const bytes = take(size)
     const count = await fill(descriptor, bytes, range.first)
     if (count < size) throw truncated(name, range)
     return bytes

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { lstat, readdir, rename, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BlobCall, BlobInfo, BlobRead, BlobSource, BlobStorage } from '../domain/blob-storage.ts'
+import type { BlobCall, BlobInfo, BlobRead, BlobReadCall, BlobSource, BlobStorage } from '../domain/blob-storage.ts'
 import { AppError } from '../lib/errors.ts'
 import type { ByteRange } from '../lib/http-conditions.ts'
 import { Turns } from '../lib/turns.ts'
@@ -74,13 +74,13 @@ export class FilesystemStorage implements BlobStorage {
     throw new AppError('STORAGE_FULL', 'The disk is kept from filling up: there is no room for more files.')
   }
 
-  async read(name: string, range: ByteRange, { signal }: BlobCall = {}): Promise<Uint8Array | undefined> {
+  async read(name: string, range: ByteRange, { signal, take }: BlobReadCall = {}): Promise<Uint8Array | undefined> {
     const parts = encodeBlobName(name)
     readSize(name, range)
     return this.#reads.run(
       () =>
         this.#doing(`reading ${name}`, async () => {
-          const bytes = await readFileRange(this.#path(parts), name, range)
+          const bytes = await readFileRange(this.#path(parts), name, range, take)
           signal?.throwIfAborted()
           return bytes
         }),

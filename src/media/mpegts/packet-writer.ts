@@ -62,9 +62,8 @@ export class PacketWriter {
   #source: Uint8Array | undefined
   #sourceView: DataView
 
-  constructor(packets: number) {
-    // Not zeroed, since every byte is written; of its own, not out of a pool.
-    const memory = Buffer.allocUnsafeSlow(packets * PACKET_BYTES)
+  /** `memory`: for all packets, whatever lay there before, since every byte is written. */
+  constructor(memory: Buffer) {
     this.bytes = new Uint8Array(memory.buffer, memory.byteOffset, memory.byteLength)
     this.#view = new DataView(memory.buffer, memory.byteOffset, memory.byteLength)
     this.#sourceView = this.#view

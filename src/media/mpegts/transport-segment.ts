@@ -1,6 +1,6 @@
 import { AppError, FormatError } from '../../lib/errors.ts'
 import type { ElementaryStream } from './elementary-stream.ts'
-import { adaptationBytes, PacketWriter, type Piece, packetsFor, type UnitStart } from './packet-writer.ts'
+import { adaptationBytes, PACKET_BYTES, PacketWriter, type Piece, packetsFor, type UnitStart } from './packet-writer.ts'
 import { PAT_PID, PMT_PID, programTables } from './program-tables.ts'
 import { TRANSPORT_TIMESCALE, writeTimestamp } from './timestamps.ts'
 
@@ -51,14 +51,17 @@ type Plan = {
  * A segment of a transport stream (ISO/IEC 13818-1): the tables first, the streams in the order of their DTS, the clock of the program on the
  * first of them. It is a function of its input alone, one allocation of the exact size. @throws FormatError for a unit that PES can't carry
  */
-export function buildTransportSegment(streams: readonly StreamPackets[]): Uint8Array {
+export function buildTransportSegment(
+  streams: readonly StreamPackets[],
+  take: (sizeBytes: number) => Buffer = Buffer.allocUnsafeSlow,
+): Uint8Array {
   const [main] = streams
   if (!main || main.packets.length === 0) throw new FormatError('segment', 0, 'no samples')
   const { units, clocksAfter, packets } = planSegment(streams, main)
   const { pid: pcrPid } = main.stream
   const elementary = streams.map(({ stream }) => stream)
   const { pat, pmt } = programTables(elementary, pcrPid)
-  const writer = new PacketWriter(packets)
+  const writer = new PacketWriter(take(packets * PACKET_BYTES))
   let tables = 0
   for (const [index, unit] of units.entries()) {
     for (; tables < TABLE_REPEATS && Math.floor((tables * units.length) / TABLE_REPEATS) <= index; tables++) {
