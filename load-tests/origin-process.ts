@@ -1,11 +1,14 @@
-import { mkdirSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { createReadStream, mkdirSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { ColdReader } from '../src/archive/cold-reader.ts'
-import type { ByteRange } from '../src/lib/http-conditions.ts'
+import type { ArchivePlace } from '../src/domain/archive-place.ts'
+import type { FileSet } from '../src/domain/file-set.ts'
+import { systemClock } from '../src/lib/clock.ts'
 import { silentLogger } from '../src/lib/logger.ts'
-import { type FilePresentation, openFilePresentation } from '../src/ondemand/file-presentation.ts'
+import { openFilePresentation } from '../src/ondemand/file-presentation.ts'
 import { defaultOriginLimits, OriginServer } from '../src/origin/origin-server.ts'
 import type { FragmentReader, Published } from '../src/origin/ports.ts'
+import { FileSource } from '../src/roles/file-source.ts'
 import { FilesystemStorage } from '../src/storage/filesystem-storage.ts'
 import { archived } from '../test/support/archived.ts'
 import { encode, Recording } from '../test/support/recording.ts'
@@ -20,6 +23,8 @@ import { cpuMicros, obey, type ServerOrder, type ServerReply } from './origin-or
 const SEGMENT_SECONDS = 6
 const HOUR_SEGMENTS = 1_800
 const FOLDER = 'asset'
+const place: ArchivePlace = { place: undefined as never, key: undefined, folder: FOLDER }
+const FILE_CACHE_BYTES = 96 * 2 ** 20
 const COLD_CACHE_BYTES = 64 * 2 ** 20
 
 async function record(file: string, folder: string) {
@@ -41,16 +46,14 @@ async function record(file: string, folder: string) {
   return { view: presentation, storage }
 }
 
-/** The same media as a plain MP4 of an asset. */
-async function openFile(path: string): Promise<FilePresentation> {
-  const handle = await open(path)
-  const { size: sizeBytes } = await handle.stat()
-  const read = async ({ first, last }: ByteRange) => {
-    const bytes = Buffer.allocUnsafeSlow(last - first + 1)
-    await handle.read(bytes, 0, bytes.byteLength, first)
-    return bytes
-  }
-  return openFilePresentation('mp4', [{ name: 'film.mp4', sizeBytes, read }], new AbortController().signal)
+/** The same media as a plain MP4 of an asset, as an origin thread reads it. */
+async function upload(path: string, storage: FilesystemStorage, cacheBytes: number) {
+  const { size: sizeBytes } = await stat(path)
+  await storage.put('film', createReadStream(path))
+  const file = { name: 'film.mp4', sizeBytes, contentType: 'video/mp4', digest: 'film', blob: 'film' }
+  const set: FileSet = { assetId: 'mp4', manifestName: 'media', digest: 'film', place, files: [file] }
+  const source = new FileSource({ storage: () => storage, open: openFilePresentation, clock: systemClock }, cacheBytes)
+  return { source, view: await source.filesOf(set).open(new AbortController().signal) }
 }
 
 async function serve({
@@ -64,8 +67,7 @@ async function serve({
     { storage: () => storage, spooled: async () => undefined },
     cacheBytes ?? COLD_CACHE_BYTES,
   )
-  const place = { place: undefined as never, key: undefined, folder: FOLDER }
-  const movie = await openFile(mp4)
+  const movie = await upload(mp4, storage, cacheBytes ?? FILE_CACHE_BYTES)
   const hour = new LiveWindow(HOUR_SEGMENTS, 2)
   const published = new Map<string, Published>([
     ['span', { locatorId: 'span', manifestName: 'media', view }],
@@ -74,7 +76,9 @@ async function serve({
   ])
   const fragments: FragmentReader = {
     read: (id, rendition, sequence, signal) =>
-      id === 'mp4' ? movie.read(rendition, sequence, signal) : cold.read({ view, place }, rendition, sequence, signal),
+      id === movie.view.header.id
+        ? movie.source.read(id, rendition, sequence, signal)
+        : cold.read({ view, place }, rendition, sequence, signal),
   }
   const server = new OriginServer(
     {

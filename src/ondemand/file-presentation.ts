@@ -10,7 +10,7 @@ import { type CutPlan, planCuts } from './cut-plan.ts'
 import { type FileTracks, readFileTracks } from './file-tracks.ts'
 import { FileView } from './file-view.ts'
 import { type SegmentColumns, sumSegments } from './segment-columns.ts'
-import { readSegment } from './segment-reader.ts'
+import { readSegment, type SegmentMemory } from './segment-reader.ts'
 import type { SourceFile } from './source-file.ts'
 import { moveTrack, placeTrack, type SourceTrack } from './source-track.ts'
 import { describeTracks } from './track-description.ts'
@@ -97,7 +97,8 @@ export class FilePresentation {
   }
 
   /**
-   * The CMAF fragments of one rendition in one segment, as `FragmentReader` gives them: new ones each time, which nobody writes again.
+   * The CMAF fragments of one rendition in one segment, as `FragmentReader` gives them: new ones each time, out of `memory` where that is
+   * given, which nobody writes again.
    * `undefined`: it has no media there.
    *
    * @throws AppError `FORMAT_INVALID`; what reading throws
@@ -106,11 +107,12 @@ export class FilePresentation {
     renditionIndex: number,
     sequence: number,
     signal: AbortSignal,
+    memory?: SegmentMemory,
   ): Promise<readonly Uint8Array[] | undefined> {
     const track = this.#tracks[renditionIndex]
     const columns = this.#columns[renditionIndex]
     if (!track || !columns) return undefined
-    const bytes = await located(track.file, () => readSegment(track, columns, sequence, signal))
+    const bytes = await located(track.file, () => readSegment(track, columns, sequence, signal, memory))
     return bytes && [bytes]
   }
 }

@@ -2,10 +2,13 @@ import { buildFragment } from '../media/cmaf/fragment.ts'
 import { CHECKPOINT_WORDS, SampleCursor } from '../media/isobmff/mp4-index-cursor.ts'
 import type { RunSample } from '../media/isobmff/track-run.ts'
 import type { SegmentColumns } from './segment-columns.ts'
-import { MAX_READ, readBytes } from './source-file.ts'
+import { MAX_READ, readBytes, type TakeMemory } from './source-file.ts'
 import type { SourceTrack } from './source-track.ts'
 
 type PlannedSample = Omit<RunSample, 'data'> & { readonly offset: number; readonly sizeBytes: number }
+/** Where memory for segments comes from, and goes back to; what it did not give is left alone. */
+export type SegmentMemory = { readonly take: TakeMemory; readonly giveBack: (bytes: Uint8Array) => void }
+
 /** Samples that lie so near to each other that they are read together. */
 type ReadPlan = { first: number; end: number; readonly samples: number[] }
 
@@ -23,6 +26,7 @@ export async function readSegment(
   columns: SegmentColumns,
   sequence: number,
   signal: AbortSignal,
+  memory?: SegmentMemory,
 ): Promise<Uint8Array | undefined> {
   const count = columns.samples[sequence] ?? 0
   if (count === 0) return undefined
@@ -30,16 +34,18 @@ export async function readSegment(
   cursor.restore(columns.checkpoints, sequence * CHECKPOINT_WORDS)
   const baseDecodeTicks = cursor.time.dtsTicks * track.scale + track.shiftTicks - track.decodeLeadTicks
   const planned = planSamples(track, cursor, count)
-  const data = await readSamples(track, planned, signal)
+  const { data, read } = await readSamples(track, planned, signal, memory?.take)
   const samples = planned.map((sample, index) => ({ ...sample, data: data[index] as Uint8Array }))
-  const { bytes } = buildFragment({
+  const plan = {
     trackId: 1,
     sequenceNumber: sequence + 1,
     baseDecodeTicks,
     kind: track.config.kind,
     samples,
     opensSegment: true,
-  })
+  }
+  const { bytes } = buildFragment(plan, memory?.take)
+  for (const piece of read) memory?.giveBack(piece)
   return bytes
 }
 
@@ -62,14 +68,17 @@ async function readSamples(
   { file, path }: SourceTrack,
   planned: readonly PlannedSample[],
   signal: AbortSignal,
-): Promise<Uint8Array[]> {
+  take?: TakeMemory,
+): Promise<{ readonly data: readonly Uint8Array[]; readonly read: readonly Uint8Array[] }> {
+  const pieces: Uint8Array[] = []
   const reads = planReads(planned)
   const data: Uint8Array[] = new Array(planned.length)
   let next = 0
   const work = async () => {
     for (let read = reads[next++]; read !== undefined; read = reads[next++]) {
       const { first, end, samples } = read
-      const bytes = await readBytes(file, first, end - first, path, signal)
+      const bytes = await readBytes(file, first, end - first, path, signal, take)
+      pieces.push(bytes)
       for (const index of samples) {
         const { offset, sizeBytes } = planned[index] as PlannedSample
         data[index] = bytes.subarray(offset - first, offset - first + sizeBytes)
@@ -77,7 +86,7 @@ async function readSamples(
     }
   }
   await Promise.all(Array.from({ length: Math.min(READS_AT_ONCE, reads.length) }, work))
-  return data
+  return { data, read: pieces }
 }
 
 /** Chunks of a track stand in the order of its time, but for files that nobody would write: those are read piece by piece. */

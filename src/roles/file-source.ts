@@ -1,11 +1,13 @@
 import type { BlobStorage } from '../domain/blob-storage.ts'
 import type { FileSet, StoredFile } from '../domain/file-set.ts'
+import { BufferPool } from '../lib/buffer-pool.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, type ErrorCode } from '../lib/errors.ts'
 import type { Stoppable } from '../lib/scope.ts'
 import { SharedCache } from '../lib/shared-cache.ts'
 import { Turns } from '../lib/turns.ts'
 import type { FilePresentation, openFilePresentation } from '../ondemand/file-presentation.ts'
+import type { SegmentMemory } from '../ondemand/segment-reader.ts'
 import type { SourceFile } from '../ondemand/source-file.ts'
 import type { OriginFiles } from '../origin/ports.ts'
 import type { PresentationView } from '../presentation/view.ts'
@@ -54,6 +56,11 @@ export class FileSource implements Stoppable {
   /** A segment that would drive most of the others out is not kept. */
   readonly #largestBytes: number
   readonly #blocks = new BlockReader(BLOCK_CACHE_BYTES)
+  readonly #pool = new BufferPool()
+  readonly #memory: SegmentMemory = {
+    take: (sizeBytes) => this.#pool.take(sizeBytes),
+    giveBack: (bytes) => this.#pool.giveBack(bytes),
+  }
   readonly #opening = new Turns(OPENED_AT_ONCE, { maxWaiting: MAX_WAITING, refusal: () => busy('opened') })
   readonly #reading = new Turns(READ_AT_ONCE, { maxWaiting: MAX_WAITING, refusal: () => busy('read') })
   /** What the ids of presentations mean, those asked for last at the end. */
@@ -64,7 +71,7 @@ export class FileSource implements Stoppable {
 
   constructor(ports: FileSourcePorts, cacheBytes: number) {
     this.#ports = ports
-    this.#cache = new SharedCache(cacheBytes)
+    this.#cache = new SharedCache(cacheBytes, (gone) => this.#giveBack(gone))
     this.#largestBytes = cacheBytes / 4
   }
 
@@ -103,19 +110,23 @@ export class FileSource implements Stoppable {
     if (!set) return undefined
     const make = async (making: AbortSignal): Promise<Segment> => {
       const presentation = await this.#open(set, making)
-      const read = () => playable(() => presentation.read(renditionIndex, sequence, making))
+      const read = () => playable(() => presentation.read(renditionIndex, sequence, making, this.#memory))
       const fragments = await this.#reading.run(read, { signal: making })
       const sizeBytes = (fragments ?? []).reduce((sum, { byteLength }) => sum + byteLength, 0)
       const isKept = fragments !== undefined && sizeBytes <= this.#largestBytes
       return { kind: 'segment', fragments, memoryBytes: isKept ? sizeBytes : undefined }
     }
-    const made = await this.#cache.get(`${presentationId}/${renditionIndex}/${sequence}`, make, signal)
+    const made = await this.#cache.lease(`${presentationId}/${renditionIndex}/${sequence}`, make, signal)
     return made.kind === 'segment' ? made.fragments : undefined
   }
 
   /** Nothing is opened any more that nobody waits for. */
   async stop(): Promise<void> {
     this.#stopped.abort()
+  }
+
+  #giveBack(gone: Opened | Segment): void {
+    if (gone.kind === 'segment') for (const bytes of gone.fragments ?? []) this.#pool.giveBack(bytes)
   }
 
   async #view(set: FileSet, signal: AbortSignal): Promise<PresentationView> {
@@ -168,7 +179,7 @@ export class FileSource implements Stoppable {
     const storage = this.#ports.storage(place)
     return files.map(({ name, sizeBytes, blob }: StoredFile) => ({
       ...{ name, sizeBytes },
-      read: (range, signal) => this.#blocks.read({ storage, name: blob, sizeBytes }, range, signal),
+      read: (range, signal, take) => this.#blocks.read({ storage, name: blob, sizeBytes }, range, signal, take),
     }))
   }
 

@@ -1,4 +1,4 @@
-import { type BlobStorage, MAX_READ_BYTES } from '../domain/blob-storage.ts'
+import { type BlobReadCall, type BlobStorage, MAX_READ_BYTES } from '../domain/blob-storage.ts'
 import { AppError } from '../lib/errors.ts'
 import type { ByteRange } from '../lib/http-conditions.ts'
 import { SharedCache } from '../lib/shared-cache.ts'
@@ -26,12 +26,17 @@ export class BlockReader {
   }
 
   /**
-   * Exactly the bytes of the range, which may be those that others are given.
+   * Exactly the bytes of the range, which may be those that others are given, or in memory that `take` gave for them alone.
    *
    * @throws AppError `BLOB_TRUNCATED` where it goes past the end, `LIMIT_EXCEEDED`, `STORAGE_DOWN` where there is no such blob, and
    * what the storage throws; the signal's reason
    */
-  async read(blob: BlobToRead, { first, last }: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
+  async read(
+    blob: BlobToRead,
+    { first, last }: ByteRange,
+    signal: AbortSignal,
+    take?: BlobReadCall['take'],
+  ): Promise<Uint8Array> {
     const { name, sizeBytes } = blob
     const size = last - first + 1
     if (!(first >= 0 && size > 0 && last < sizeBytes)) {
@@ -40,7 +45,7 @@ export class BlockReader {
     if (size > MAX_READ_BYTES) throw new AppError('LIMIT_EXCEEDED', `${size} bytes of ${name} can't be read at once.`)
     const block = Math.floor(first / BLOCK_BYTES)
     const lastBlock = Math.floor(last / BLOCK_BYTES)
-    if (size > BLOCK_BYTES / 2 || lastBlock > block + 1) return readExactly(blob, { first, last }, signal)
+    if (size > BLOCK_BYTES / 2 || lastBlock > block + 1) return readExactly(blob, { first, last }, signal, take)
     const start = first - block * BLOCK_BYTES
     const head = await this.#block(blob, block, signal)
     if (lastBlock === block) return head.subarray(start, start + size)
@@ -62,8 +67,13 @@ export class BlockReader {
   }
 }
 
-async function readExactly({ storage, name }: BlobToRead, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
-  const bytes = await storage.read(name, range, { signal })
+async function readExactly(
+  { storage, name }: BlobToRead,
+  range: ByteRange,
+  signal: AbortSignal,
+  take?: BlobReadCall['take'],
+): Promise<Uint8Array> {
+  const bytes = await storage.read(name, range, { signal, take })
   if (bytes) return bytes
   throw new AppError('STORAGE_DOWN', `The blob ${name} is not in its storage.`, { details: { name } })
 }
