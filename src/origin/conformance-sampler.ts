@@ -14,6 +14,11 @@ const unzip = promisify(gunzip)
 /** Manifests of which the last reading is kept, and the longest that is checked. */
 const MAX_KEPT = 32
 const MAX_TEXT_BYTES = 2 ** 20
+/** Manifests that wait to be read. */
+const MAX_WAITING = 64
+const MEDIA_TYPE = /^(video|audio)\/mp4$/
+const HLS_TYPE = 'application/vnd.apple.mpegurl'
+const DASH_TYPE = 'application/dash+xml'
 /** An answer to be checked: whole, and of what was asked for. */
 type Sample = { readonly path: string; readonly kind: RequestKind; readonly answer: Answer }
 
@@ -27,7 +32,7 @@ export type SamplerPorts = {
 
 /**
  * Reads some of the answers as a client would, and counts the rules of the standards that they break. It is the operator's own
- * proof, and nothing depends on it: one answer at a time, and a failure to read is a finding like others. A rule's first breach is logged.
+ * proof, and nothing depends on it: manifests are read one at a time, of which some dozens may wait, and more are passed over. A rule's first breach is logged.
  */
 export class ConformanceSampler {
   readonly #ports: SamplerPorts
@@ -35,7 +40,8 @@ export class ConformanceSampler {
   /** The newest reading of each manifest, the one looked at longest ago first. */
   readonly #last = new Map<string, string>()
   readonly #logged = new Set<ConformanceRule>()
-  #checking: Promise<void> | undefined
+  #checked: Promise<void> = Promise.resolve()
+  #waiting = 0
 
   constructor(ports: SamplerPorts) {
     this.#ports = ports
@@ -46,39 +52,46 @@ export class ConformanceSampler {
     if (!isCheckable(answer)) return
     const count = (this.#counts.get(kind) ?? 0) + 1
     this.#counts.set(kind, count % this.#ports.every)
-    if (count % this.#ports.every !== 0 || this.#checking) return
+    if (count % this.#ports.every !== 0) return
     const [path = ''] = url.split('?', 1)
-    this.#checking = this.#check({ path, kind, answer }, url === path)
-      .then(
-        (violations) => this.#note(path, violations),
-        (error: unknown) =>
-          this.#ports.logger.error({ err: error, url: path }, `an answer could not be checked: ${messageOf(error)}`),
-      )
-      .finally(() => {
-        this.#checking = undefined
-      })
+    if (MEDIA_TYPE.test(headerOf(answer, 'Content-Type') ?? '')) {
+      // Its memory may be another's as soon as it is sent.
+      if (kind === 'segment' || kind === 'part') this.#note(path, checkSegment(Buffer.concat(answer.chunks)))
+      return
+    }
+    if (this.#waiting >= MAX_WAITING) return
+    this.#waiting++
+    this.#checked = this.#checked.then(() => this.#checkText({ path, kind, answer }, url === path))
   }
 
   /** Resolves when nothing is being checked. */
   async idle(): Promise<void> {
-    await this.#checking
+    await this.#checked
   }
 
-  async #check(sample: Sample, isPlain: boolean): Promise<readonly Violation[]> {
-    const { answer, path } = sample
-    const type = headerOf(answer, 'Content-Type') ?? ''
-    if (/^(video|audio)\/mp4$/.test(type))
-      return sample.kind === 'segment' ? checkSegment(Buffer.concat(answer.chunks)) : []
+  /** One after the other, so that reloads are compared in the order in which they were answered; never rejects. */
+  async #checkText(sample: Sample, isPlain: boolean): Promise<void> {
+    try {
+      this.#note(sample.path, await this.#violations(sample, isPlain))
+    } catch (error) {
+      const { path } = sample
+      this.#ports.logger.error({ err: error, url: path }, `an answer could not be checked: ${messageOf(error)}`)
+    } finally {
+      this.#waiting--
+    }
+  }
+
+  async #violations({ answer, path, kind }: Sample, isPlain: boolean): Promise<readonly Violation[]> {
+    const type = headerOf(answer, 'Content-Type')
+    if (kind === 'master' || (type !== HLS_TYPE && type !== DASH_TYPE)) return []
     const body = Buffer.concat(answer.chunks)
     const isZipped = headerOf(answer, 'Content-Encoding') === 'gzip'
     const text = (isZipped ? await unzip(body, { maxOutputLength: 64 * MAX_TEXT_BYTES }) : body).toString()
     // What was asked for with a query is another document.
     const before = isPlain ? this.#last.get(path) : undefined
     if (isPlain) this.#keep(path, text)
-    if (type === 'application/dash+xml')
-      return [...checkMpd(text), ...(before === undefined ? [] : checkMpdReload(before, text))]
-    if (type !== 'application/vnd.apple.mpegurl' || sample.kind === 'master') return []
-    return [...checkPlaylist(text), ...(before === undefined ? [] : checkReload(before, text))]
+    const [check, checkAgain] = type === DASH_TYPE ? [checkMpd, checkMpdReload] : [checkPlaylist, checkReload]
+    return [...check(text), ...(before === undefined ? [] : checkAgain(before, text))]
   }
 
   #keep(path: string, text: string): void {

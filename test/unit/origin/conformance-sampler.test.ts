@@ -45,22 +45,30 @@ it('checks manifests as they are sent, zipped or not, and against the reading be
   expect(error.mock.calls[0]?.[0]).toMatchObject({ rule: 'hls-reload-changed', url: '/a.m3u8' })
 })
 
-it('checks media and MPDs, leaves other answers alone, and one at a time', async () => {
+it('checks media at once and MPDs in their turn, and leaves other answers alone', async () => {
   const { sampler, rules } = open()
-  sampler.look('/1.m4s', 'segment', answerOf('no boxes', 'video/mp4'))
-  sampler.look('/a.mpd', 'mpd', answerOf('<MPD', 'application/dash+xml'))
-  await sampler.idle()
+  for (const kind of ['segment', 'part'] as const) sampler.look('/1.m4s', kind, answerOf('no boxes', 'video/mp4'))
   expect(new Set(rules)).toEqual(new Set(['cmaf-boxes']))
-  sampler.look('/a.mpd', 'mpd', answerOf('<MPD', 'application/dash+xml'))
+  rules.length = 0
+  for (let asked = 0; asked < 3; asked++) sampler.look('/a.mpd', 'mpd', answerOf('<MPD', 'application/dash+xml'))
   await sampler.idle()
-  expect(rules.at(-1)).toBe('dash-syntax')
-  const count = rules.length
+  expect(rules).toEqual(['dash-syntax', 'dash-syntax', 'dash-syntax'])
   sampler.look('/1.m4s', 'segment', { ...answerOf('x', 'video/mp4'), status: 206 })
   sampler.look('/t', 'time', answerOf('2026', 'text/plain'))
-  await sampler.idle()
   sampler.look('/i', 'init', answerOf('x', 'video/mp4'))
   await sampler.idle()
-  expect(rules).toHaveLength(count)
+  expect(rules).toHaveLength(3)
+})
+
+it('passes manifests over where too many wait, and goes on', async () => {
+  const { sampler, violated } = open()
+  const wrong = answerOf('<MPD', 'application/dash+xml')
+  for (let asked = 0; asked < 200; asked++) sampler.look('/a.mpd', 'mpd', wrong)
+  await sampler.idle()
+  expect(violated).toHaveBeenCalledTimes(64)
+  sampler.look('/a.mpd', 'mpd', wrong)
+  await sampler.idle()
+  expect(violated).toHaveBeenCalledTimes(65)
 })
 
 it('says that it could not read an answer, and goes on', async () => {
