@@ -2,10 +2,12 @@ import { Scope } from '../src/lib/scope.ts'
 import { formatReport, isWithinBudget, type LoadContext, type LoadReport, reportJson } from './load-report.ts'
 import { describeMachine } from './machine.ts'
 import { runManifests } from './manifests.ts'
+import { runOpening } from './opening.ts'
 import { type LoadOptions, type LoadTest, parseOptions, USAGE, UsageError } from './options.ts'
 import { runOrigin } from './origin.ts'
 import { runRtmpIngest } from './rtmp-ingest.ts'
 import { runTranscode } from './transcode.ts'
+import { runViewers } from './viewers.ts'
 
 /** Load tests: `node load-tests/main.ts --help`. Ends with 1 past a budget, 2 on a wrong command line, 130 when interrupted. */
 
@@ -14,6 +16,8 @@ const tests: Readonly<Record<LoadTest, (context: LoadContext) => Promise<LoadRep
   transcode: runTranscode,
   manifests: runManifests,
   origin: runOrigin,
+  viewers: runViewers,
+  opening: runOpening,
 }
 
 async function run(options: LoadOptions): Promise<number> {

@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { aacConfig } from '../src/media/codecs/aac.ts'
+import { avcConfig } from '../src/media/codecs/avc.ts'
 import { ffmpeg } from '../test/support/ffmpeg.ts'
 import { type FlvMessage, readFlvFile, writeFlvFile } from '../test/support/flv-file.ts'
+import { longMovieFile } from '../test/support/long-movie.ts'
 import { repeatLoop } from './replay.ts'
 
 /** A whole number of GOPs, and of AAC frames at 48 kHz. */
@@ -66,5 +70,37 @@ export async function plainFile(flvFile: string): Promise<string> {
   const args = ['-c', 'copy', '-movflags', '+faststart', '-f', 'mp4']
   return cached('plain.mp4', [flvFile, ...args].join(' '), async (file) => {
     await ffmpeg('-i', flvFile, ...args, file)
+  })
+}
+
+/** A second of the loop as a plain MP4. */
+export async function fileOfOneSecond(): Promise<string> {
+  const loop = await loopFile()
+  const args = ['-t', '1', '-c', 'copy', '-movflags', '+faststart', '-f', 'mp4']
+  return cached('second.mp4', [loop, ...args].join(' '), async (file) => void (await ffmpeg('-i', loop, ...args, file)))
+}
+
+const BYTES_PER_HOUR = 10e9 / 3
+/** `ftyp`, and the head of the `mdat`. */
+const LEADING_BYTES = 4_096
+/** H.264, as x264 writes it of a small picture. */
+const AVC = '0164000cffe1001a6764000cacd941419f9f011000000300100000030320f142996001000468ef8fcbfdf8f800'
+const AAC = [0x11, 0x90]
+
+/** A movie of hours at 60 frames a second: a header, and media that is a hole in the file. */
+export async function longMovie(hours: number): Promise<string> {
+  const video = avcConfig(new Uint8Array(Buffer.from(AVC, 'hex')))
+  const audio = aacConfig(Uint8Array.from(AAC))
+  return cached(`${hours}-hours.mp4`, 'long movie, 1', async (path) => {
+    const sizeBytes = Math.floor(hours * BYTES_PER_HOUR)
+    const { header, ...movie } = longMovieFile({ hours, sizeBytes, video, audio, moov: 'last' })
+    const file = await open(path, 'w')
+    try {
+      const leading = await movie.read({ first: 0, last: LEADING_BYTES - 1 }, new AbortController().signal)
+      await file.write(leading, 0, leading.byteLength, 0)
+      await file.write(header, 0, header.byteLength, sizeBytes - header.byteLength)
+    } finally {
+      await file.close()
+    }
   })
 }

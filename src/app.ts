@@ -16,6 +16,7 @@ import { openControlPlane } from './roles/control-plane.ts'
 import { DataDir } from './roles/data-dir.ts'
 import { DEMO_FONT, DemoPublisher } from './roles/demo-publisher.ts'
 import type { House } from './roles/house.ts'
+import { type KeyBureau, openKeyBureau, originKeyOptions } from './roles/key-bureau.ts'
 import { type NodeArchive, openNodeArchive } from './roles/node-archive.ts'
 import { openNodeChannels } from './roles/node-channels.ts'
 import { OriginPool } from './roles/origin-pool.ts'
@@ -67,7 +68,8 @@ async function start(config: Config, logger: Logger, options: AppOptions, scope:
   signal?.throwIfAborted()
   const archive = await openNodeArchive(house, control, scope)
   signal?.throwIfAborted()
-  const origins = await startOrigins(house, archive, scope)
+  const bureau = openKeyBureau(house, control, scope)
+  const origins = await startOrigins(house, archive, bureau, scope)
   signal?.throwIfAborted()
   const channels = await openNodeChannels(house, control, archive, origins, scope)
   // Known when the doors are open, which is before anybody can ask.
@@ -108,18 +110,28 @@ async function openHouse(config: Config, logger: Logger, version: string, scope:
   return { config, clock, logger, metrics, memory, pool: new BufferPool(), directory, dataDir, tls, ffmpeg, version }
 }
 
-async function startOrigins(house: House, { librarian, media }: NodeArchive, scope: Scope): Promise<OriginPool> {
+async function startOrigins(
+  house: House,
+  { librarian, media }: NodeArchive,
+  bureau: KeyBureau,
+  scope: Scope,
+): Promise<OriginPool> {
   const { config, directory, metrics, logger, tls, ffmpeg } = house
   const { archive, origin, listen, logLevel, storage } = config
   const pool = new OriginPool(
     {
       ...listen.streaming,
-      threads: origin.threads || Math.max(1, availableParallelism() - 1),
+      // More come with the endpoints that ask for them.
+      threads: 1,
+      maxThreads: origin.threads || Math.max(1, availableParallelism() - 1),
+      drainMs: origin.drainTime,
       limits: {
         connections: origin.maxConnections,
         manifestCacheBytes: origin.manifestCacheSize,
         packageCacheBytes: origin.packageCacheSize,
         inFlightBytes: origin.maxInFlightBytes,
+        packagings: origin.maxPackaging,
+        maxDelayMs: origin.maxDelay,
         blockedRequests: origin.maxBlockedRequests,
         blockedPerPresentation: origin.maxBlockedPerPresentation,
         conformanceEvery: origin.conformanceEvery,
@@ -133,8 +145,16 @@ async function startOrigins(house: House, { librarian, media }: NodeArchive, sco
         cacheBytes: archive.readCache,
         fileCacheBytes: origin.fileCacheSize,
       },
+      keys: originKeyOptions(config.keys),
     },
-    { directory, desk: librarian, metrics: metrics.origin, clock, logger, tls: tls && (() => tls.current) },
+    {
+      directory,
+      desk: bureau.deskWith(librarian),
+      metrics: metrics.origin,
+      clock,
+      logger,
+      tls: tls && (() => tls.current),
+    },
   )
   scope.own('origin threads', pool)
   await pool.start()

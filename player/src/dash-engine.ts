@@ -1,12 +1,13 @@
 import { MediaPlayer, type MediaPlayerSettingClass } from 'dashjs'
 import { isSmooth } from './address.ts'
 import { type ListingManifest, newestStretch } from './dash-listing.ts'
-import type { Engine, EngineEvents, Problem, Rendition, TimeRange } from './engine.ts'
+import type { Engine, EngineEvents, Problem, Rendition, TextChoice, TimeRange } from './engine.ts'
 import { problemOfStatus } from './errors.ts'
 
 const settings: MediaPlayerSettingClass = {
   streaming: {
-    delay: { liveDelayFragmentCount: 3, useSuggestedPresentationDelay: true },
+    // What the manifest says of low latency goes before what it suggests to everybody.
+    delay: { useSuggestedPresentationDelay: true },
     gaps: { jumpGaps: true, jumpLargeGaps: true, smallGapLimit: 1.5 },
     buffer: { fastSwitchEnabled: true, bufferToKeep: 60, bufferTimeDefault: 18 },
     // The manifest names our own clock; nobody else's is to be asked.
@@ -40,6 +41,7 @@ class DashEngine implements Engine {
   readonly #events: EngineEvents
   readonly #player = MediaPlayer().create()
   #chosen = -1
+  #text = -1
   #lastStatus = 0
   #stretch: TimeRange | undefined
   #isDestroyed = false
@@ -97,6 +99,25 @@ class DashEngine implements Engine {
     this.#events.changed()
   }
 
+  texts(): readonly TextChoice[] {
+    if (!this.#player.isReady()) return []
+    return this.#player.getTracksFor('text').map(({ lang, labels }, index) => {
+      const language = lang ?? ''
+      return { index, language, name: labels[0]?.text || language || `Text ${index + 1}` }
+    })
+  }
+
+  selectedText(): number {
+    return this.#text
+  }
+
+  selectText(index: number): void {
+    this.#text = index
+    this.#player.enableText(index >= 0)
+    if (index >= 0) this.#player.setTextTrack(index)
+    this.#events.changed()
+  }
+
   isLive(): boolean {
     return this.#player.isReady() && this.#player.isDynamic()
   }
@@ -121,7 +142,9 @@ class DashEngine implements Engine {
   }
 
   newestStretch(): TimeRange | undefined {
-    return this.#stretch
+    const stretch = this.#stretch
+    if (!stretch || Number.isFinite(stretch.end)) return stretch
+    return { start: stretch.start, end: this.#player.getDvrWindow()?.end ?? stretch.start }
   }
 
   latencyS(): number | undefined {
@@ -148,6 +171,7 @@ class DashEngine implements Engine {
 
   #attach(video: HTMLVideoElement, url: string): void {
     this.#player.attachView(video)
+    this.#player.attachTTMLRenderingDiv(this.#events.textLayer() as HTMLDivElement)
     this.#player.attachSource(url)
   }
 

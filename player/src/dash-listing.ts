@@ -3,6 +3,7 @@ type Entry = { readonly t?: number; readonly d: number; readonly r?: number }
 type Template = {
   readonly timescale?: number
   readonly presentationTimeOffset?: number
+  readonly duration?: number
   readonly SegmentTimeline?: { readonly S?: readonly Entry[] }
 }
 type WithTemplate = { readonly SegmentTemplate?: Template }
@@ -19,8 +20,8 @@ export type Stretch = { readonly start: number; readonly end: number }
 const HOLE_S = 0.25
 
 /**
- * The newest unbroken stretch that a manifest of segment timelines lists. `undefined` where it lists nothing, or says
- * where its segments are in another way.
+ * The newest unbroken stretch that a manifest of segment timelines lists; of one whose segments are counted, its last period, of which
+ * nobody knows the end. `undefined` where it lists nothing.
  */
 export function newestStretch(manifest: ListingManifest): Stretch | undefined {
   for (const period of [...(manifest.Period ?? [])].reverse()) {
@@ -35,7 +36,10 @@ function stretchOf({ start = 0, AdaptationSet: sets = [] }: Period): Stretch | u
     const template = set.SegmentTemplate?.SegmentTimeline ? set.SegmentTemplate : timelineOfAny(set)
     const entries = template?.SegmentTimeline?.S ?? []
     const [first] = entries
-    if (!template || !first) continue
+    if (!template || !first) {
+      if (isCounted(set)) return { start, end: Number.POSITIVE_INFINITY }
+      continue
+    }
     const { timescale = 1, presentationTimeOffset = 0 } = template
     let [from, to] = [first.t ?? 0, first.t ?? 0]
     for (const { t = to, d, r = 0 } of entries) {
@@ -46,6 +50,12 @@ function stretchOf({ start = 0, AdaptationSet: sets = [] }: Period): Stretch | u
     return { start: seconds(from), end: seconds(to) }
   }
   return undefined
+}
+
+function isCounted({ SegmentTemplate: shared, Representation: members = [] }: AdaptationSet): boolean {
+  return [shared, ...members.map((member) => member.SegmentTemplate)].some(
+    (template) => template?.duration !== undefined,
+  )
 }
 
 function timelineOfAny({ Representation: members = [] }: AdaptationSet): Template | undefined {

@@ -26,6 +26,14 @@ export type Rendition = {
   readonly bitrateBps: number
 }
 
+/** One text on offer. */
+export type TextChoice = {
+  /** What `selectText` takes. */
+  readonly index: number
+  readonly name: string
+  readonly language: string
+}
+
 /** A stretch of the timeline in the video element's own seconds. */
 export type TimeRange = { readonly start: number; readonly end: number }
 
@@ -36,6 +44,8 @@ export type EngineEvents = {
   failed(problem: Problem): void
   /** Whether to play as soon as there is something: not when the viewer has paused. */
   wantsPlayback(): boolean
+  /** Lies over the picture, for text that is no cue of the element. */
+  textLayer(): HTMLElement
 }
 
 /** What plays one manifest in one video element until it is destroyed. */
@@ -48,6 +58,11 @@ export interface Engine {
   selected(): number
   /** Switches to a rendition, or with -1 back to automatic. */
   select(index: number): void
+  texts(): readonly TextChoice[]
+  /** The text that is shown, -1 for none. */
+  selectedText(): number
+  /** Shows a text, or with -1 none. */
+  selectText(index: number): void
   isLive(): boolean
   /** Where one can seek to; `undefined` before the first manifest. */
   seekRange(): TimeRange | undefined

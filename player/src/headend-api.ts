@@ -19,6 +19,9 @@ export type PlayerState = {
   readonly selectedLevel: number
   /** By index. */
   readonly levels: readonly { readonly height: number | undefined; readonly bitrateBps: number }[]
+  /** The text that is shown, by its index in `texts`; -1 for none. */
+  readonly selectedText: number
+  readonly texts: readonly { readonly index: number; readonly name: string; readonly language: string }[]
   /** What the page tells the viewer, if anything. */
   readonly notice: 'problem' | 'away' | 'waiting' | undefined
   readonly error: Problem | undefined
@@ -29,6 +32,8 @@ export type HeadendPlayer = {
   state(): PlayerState
   /** Chooses a rendition by its index in `state().levels`; -1 is automatic. */
   setQuality(index: number): void
+  /** Shows a text by its index in `state().texts`; -1 is none. */
+  setText(index: number): void
   /** Plays the other manifest of the same stream, where there is one. */
   setProtocol(protocol: Protocol): void
 }

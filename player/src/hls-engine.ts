@@ -1,5 +1,5 @@
 import Hls, { type ErrorData, ErrorDetails, ErrorTypes, Events, type Fragment, type LoadPolicy } from 'hls.js'
-import type { Engine, EngineEvents, Problem, Rendition, TimeRange } from './engine.ts'
+import type { Engine, EngineEvents, Problem, Rendition, TextChoice, TimeRange } from './engine.ts'
 import { problemOfStatus } from './errors.ts'
 
 const MEDIA_RECOVERIES = 3
@@ -74,6 +74,7 @@ class HlsEngine implements Engine {
       this.#play()
     })
     this.#hls.on(Events.LEVELS_UPDATED, changed)
+    this.#hls.on(Events.SUBTITLE_TRACKS_UPDATED, changed)
     // Half a second late is much where the delay is a second and a half, and nothing where it is twelve.
     this.#hls.on(Events.LEVEL_UPDATED, (_event, { details }) => {
       this.#hls.config.maxLiveSyncPlaybackRate = details.live && details.partTarget > 0 ? CATCH_UP_RATE : 1
@@ -103,6 +104,19 @@ class HlsEngine implements Engine {
 
   select(index: number): void {
     this.#hls.nextLevel = index
+    this.#events.changed()
+  }
+
+  texts(): readonly TextChoice[] {
+    return this.#hls.subtitleTracks.map(({ name, lang = '' }, index) => ({ index, name, language: lang }))
+  }
+
+  selectedText(): number {
+    return this.#hls.subtitleTrack
+  }
+
+  selectText(index: number): void {
+    this.#hls.subtitleTrack = index
     this.#events.changed()
   }
 

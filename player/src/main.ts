@@ -18,6 +18,7 @@ const page = new Page()
 window.headend = {
   state: () => page.state(),
   setQuality: (index) => page.setQuality(index),
+  setText: (index) => page.setText(index),
   setProtocol: (protocol) => page.setProtocol(protocol),
 }
 const given = request.source.hls !== undefined || request.source.dash !== undefined

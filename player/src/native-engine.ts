@@ -1,4 +1,4 @@
-import type { Engine, EngineEvents, Problem, Rendition, TimeRange } from './engine.ts'
+import type { Engine, EngineEvents, Problem, Rendition, TextChoice, TimeRange } from './engine.ts'
 import { problemOfStatus } from './errors.ts'
 
 const TYPE = 'application/vnd.apple.mpegurl'
@@ -46,6 +46,22 @@ class NativeEngine implements Engine {
   }
 
   select(): void {}
+
+  texts(): readonly TextChoice[] {
+    return [...this.#video.textTracks].flatMap(({ kind, label, language }, index) => {
+      const isRead = kind === 'subtitles' || kind === 'captions'
+      return isRead ? [{ index, name: label || language, language }] : []
+    })
+  }
+
+  selectedText(): number {
+    return [...this.#video.textTracks].findIndex(({ mode }) => mode === 'showing')
+  }
+
+  selectText(index: number): void {
+    for (const [at, track] of [...this.#video.textTracks].entries()) track.mode = at === index ? 'showing' : 'disabled'
+    this.#events.changed()
+  }
 
   isLive(): boolean {
     return this.#video.duration === Number.POSITIVE_INFINITY

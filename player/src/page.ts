@@ -2,11 +2,13 @@ import { type Source, sourceOf } from './address.ts'
 import type { Protocol } from './engine.ts'
 import { secondsText } from './format.ts'
 import type { HeadendPlayer, PlayerState } from './headend-api.ts'
+import { MenuButton } from './menu-button.ts'
 import { NoticeCard } from './notice-card.ts'
 import { QualityMenu } from './quality-menu.ts'
 import { SeekBar } from './seek-bar.ts'
 import { hasMediaSource, Session } from './session.ts'
 import { bufferedAheadS, droppedFrames, renderStats } from './stats.ts'
+import { TextMenu } from './text-menu.ts'
 
 const REFRESH_MS = 250
 
@@ -28,16 +30,15 @@ export class Page implements HeadendPlayer {
   readonly #latency = element('latency', HTMLElement)
   readonly #notice: NoticeCard
   readonly #quality: QualityMenu
+  readonly #texts: TextMenu
   readonly #seekBar: SeekBar
   #source: Source = {}
   #session: Session | undefined
 
   constructor() {
     this.#notice = new NoticeCard(element('notice', HTMLElement), () => this.#session?.retryNow())
-    this.#quality = new QualityMenu(element('quality', HTMLButtonElement), element('qualities', HTMLElement), {
-      choose: (index) => this.setQuality(index),
-      keepControls: (visible) => this.#controller.toggleAttribute('noautohide', visible),
-    })
+    this.#quality = new QualityMenu(this.#menu('quality', 'qualities', (index) => this.setQuality(index)))
+    this.#texts = new TextMenu(this.#menu('text', 'texts', (index) => this.setText(index)))
     this.#seekBar = new SeekBar(
       {
         video: this.#video,
@@ -61,7 +62,10 @@ export class Page implements HeadendPlayer {
     const protocol = wanted && source[wanted] ? wanted : source.hls ? 'hls' : 'dash'
     const url = source[protocol]
     this.#session?.close()
-    this.#session = url ? new Session(this.#video, protocol, url, { changed: () => this.#render() }) : undefined
+    const layer = element('text-layer', HTMLElement)
+    layer.replaceChildren()
+    const events = { changed: () => this.#render(), textLayer: () => layer }
+    this.#session = url ? new Session(this.#video, protocol, url, events) : undefined
     const title = source.title ?? 'Headend'
     element('title', HTMLElement).textContent = title
     document.title = source.title ? `${title} · Headend` : 'Headend player'
@@ -88,6 +92,8 @@ export class Page implements HeadendPlayer {
       level: engine?.active() ?? -1,
       selectedLevel: engine?.selected() ?? -1,
       levels: engine?.renditions().map(({ height, bitrateBps }) => ({ height, bitrateBps })) ?? [],
+      selectedText: engine?.selectedText() ?? -1,
+      texts: engine?.texts() ?? [],
       notice: notice?.kind,
       error: notice?.kind === 'problem' ? notice.problem : undefined,
     }
@@ -98,8 +104,18 @@ export class Page implements HeadendPlayer {
     this.#render()
   }
 
+  setText(index: number): void {
+    this.#session?.selectText(index)
+    this.#render()
+  }
+
   setProtocol(protocol: Protocol): void {
     if (this.#source[protocol] && this.#session?.protocol !== protocol) this.open(this.#source, protocol)
+  }
+
+  #menu(button: string, menu: string, choose: (index: number) => void): MenuButton {
+    const keepControls = (visible: boolean) => void this.#controller.toggleAttribute('noautohide', visible)
+    return new MenuButton(element(button, HTMLButtonElement), element(menu, HTMLElement), { choose, keepControls })
   }
 
   #listen(): void {
@@ -140,6 +156,7 @@ export class Page implements HeadendPlayer {
     this.#notice.render(session ? session.notice : 'nothing')
     this.#controller.classList.toggle('covered', !session || session.notice !== undefined)
     this.#quality.render(engine)
+    this.#texts.render(engine)
     this.#seekBar.render(engine)
     this.#unmute.hidden = !this.#video.muted || this.#video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA
     const latency = engine?.latencyS()

@@ -8,7 +8,11 @@ export type Notice =
   | { readonly kind: 'problem'; readonly problem: Problem; readonly retryAtMs: number }
   | { readonly kind: 'away' | 'waiting' }
 
-export type SessionEvents = { changed(): void }
+export type SessionEvents = {
+  changed(): void
+  /** As `EngineEvents.textLayer`. */
+  textLayer(): HTMLElement
+}
 
 const FIRST_RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 10_000
@@ -35,6 +39,8 @@ export class Session {
   #retry: ReturnType<typeof setTimeout> | undefined
   #delayMs = FIRST_RETRY_MS
   #wantedRendition = -1
+  /** `undefined`: as the stream has it. */
+  #wantedText: number | undefined
   #wantsPlayback = true
   #closed = false
   readonly #listeners = new AbortController()
@@ -78,6 +84,12 @@ export class Session {
     this.#engine?.select(index)
   }
 
+  /** -1: none. The choice outlives a restart of the engine. */
+  selectText(index: number): void {
+    this.#wantedText = index
+    this.#engine?.selectText(index)
+  }
+
   seekToLive(): void {
     const position = this.#engine?.livePosition()
     if (position !== undefined) this.#video.currentTime = position
@@ -115,6 +127,7 @@ export class Session {
         changed: () => this.#onChanged(engine),
         failed: (problem) => void (engine === this.#engine && this.#fail(problem)),
         wantsPlayback: () => this.#wantsPlayback,
+        textLayer: () => this.#events.textLayer(),
       })
       this.#engine = engine
       this.#events.changed()
@@ -144,6 +157,8 @@ export class Session {
   #onChanged(engine: Engine): void {
     const wanted = this.#wantedRendition
     if (wanted >= 0 && engine.selected() !== wanted && wanted < engine.renditions().length) engine.select(wanted)
+    const text = this.#wantedText
+    if (text !== undefined && engine.selectedText() !== text && text < engine.texts().length) engine.selectText(text)
     this.#events.changed()
   }
 

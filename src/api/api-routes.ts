@@ -8,10 +8,13 @@ import { assetRoutes } from './resources/assets.ts'
 import { auditRoutes } from './resources/audit.ts'
 import type { ChannelDeps } from './resources/channel-deps.ts'
 import { channelRoutes } from './resources/channels.ts'
+import { type ContentKeyDeps, contentKeyRoutes } from './resources/content-keys.ts'
 import { credentialRoutes } from './resources/credentials.ts'
+import { deliveryPolicyRoutes } from './resources/delivery-policies.ts'
 import { eventSubscriptionRoutes } from './resources/event-subscriptions.ts'
 import { eventRoutes, type RecordDeps } from './resources/events.ts'
 import { filterRoutes } from './resources/filters.ts'
+import { keyAuthorizationPolicyRoutes } from './resources/key-authorization-policies.ts'
 import type { LocatorDeps } from './resources/locator-deps.ts'
 import { locatorRoutes } from './resources/locators.ts'
 import { operationRoutes } from './resources/operations.ts'
@@ -31,6 +34,7 @@ export type ApiDeps = ChannelDeps &
   StorageKeyDeps &
   ClipDeps &
   LocatorDeps &
+  ContentKeyDeps &
   SubscriptionDeps &
   RecordDeps & { readonly auth: Auth }
 
@@ -49,6 +53,9 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...assetFileRoutes(deps),
     ...filterRoutes(deps),
     ...locatorRoutes(deps),
+    ...contentKeyRoutes(deps),
+    ...keyAuthorizationPolicyRoutes(deps),
+    ...deliveryPolicyRoutes(deps),
     ...streamingEndpointRoutes(deps),
     ...eventRoutes(deps),
     ...eventSubscriptionRoutes(deps),

@@ -6,7 +6,7 @@ import { SharedCache } from '../lib/shared-cache.ts'
 import { Turns } from '../lib/turns.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import { spanBlob } from './blob-names.ts'
-import { placeInSpan } from './span-place.ts'
+import { placeInSpan, type SpanPlace } from './span-place.ts'
 
 /** A recording, as a reader knows it. */
 export type ColdRecording = { readonly view: PresentationView; readonly place: ArchivePlace }
@@ -54,6 +54,12 @@ export class ColdReader {
     return this.#cache.sizeBytes
   }
 
+  /** Whether a segment is at hand, or being read. */
+  holds(recording: ColdRecording, renditionIndex: number, sequence: number): boolean {
+    const spot = placeInSpan(recording.view, renditionIndex, sequence)
+    return spot !== undefined && this.#cache.has(keyOf(recording, spot))
+  }
+
   /**
    * A closed segment of a rendition; `undefined` where it is nowhere (any more).
    *
@@ -72,7 +78,7 @@ export class ColdReader {
     if (spot.sizeBytes > MAX_READ_BYTES)
       throw new AppError('LIMIT_EXCEEDED', 'This segment is too large to be read at once.')
     const range = { first: spot.offset, last: spot.offset + spot.sizeBytes - 1 }
-    const key = `${view.header.epoch}/${name}/${spot.offset}`
+    const key = keyOf(recording, spot)
     const read = async (reading: AbortSignal): Promise<Found> => {
       const readNow = () =>
         this.#ports
@@ -85,4 +91,8 @@ export class ColdReader {
     const { bytes } = await this.#cache.lease(key, read, signal)
     return bytes && [bytes]
   }
+}
+
+function keyOf({ view, place }: ColdRecording, { track, spanTicks, offset }: SpanPlace): string {
+  return `${view.header.epoch}/${spanBlob(place.folder, track, spanTicks)}/${offset}`
 }

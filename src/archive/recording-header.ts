@@ -14,7 +14,9 @@ export function headerAfter(header: PresentationHeader, record: LogRecord): Pres
 /** Whether a presentation under this header goes on as it was. */
 export function isUnder(header: PresentationHeader, terms: PresentationTerms): boolean {
   const keys = ['targetDurationMs', 'partDurationMs', 'manifestName', 'rewindWindowMs', 'archiveWindowMs'] as const
-  return keys.every((key) => header[key] === terms[key])
+  // A grid that it had goes on or ends; one that it hadn't never comes.
+  const isOnGrid = header.gridMs === undefined || header.gridMs === terms.gridMs
+  return isOnGrid && keys.every((key) => header[key] === terms[key])
 }
 
 /** What a journal file begins with. `header`: as appended; `view`: as shown, which may be a row behind. */

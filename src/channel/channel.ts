@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { CaptionService } from '../media/codecs/captions.ts'
 import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import { ChannelTimeline } from './channel-timeline.ts'
 import type { CutRuleOptions } from './cut-rule.ts'
@@ -44,6 +45,8 @@ export type ChannelOptions = {
   /** After so long without input a slate, of a picture of that name, fills the presentation; absent: gaps do. */
   readonly slate: { readonly afterMs: number; readonly picture: string } | undefined
   readonly maxLayers: number
+  /** What captions its pictures are said to carry; absent: what is found in them. */
+  readonly captions?: readonly CaptionService[] | undefined
   /** Whose ad markers are taken; absent: anybody's. */
   readonly adMarkerSource?: 'api' | 'scte35' | undefined
 }
@@ -118,6 +121,7 @@ export class Channel {
         cut: cutRuleOptions(options),
         partSeconds: options.partDurationMs === undefined ? undefined : options.partDurationMs / 1_000,
         patienceSeconds: PATIENCE_SECONDS[options.encoding],
+        captions: options.captions,
         allocate: ports.allocate,
         done: ports.done ?? (() => undefined),
         wallMs: () => ports.clock.now(),

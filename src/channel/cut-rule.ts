@@ -1,3 +1,6 @@
+import { gridNumber } from '../presentation/epoch-grid.ts'
+import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
+
 /** Whether a new segment begins at this sample: at a random access point, or by force because none came in time. */
 export type Cut = 'clean' | 'forced'
 
@@ -105,6 +108,6 @@ export class CutRule {
   }
 
   #cell(ptsTicks: number): number {
-    return Math.floor((ptsTicks + ROUNDING_TICKS) / this.#options.segmentTicks)
+    return gridNumber(ptsTicks, (this.#options.segmentTicks / PRESENTATION_TIMESCALE) * 1_000)
   }
 }

@@ -1,5 +1,6 @@
 import { type Marker, markerEndTicks } from '../presentation/markers.ts'
 import type { LogRecord, RecordOf, Track } from '../presentation/records.ts'
+import { InBandEvents } from './in-band-events.ts'
 import type { LogEntry } from './segment-assembly.ts'
 
 /** Where a program's records go. */
@@ -36,6 +37,7 @@ export class Program {
   #isInSegment = false
   /** What was said of them before the first segment. */
   readonly #earlyMarkers = new Map<string, Marker>()
+  readonly #inBand = new InBandEvents()
   /** Known with the first segment. */
   #shift: Shift | undefined
 
@@ -59,7 +61,7 @@ export class Program {
     const shift = this.#shift ?? this.#begin(record, tracks)
     if (!shift) return
     this.#shift = shift
-    this.#log.append(shifted(record, shift), bytes)
+    this.#log.append(shifted(this.#withEvents(record, tracks), shift), bytes)
     if (record.type === 'segment-opened') this.#isInSegment = true
     if (record.type !== 'segment-closed') return
     this.#isInSegment = false
@@ -69,8 +71,20 @@ export class Program {
   /** In a log that nothing is in yet it stands behind the tracks. */
   #takeMarker({ type, changedSequence: _other, ...marker }: RecordOf<'marker'>): void {
     const hasRows = this.#numbers !== 'channel' && this.#numbers.nextSequence > 0
-    if (this.#shift || hasRows) this.#log.append({ type, ...marker })
+    if (this.#shift || hasRows) this.#tell(marker)
     else this.#earlyMarkers.set(marker.id, marker)
+  }
+
+  #tell(marker: Marker): void {
+    this.#log.append({ type: 'marker', ...marker })
+    this.#inBand.take(marker)
+  }
+
+  /** A segment carries what was said until it opened. */
+  #withEvents(record: LogRecord, tracks: readonly Track[]): LogRecord {
+    if (record.type !== 'segment-opened') return record
+    const events = this.#inBand.next(record.startTicks, tracks)
+    return events ? { ...record, events } : record
   }
 
   /** Ends with the segment that is open now, or at once where none is. */
@@ -93,7 +107,7 @@ export class Program {
     if (record.type === 'gap' && isPast) return undefined
     for (const track of tracks) this.#log.append({ type: 'track-added', track })
     for (const marker of this.#earlyMarkers.values()) {
-      if (markerEndTicks(marker) >= record.startTicks) this.#log.append({ type: 'marker', ...marker })
+      if (markerEndTicks(marker) >= record.startTicks) this.#tell(marker)
     }
     this.#earlyMarkers.clear()
     if (this.#numbers === 'channel') return { sequence: 0, discontinuitySequence: 0 }

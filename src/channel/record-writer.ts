@@ -1,3 +1,4 @@
+import type { CaptionService } from '../media/codecs/captions.ts'
 import { sameConfig } from '../media/flv/same-config.ts'
 import { type DiscontinuityReason, PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import type { Cut } from './cut-rule.ts'
@@ -35,6 +36,7 @@ const MAX_GAPS_AT_ONCE = 32
 export class RecordWriter {
   readonly #emit: (entry: LogEntry) => void
   readonly #segmentTicks: number
+  readonly #captions: readonly CaptionService[] | undefined
   readonly #announced = new Map<number, Track>()
   /** What every track number was given for. */
   readonly #assigned = new Map<number, RenditionSpec>()
@@ -45,8 +47,14 @@ export class RecordWriter {
   /** No row may start before this. */
   #floorTicks = Number.NEGATIVE_INFINITY
 
-  constructor(segmentTicks: number, emit: (entry: LogEntry) => void, numbers: SegmenterNumbers) {
+  constructor(
+    segmentTicks: number,
+    emit: (entry: LogEntry) => void,
+    numbers: SegmenterNumbers,
+    captions?: readonly CaptionService[],
+  ) {
     this.#segmentTicks = segmentTicks
+    this.#captions = captions
     this.#emit = emit
     this.#numbers = { ...numbers }
     if (this.#hasRows) this.#pendingReason = 'restart'
@@ -126,7 +134,7 @@ export class RecordWriter {
   release(assembly: SegmentAssembly): void {
     for (const [renditionTrack, total] of assembly.totals) {
       if (this.#announced.has(renditionTrack.trackNumber)) continue
-      const track = describeTrack(renditionTrack, total, [...this.#announced.values()])
+      const track = describeTrack(renditionTrack, total, [...this.#announced.values()], this.#captions)
       this.#announced.set(track.track, track)
       this.#emit({ record: { type: 'track-added', track } })
     }

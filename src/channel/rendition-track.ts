@@ -1,5 +1,6 @@
 import type { CodecConfig, Sample } from '../media/media.ts'
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
+import { CaptionWatch } from './caption-watch.ts'
 
 /** What is known of a rendition before its first sample. Bitrates in bit/s; absent ones are measured on the first segment. */
 export type RenditionSpec = {
@@ -37,6 +38,7 @@ export class RenditionTrack {
   readonly trackNumber: number
   readonly isVideo: boolean
   readonly queue: QueuedSample[] = []
+  readonly captions: CaptionWatch
   /** The newest sample while it waits for the next. */
   #pending: QueuedSample | undefined
   /** The newest picture in the queue, as long as its duration may still be corrected. */
@@ -52,6 +54,7 @@ export class RenditionTrack {
     this.trackNumber = trackNumber
     this.timescale = timescale
     this.isVideo = spec.config.kind === 'video'
+    this.captions = new CaptionWatch(spec.config)
   }
 
   /** Decode time of the newest sample, 90 kHz. */
@@ -85,6 +88,7 @@ export class RenditionTrack {
     const endTicks = this.#pending ? this.#lastDtsTicks : this.#lastDtsTicks + this.#lastDurationTicks
     const isOverlap = !this.isVideo && dtsTicks < endTicks
     if (dtsTicks <= this.#lastDtsTicks || isOverlap) return false
+    this.captions.look(data)
     this.#correct(dtsTicks)
     this.#release()
     this.#pending = {

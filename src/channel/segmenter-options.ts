@@ -1,3 +1,4 @@
+import type { CaptionService } from '../media/codecs/captions.ts'
 import type { CutRuleOptions } from './cut-rule.ts'
 import type { LogEntry } from './segment-assembly.ts'
 
@@ -5,6 +6,8 @@ import type { LogEntry } from './segment-assembly.ts'
 export type SegmenterOptions = {
   readonly cut: CutRuleOptions
   readonly partSeconds: number | undefined
+  /** What captions the pictures are said to carry; absent: what is found in them. */
+  readonly captions?: readonly CaptionService[] | undefined
   /** A rendition that brings nothing while the others move on by this is not waited for. */
   readonly patienceSeconds: number
   readonly allocate: (sizeBytes: number) => Uint8Array

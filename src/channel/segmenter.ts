@@ -31,7 +31,7 @@ export class Segmenter {
     this.#options = options
     this.#lanes = new Lanes(options.patienceSeconds * TICKS)
     this.#rule = new CutRule(options.cut)
-    this.#writer = new RecordWriter(options.cut.segmentTicks, options.emit, numbers)
+    this.#writer = new RecordWriter(options.cut.segmentTicks, options.emit, numbers, options.captions)
   }
 
   /** As they are now; the object changes. */

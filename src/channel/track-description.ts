@@ -1,4 +1,5 @@
 import { buildInitSegment } from '../media/cmaf/init-segment.ts'
+import type { CaptionService } from '../media/codecs/captions.ts'
 import type { Track } from '../presentation/records.ts'
 import type { RenditionSpec, RenditionTrack } from './rendition-track.ts'
 import type { RenditionTotal } from './segment-assembly.ts'
@@ -14,11 +15,21 @@ type DeclaredBitrates = Pick<Track, 'bandwidth' | 'averageBandwidth' | 'nominalB
 /** Headroom over the first segment: a peak may pass BANDWIDTH by less than a quarter (Apple's authoring specification). */
 const PEAK_FACTOR = 1.25
 
-/** The log's description of a track, made once its first samples are there. `taken`: tracks that were described before. */
-export function describeTrack(track: RenditionTrack, first: RenditionTotal, taken: readonly Track[]): Track {
+/**
+ * The log's description of a track, made once its first samples are there. `taken`: tracks that were described before. `captions`: what its
+ * pictures are said to carry; absent: what is found in them.
+ */
+export function describeTrack(
+  track: RenditionTrack,
+  first: RenditionTotal,
+  taken: readonly Track[],
+  captions?: readonly CaptionService[],
+): Track {
   const { spec, trackNumber, timescale } = track
   const frameRate = spec.frameRate ?? (track.isVideo ? measureFrameRate(first, timescale) : undefined)
   const language = spec.language === undefined ? {} : { language: spec.language }
+  const services = track.isVideo ? (captions ?? track.captions.services) : []
+  track.captions.end()
   return {
     track: trackNumber,
     rendition: spec.name,
@@ -28,6 +39,7 @@ export function describeTrack(track: RenditionTrack, first: RenditionTotal, take
     ...declareBitrates(spec, first, timescale, taken),
     ...(frameRate === undefined ? {} : { frameRate }),
     ...language,
+    ...(services.length > 0 && { captions: services }),
   }
 }
 

@@ -49,6 +49,9 @@ const origin = z.strictObject({
   packageCacheSize: byteSize.prefault('64MiB'),
   fileCacheSize: byteSize.prefault('96MiB'),
   maxInFlightBytes: room.prefault('512MiB'),
+  maxPackaging: z.int().positive().default(64),
+  maxDelay: duration.prefault('500ms'),
+  drainTime: duration.prefault('10s'),
   maxBlockedRequests: z.int().positive().default(20_000),
   maxBlockedPerPresentation: z.int().positive().default(10_000),
   conformanceEvery: z.int().min(0).default(0),
@@ -81,6 +84,17 @@ const events = z.strictObject({
   webhookTimeout: time.prefault('10s'),
   webhookConcurrency: z.int().positive().max(64).default(8),
   allowPrivateTargets: z.boolean().default(false),
+})
+
+const keys = z.strictObject({
+  provider: z.strictObject({ command: z.array(z.string().min(1)).min(1).max(32).optional() }).prefault({}),
+  clockSkew: duration.refine((ms) => ms <= 600_000, 'must be at most 10m').prefault('1m'),
+  issuerTimeout: time.prefault('5s'),
+  issuerCache: time.prefault('10m'),
+  allowPrivateIssuers: z.boolean().default(false),
+  requests: z
+    .strictObject({ perAddress: z.int().positive().default(1_000), window: time.prefault('10s') })
+    .prefault({}),
 })
 
 const log = z.strictObject({
@@ -224,6 +238,7 @@ export const configSchema = z.strictObject({
   store: store.prefault({}),
   auth: auth.prefault({}),
   storage: storage.prefault({}),
+  keys: keys.prefault({}),
   log: log.prefault({}),
   archive: archive.prefault({}),
   events: events.prefault({}),

@@ -1,3 +1,4 @@
+import { checkCounted, checkCountedReload } from './dash-low-latency-rules.ts'
 import { Findings, type Violation } from './violation.ts'
 import { readXml, type XmlElement } from './xml-reader.ts'
 
@@ -21,7 +22,7 @@ export function checkMpd(text: string): readonly Violation[] {
     findings.expect(id !== '' && !ids.has(id), 'dash-period', () => `period "${id}" is not the only one`)
     ids.add(id)
     before = start ?? before
-    for (const set of childrenOf(period, 'AdaptationSet')) checkSet(set, id, findings)
+    for (const set of childrenOf(period, 'AdaptationSet')) checkSet(mpd, set, { id, start }, findings)
   }
   findings.expect(periods.length > 0, 'dash-period', 'there is no period')
   return findings.all
@@ -44,6 +45,7 @@ export function checkMpdReload(before: string, after: string): readonly Violatio
   const starts = new Map(
     childrenOf(old, 'Period').map(({ attributes }) => [attributes.get('id'), attributes.get('start')]),
   )
+  checkCountedReload(old, now, findings)
   const isSameTimeline = old.attributes.get('type') === now.attributes.get('type')
   for (const { attributes } of childrenOf(now, 'Period')) {
     const was = starts.get(attributes.get('id'))
@@ -89,7 +91,12 @@ function checkRoot(mpd: XmlElement, findings: Findings): void {
   findings.expect(isTimed, 'dash-attributes', 'a live MPD without UTCTiming')
 }
 
-function checkSet(set: XmlElement, period: string, findings: Findings): void {
+function checkSet(
+  mpd: XmlElement,
+  set: XmlElement,
+  { id: period, start }: { readonly id: string; readonly start: number | undefined },
+  findings: Findings,
+): void {
   const shared = childrenOf(set, 'SegmentTemplate')[0]
   const representations = childrenOf(set, 'Representation')
   findings.expect(representations.length > 0, 'dash-attributes', `period ${period} has an empty AdaptationSet`)
@@ -99,25 +106,27 @@ function checkSet(set: XmlElement, period: string, findings: Findings): void {
     for (const name of ['id', 'bandwidth']) {
       findings.expect(attributes.has(name), 'dash-attributes', () => `Representation@${name} is missing in ${id}`)
     }
-    const isImage = /^image\//.test(attributes.get('mimeType') ?? set.attributes.get('mimeType') ?? '')
-    // A picture's type says it all.
-    for (const name of isImage ? ['mimeType'] : ['codecs', 'mimeType']) {
+    const isPlain = /^(image\/|text\/|application\/ttml\+xml)/.test(
+      attributes.get('mimeType') ?? set.attributes.get('mimeType') ?? '',
+    )
+    // The type of a picture, or of a text by itself, says it all.
+    for (const name of isPlain ? ['mimeType'] : ['codecs', 'mimeType']) {
       const isThere = attributes.has(name) || set.attributes.has(name)
       findings.expect(isThere, 'dash-attributes', () => `@${name} is missing in ${id}`)
     }
     const own = childrenOf(representation, 'SegmentTemplate')[0]
-    checkTemplate(
-      [own, shared].filter((template) => template !== undefined),
-      id,
-      findings,
-    )
+    // One file is all that there is of it (§5.3.9.1).
+    if (!own && !shared && childrenOf(representation, 'BaseURL').length > 0) continue
+    const templates = [own, shared].filter((template) => template !== undefined)
+    checkTemplate(templates, id, findings)
+    const counted = { id, set, attribute: inherited(templates), periodStartS: start ?? Number.NaN }
+    checkCounted(mpd, counted, findings)
   }
 }
 
 /** A representation's template inherits from that of its set (§5.3.9.1). */
 function checkTemplate(templates: readonly XmlElement[], id: string, findings: Findings): void {
-  const attribute = (name: string) =>
-    templates.map(({ attributes }) => attributes.get(name)).find((value) => value !== undefined)
+  const attribute = inherited(templates)
   const media = attribute('media') ?? ''
   const timeline = templates.flatMap((template) => childrenOf(template, 'SegmentTimeline'))[0]
   const isAddressed = timeline
@@ -125,6 +134,10 @@ function checkTemplate(templates: readonly XmlElement[], id: string, findings: F
     : media.includes('$Number') && Number(attribute('duration')) > 0
   findings.expect(isAddressed, 'dash-attributes', () => `the template of ${id} is ${media}`)
   if (timeline) checkTimeline(timeline, Number(attribute('timescale') ?? 1), id, findings)
+}
+
+function inherited(templates: readonly XmlElement[]): (name: string) => string | undefined {
+  return (name) => templates.map(({ attributes }) => attributes.get(name)).find((value) => value !== undefined)
 }
 
 /** §5.3.9.6: in order, without overlaps. */

@@ -22,6 +22,13 @@ export const CONFORMANCE_RULES = [
   'dash-timeline',
   'dash-period',
   'dash-reload',
+  'dash-low-latency',
+  // [MS-SSTR].
+  'smooth-syntax',
+  'smooth-attributes',
+  'smooth-chunks',
+  'smooth-reload',
+  'smooth-fragment',
   // ISO/IEC 14496-12 and 23000-19.
   'cmaf-boxes',
   'cmaf-track-run',

@@ -62,7 +62,8 @@ export const assetFileCreateSchema = z
   })
   .meta({
     id: 'AssetFileCreate',
-    description: 'A file that will be uploaded.',
+    description:
+      'A file that will be uploaded. WebVTT and TTML (IMSC1) files of up to 8 MiB are subtitles of the asset where their name says a language: `{name}.{language}.vtt`, `.webvtt`, `.ttml`, `.dfxp`, `.imsc`, `.imsc1` or `.xml`, with a BCP 47 tag or `und`, and before the ending `.forced`, `.sdh` or `.cc` where they are that, as in `film.de.forced.vtt`. They are shown beside its MP4 files, or beside its recording once that has ended; time 0 is where those begin.',
     example: { name: 'video-720p.mp4', mimeType: 'video/mp4' },
   })
 

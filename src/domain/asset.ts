@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { AppError } from '../lib/errors.ts'
+import { assetKeysSchema } from './asset-keys.ts'
 import { clipSchema } from './clip.ts'
+import { deliveryPolicyRefSchema } from './delivery-policy.ts'
 import { type Draft, envelope, labels, lastErrorSchema, owned } from './envelope.ts'
 import { type Id, idSchema, newId, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
@@ -45,17 +47,24 @@ export const storageEncryptionSchema = z.enum(['none', 'aes256']).meta({
     '`aes256`: everything of the asset that is stored is encrypted under a key of its own, and can’t be altered unnoticed. Never changes.',
 })
 
+/** How an asset is protected where it is delivered: by which policy, and with which keys. */
+const protection = {
+  deliveryPolicyId: deliveryPolicyRefSchema.optional(),
+  contentKeys: assetKeysSchema.optional(),
+}
+
 /** What a client states to make an asset. */
 export const assetCreateSchema = z
   .strictObject({
     ...labels,
     storageAccountId: idSchema('storage-account').optional().meta({ description: 'The default one if not given.' }),
     storageEncryption: storageEncryptionSchema.default('none'),
+    ...protection,
   })
   .meta({ id: 'AssetCreate', description: 'A new asset, Empty.', example: { name: 'evening-news' } })
 
 /** What may change of an asset. */
-export const assetPatchSchema = patchOf(z.strictObject(labels)).meta({
+export const assetPatchSchema = patchOf(z.strictObject({ ...labels, ...protection })).meta({
   id: 'AssetPatch',
   description: 'A merge patch of an asset.',
   example: { description: 'Monday’s edition' },
@@ -69,8 +78,12 @@ export const assetSchema = z
     ...labels,
     storageAccountId: idSchema('storage-account'),
     storageEncryption: storageEncryptionSchema.default('none'),
+    ...protection,
     state: z.enum(assetMachine.states).exclude(['Deleted']),
-    tracks: z.array(track).max(64),
+    tracks: z.array(track).max(64).meta({ description: 'Of the recording, when it has ended, or of the files.' }),
+    tracksFrom: z.enum(['files']).optional().meta({
+      description: '`files`: its tracks and duration are those of the uploaded files. Not set: of a recording.',
+    }),
     duration: durationSchema(0, Number.MAX_SAFE_INTEGER, 'Of the media.', 5_400_000)
       .optional()
       .meta({ description: 'Of the media. ISO 8601.', example: 'PT1H30M' }),
@@ -81,6 +94,18 @@ export const assetSchema = z
 
 /** An asset as it is stored and shown. */
 export type Asset = z.output<typeof assetSchema>
+
+/** Whether something was recorded into it, which counts for more than files. */
+export function hasRecording({ tracks, tracksFrom }: Pick<Asset, 'tracks' | 'tracksFrom'>): boolean {
+  return tracks.length > 0 && tracksFrom === undefined
+}
+
+/** The asset as it is when its files become others: what they are is not known before somebody has looked. */
+export function withOtherFiles(asset: Asset): Asset {
+  if (asset.tracksFrom === undefined) return asset
+  const { tracksFrom: _files, duration: _theirs, ...kept } = asset
+  return { ...kept, tracks: [] }
+}
 
 /** A new asset, Empty. */
 export function newAsset(

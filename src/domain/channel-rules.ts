@@ -12,6 +12,7 @@ export const channelFieldsOfStopped = [
   '/encoding',
   '/latency',
   '/output',
+  '/closedCaptions',
 ] as const
 
 function at(value: unknown, pointer: string): unknown {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { fileNameSchema } from './asset-file.ts'
+import { closedCaptionsSchema } from './closed-captions.ts'
 import { durationMs } from './duration.ts'
 import { type Draft, envelope, labels, lastErrorSchema, operationIdSchema, owned } from './envelope.ts'
 import { inputHealthSchema } from './input-health.ts'
@@ -111,6 +112,7 @@ const settings = {
   adMarkerSource: z.enum(['api', 'scte35']).optional().meta({
     description: 'Whose ad markers are taken: those of the API, or those that the encoder sends. Not set: both.',
   }),
+  closedCaptions: closedCaptionsSchema.optional(),
   idleStopAfter: durationSchema(60_000, 604_800_000, 'Stops a channel without input.', 3_600_000).optional(),
 }
 

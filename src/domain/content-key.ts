@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Draft, envelope, labels, owned } from './envelope.ts'
-import { type Id, idSchema } from './kinds.ts'
+import { type Id, idSchema, isReservedGuid, newGuid, newId, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
 
 const { name, ...about } = labels
@@ -15,23 +15,47 @@ const changeable = {
 
 const fixed = {
   kind: z.enum(['cenc', 'cbcs', 'envelope', 'storage']).meta({ description: 'What it encrypts with.' }),
+  rotating: z.boolean().default(false).meta({
+    description:
+      'A new key each period, derived from this one; its KID is this one’s with the begin of the period in the last 12 digits.',
+  }),
 }
+
+const MIN_SEED_BYTES = 30
 
 /** What a client states to make a key. */
 export const contentKeyCreateSchema = z
   .strictObject({
     ...changeable,
     ...fixed,
-    id: idSchema('content-key').optional().meta({ description: 'The KID; made if not given.' }),
+    kind: z.enum(['cenc', 'cbcs', 'envelope']).meta({ description: 'What it encrypts with.' }),
+    id: idSchema('content-key')
+      .refine((guid) => !isReservedGuid(guid), 'GUIDs of version 8 are Headend’s own')
+      .optional()
+      .meta({ description: 'The KID, not of version 8; made if not given.' }),
     value: z
       .base64()
       .length(24)
       .optional()
       .meta({ description: '16 bytes in base64; made if not given. Not told again but by key delivery or by name.' }),
+    seed: z
+      .base64()
+      .min(40)
+      .max(88)
+      .refine(
+        (text) => Buffer.from(text, 'base64').byteLength >= MIN_SEED_BYTES,
+        `must be ${MIN_SEED_BYTES} bytes or more`,
+      )
+      .optional()
+      .meta({ description: 'Instead of a value: a PlayReady key seed, from which the value follows with the KID.' }),
   })
-  .refine(({ kind, value }) => kind !== 'storage' || value === undefined, {
-    path: ['value'],
-    message: 'a storage key is made here and never given',
+  .refine(({ value, seed }) => value === undefined || seed === undefined, {
+    path: ['seed'],
+    message: 'a key has a value or a seed, not both',
+  })
+  .refine(({ id, rotating }) => id === undefined || !rotating, {
+    path: ['id'],
+    message: 'the id of a key that rotates is made here: it leaves room for that of the period',
   })
   .meta({ id: 'ContentKeyCreate', description: 'A new content key.', example: { kind: 'cbcs' } })
 
@@ -50,6 +74,10 @@ const shown = {
   assetId: idSchema('asset')
     .optional()
     .meta({ description: 'Of kind `storage`: the asset, with which it is deleted.' }),
+  source: z
+    .enum(['value', 'playready-seed'])
+    .default('value')
+    .meta({ description: 'What is kept of it: the value, or the seed from which it follows.' }),
 }
 
 /** A key as it is stored: its id is the KID, its value sealed under the master key that `masterKeyId` names. */
@@ -67,6 +95,43 @@ export const contentKeyViewSchema = z
 /** A content key as it is stored. */
 export type ContentKey = z.output<typeof contentKeySchema>
 
+/** The value of a content key, as an administrator is shown it who asks for it by name. */
+export const contentKeyValueSchema = z
+  .strictObject({
+    id: idSchema('content-key').meta({ description: 'The KID.' }),
+    value: z.base64().meta({ description: 'Of one that rotates, what the keys of its periods are derived from.' }),
+    source: shown.source,
+  })
+  .meta({ id: 'ContentKeyValue', description: 'A content key’s value, or its seed.' })
+
+/** A content key without its value. */
+export function showContentKey(key: ContentKey): z.output<typeof contentKeyViewSchema> {
+  const { sealedValue: _sealed, masterKeyId: _master, ...rest } = key
+  return rest
+}
+
+const PERIOD_DIGITS = 12
+
+/**
+ * The KID of a key's period, which begins at `startMs`: for a key that rotates the begin, in ms since the epoch, stands in the last
+ * 48 bits. KIDs are no secret, so this is all it takes to find the key of a period anywhere.
+ */
+export function periodKeyId(keyId: string, startMs: number): string {
+  return keyId.slice(0, -PERIOD_DIGITS) + startMs.toString(16).padStart(PERIOD_DIGITS, '0')
+}
+
+/** The key that a KID leads to, and for that of a period its begin. Those that rotate are told by the version of their GUIDs. */
+export function keyOfKeyId(kid: string): { readonly keyId: string; readonly startMs?: number } {
+  const keyId = kid.toLowerCase()
+  if (!isReservedGuid(keyId)) return { keyId }
+  return { keyId: periodKeyId(keyId, 0), startMs: Number.parseInt(keyId.slice(-PERIOD_DIGITS), 16) }
+}
+
+/** The id of a new key. */
+export function newContentKeyId(rotating: boolean, random: RandomBytes): Id<'content-key'> {
+  return rotating ? (periodKeyId(newGuid(random, 8), 0) as Id<'content-key'>) : newId('content-key', random)
+}
+
 type StorageKeyFacts = Pick<ContentKey, 'accountId' | 'sealedValue' | 'masterKeyId'> & {
   readonly id: Id<'content-key'>
   readonly assetId: Id<'asset'>
@@ -74,5 +139,5 @@ type StorageKeyFacts = Pick<ContentKey, 'accountId' | 'sealedValue' | 'masterKey
 
 /** The key under which an asset's storage is encrypted: made with the asset, in one transaction, and deleted with it. */
 export function newStorageKey(facts: StorageKeyFacts): Draft<ContentKey> {
-  return { ...facts, kind: 'storage', tags: {} }
+  return { ...facts, kind: 'storage', rotating: false, source: 'value', tags: {} }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { envelope, labels, owned } from './envelope.ts'
+import { type Draft, envelope, labels, owned } from './envelope.ts'
+import { type Id, idSchema, newId, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
 import { durationSchema, httpUrlSchema } from './scalars.ts'
 
@@ -65,9 +66,49 @@ export const deliveryPolicySchema = z
 /** A delivery policy as it is stored and shown. */
 export type DeliveryPolicy = z.output<typeof deliveryPolicySchema>
 
+/** A new policy. */
+export function newDeliveryPolicy(
+  given: z.output<typeof deliveryPolicyCreateSchema>,
+  accountId: Id<'account'>,
+  random: RandomBytes,
+): Draft<DeliveryPolicy> {
+  return { ...given, id: newId('delivery-policy', random), accountId }
+}
+
+const clear = ['clear'] as const
+const streamed = { hls: clear, dash: clear, smooth: clear } as const
+
+/**
+ * Azure Media Services' predefined streaming policies, under the names by which they were known. What a protocol is not listed
+ * with there is blocked here too.
+ */
+export const predefinedPolicies = {
+  Predefined_ClearKey: { hls: ['envelope'], dash: ['envelope'], smooth: ['envelope'], progressive: 'blocked' },
+  Predefined_ClearStreamingOnly: { ...streamed, progressive: 'blocked' },
+  Predefined_DownloadAndClearStreaming: { ...streamed, progressive: clear },
+  Predefined_DownloadOnly: { hls: 'blocked', dash: 'blocked', smooth: 'blocked', progressive: clear },
+  Predefined_MultiDrmCencStreaming: { hls: 'blocked', dash: ['cenc'], smooth: ['cenc'], progressive: 'blocked' },
+  Predefined_MultiDrmStreaming: { hls: ['cbcs'], dash: ['cenc'], smooth: ['cenc'], progressive: 'blocked' },
+} as const satisfies Readonly<
+  Record<string, { readonly [P in Protocol]: 'blocked' | readonly (typeof protectionsOf)[P][number][] }>
+>
+
+const predefinedNames = Object.keys(predefinedPolicies) as (keyof typeof predefinedPolicies)[]
+
+/** What names a delivery policy: its id, or the name of a predefined one. */
+export const deliveryPolicyRefSchema = z.union([idSchema('delivery-policy'), z.enum(predefinedNames)]).meta({
+  description: `The id of a delivery policy, or a predefined one: ${predefinedNames.map((name) => `\`${name}\``).join(', ')}.`,
+  example: 'Predefined_ClearKey',
+})
+
+/** Whether it names a policy that comes with the program, and is in no store. */
+export function isPredefinedPolicy(ref: string): ref is keyof typeof predefinedPolicies {
+  return Object.hasOwn(predefinedPolicies, ref)
+}
+
 /** What a protocol may be asked for: without a policy, all in the clear; with any, what it lists, and nothing is blocked. */
 export function deliveriesOf(
-  policy: Pick<DeliveryPolicy, 'protocols'> | undefined,
+  policy: { readonly protocols: { readonly [P in Protocol]: 'blocked' | readonly Protection[] } } | undefined,
   protocol: Protocol,
 ): readonly Protection[] {
   if (policy === undefined) return ['clear']

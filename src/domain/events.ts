@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { assetMachine } from './asset.ts'
 import { channelMachine } from './channel.ts'
 import { inputHealthSchema } from './input-health.ts'
+import { keyDeliveries, keyRefusals } from './key-refusal.ts'
 import { type Id, idSchema, type Kind } from './kinds.ts'
 import { programMachine } from './program.ts'
 import { formatTimestamp, timestampSchema } from './scalars.ts'
@@ -99,6 +100,14 @@ export const eventCatalog = {
   'asset.created': event('asset', 'An asset was made.', nothing),
   'asset.deleted': event('asset', 'An asset was deleted.', nothing),
   'asset.state-changed': event('asset', 'An asset moved on in its life.', stateChanged(assetMachine)),
+  'asset.text-unreadable': event(
+    'asset',
+    'A text file of an asset is no WebVTT or TTML: the asset is played without it.',
+    z.strictObject({
+      fileName: z.string().max(260),
+      problem: text.meta({ description: 'What is wrong with it, and where.' }),
+    }),
+  ),
   'asset.updated': event('asset', 'An asset was changed.', fields),
   'channel.ad-marker-changed': event(
     'channel',
@@ -147,6 +156,27 @@ export const eventCatalog = {
     z.strictObject({ reason: text, restarts: z.int().min(1).meta({ description: 'Since the channel was started.' }) }),
   ),
   'channel.updated': event('channel', 'A channel was changed.', fields),
+  'content-key.created': event('content-key', 'A content key was made.', nothing),
+  'content-key.deleted': event('content-key', 'A content key was deleted: nobody gets it any more.', nothing),
+  'content-key.delivered': event(
+    'content-key',
+    'Players were given a key, or one of its periods.',
+    z.strictObject({
+      delivery: z.enum(keyDeliveries),
+      count: z.int().min(1).meta({ description: 'Within a minute.' }),
+    }),
+  ),
+  'content-key.delivery-refused': event(
+    'content-key',
+    'A player was refused a key.',
+    z.strictObject({
+      delivery: z.enum(keyDeliveries),
+      reason: z.enum(keyRefusals),
+      address: session.address,
+      count: z.int().min(1).meta({ description: 'How often, from this address for this reason, within a second.' }),
+    }),
+  ),
+  'content-key.exported': event('content-key', 'The value of a key was shown to an administrator.', nothing),
   'event-subscription.dead-letter': event(
     'event-subscription',
     'An event was given up on.',

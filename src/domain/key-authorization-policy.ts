@@ -1,25 +1,24 @@
 import { z } from 'zod'
-import { envelope, labels, owned } from './envelope.ts'
+import { type Draft, envelope, labels, owned } from './envelope.ts'
+import { type Id, newId, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
 import { addressListSchema, httpUrlSchema } from './scalars.ts'
+import { verificationKeySchema } from './verification-key.ts'
 
 /** Where a token has to name the key that it is for, it does so in this claim. */
 export const CONTENT_KEY_CLAIM = 'urn:microsoft:azure:mediaservices:contentkeyidentifier'
 
-const verificationKey = z
-  .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('symmetric'), value: z.base64().min(24).max(1_024) }),
-    z.strictObject({ kind: z.enum(['rsa', 'ec', 'x509']), pem: z.string().min(64).max(16_384) }),
-  ])
-  .meta({ description: 'What a token’s signature is verified with.' })
-
 const token = z
   .strictObject({
     kind: z.literal('token'),
+    tokenType: z
+      .enum(['jwt', 'swt'])
+      .default('jwt')
+      .meta({ description: '`swt`: simple web tokens of old clients, signed with a symmetric key (HMAC-SHA-256).' }),
     issuer: z.string().min(1).max(512),
     audience: z.string().min(1).max(512),
-    primaryKey: verificationKey.optional(),
-    alternateKeys: z.array(verificationKey).max(8).default([]),
+    primaryKey: verificationKeySchema.optional(),
+    alternateKeys: z.array(verificationKeySchema).max(8).default([]),
     requiredClaims: z
       .array(
         z.strictObject({
@@ -36,6 +35,10 @@ const token = z
   .refine(({ primaryKey, jwksUrl, openIdDiscoveryUrl }) => primaryKey ?? jwksUrl ?? openIdDiscoveryUrl, {
     path: ['primaryKey'],
     message: 'a key, a JWKS URL or an OpenID discovery URL is needed to verify tokens',
+  })
+  .refine(({ tokenType, primaryKey }) => tokenType === 'jwt' || primaryKey?.kind === 'symmetric', {
+    path: ['primaryKey'],
+    message: 'simple web tokens need a symmetric key',
   })
 
 const restriction = z.discriminatedUnion('kind', [
@@ -80,3 +83,16 @@ export const keyAuthorizationPolicySchema = z
 
 /** A key authorisation policy as it is stored. */
 export type KeyAuthorizationPolicy = z.output<typeof keyAuthorizationPolicySchema>
+/** One way to get a key: a kind of delivery, and what has to be shown for it. */
+export type KeyOption = KeyAuthorizationPolicy['options'][number]
+/** What a token has to be. */
+export type TokenRestriction = Extract<KeyOption['restriction'], { readonly kind: 'token' }>
+
+/** A new policy. */
+export function newKeyAuthorizationPolicy(
+  given: z.output<typeof keyAuthorizationPolicyCreateSchema>,
+  accountId: Id<'account'>,
+  random: RandomBytes,
+): Draft<KeyAuthorizationPolicy> {
+  return { ...given, id: newId('key-authorization-policy', random), accountId }
+}

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { deliveryPolicyRefSchema } from './delivery-policy.ts'
 import { type Draft, envelope, labels, owned } from './envelope.ts'
 import { type Id, idSchema, isReservedGuid, newId, type RandomBytes } from './kinds.ts'
 import { nameSchema, timestampSchema } from './scalars.ts'
@@ -12,6 +13,10 @@ const settings = {
   tags: labels.tags,
   kind: z.enum(['onDemand']).default('onDemand').meta({ description: '`onDemand`: through the streaming endpoint.' }),
   assetId: idSchema('asset'),
+  deliveryPolicyId: deliveryPolicyRefSchema.optional().meta({
+    description:
+      'How it delivers, in place of the asset’s own policy: an id, or the name of a predefined policy. Only an admin says so.',
+  }),
   start: timestampSchema.optional().meta({ description: 'Not valid before.' }),
   expiry: timestampSchema.optional().meta({ description: 'Not valid from then on; takes effect at once.' }),
   filters: z

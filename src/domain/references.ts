@@ -36,7 +36,11 @@ const whileWorking = (spec: ReferenceSpec): ReferenceSpec => ({ ...spec, endsIn:
 
 /** Which kinds refer to which, by which field. A relation's name is what lists are asked by. */
 export const references: { readonly [K in Kind]?: readonly ReferenceSpec[] } = {
-  asset: [needs('storage-account', 'storageAccount', 'storageAccountId')],
+  asset: [
+    needs('storage-account', 'storageAccount', 'storageAccountId'),
+    needs('delivery-policy', 'deliveryPolicy', 'deliveryPolicyId'),
+    needs('content-key', 'contentKey', 'contentKeys', 'contentKeyId'),
+  ],
   'asset-file': [partOf('asset', 'asset', 'assetId')],
   channel: [needs('asset', 'slateAsset', 'slate', 'image', 'assetId')],
   'content-key': [
@@ -45,7 +49,7 @@ export const references: { readonly [K in Kind]?: readonly ReferenceSpec[] } = {
   ],
   'dead-letter': [partOf('event-subscription', 'subscription', 'subscriptionId')],
   filter: [partOf('asset', 'asset', 'assetId')],
-  locator: [needs('asset', 'asset', 'assetId')],
+  locator: [needs('asset', 'asset', 'assetId'), needs('delivery-policy', 'deliveryPolicy', 'deliveryPolicyId')],
   'media-stream': [needs('asset', 'asset', 'assetId')],
   program: [needs('channel', 'channel', 'channelId'), needs('asset', 'asset', 'assetId')],
   task: [
@@ -54,6 +58,8 @@ export const references: { readonly [K in Kind]?: readonly ReferenceSpec[] } = {
     whileWorking(needs('asset', 'outputAsset', 'outputAssetIds')),
   ],
 }
+
+const PREDEFINED = 'Predefined_'
 
 function valuesAt(value: unknown, path: readonly string[]): unknown[] {
   if (Array.isArray(value)) return value.flatMap((entry) => valuesAt(entry, path))
@@ -68,7 +74,10 @@ function valuesAt(value: unknown, path: readonly string[]): unknown[] {
 export function referencesOf(kind: Kind, entity: Readonly<Record<string, unknown>>): EntityReference[] {
   const counting = (references[kind] ?? []).filter(({ endsIn }) => !endsIn?.includes(String(entity['state'])))
   return counting.flatMap(({ path, to, relation, onDelete }) => {
-    const ids = valuesAt(entity, path).filter((id) => typeof id === 'string')
+    // What comes with the program is in no store.
+    const ids = valuesAt(entity, path).filter(
+      (id): id is string => typeof id === 'string' && !id.startsWith(PREDEFINED),
+    )
     return [...new Set(ids)].map((id) => ({ kind: to, id, relation, onDelete }))
   })
 }

@@ -9,17 +9,19 @@ import { fieldError } from './validation.ts'
 /** The life of a streaming endpoint. */
 export const streamingEndpointMachine = defineMachine({
   kind: 'streaming endpoint',
-  states: ['Stopped', 'Starting', 'Running', 'Stopping'],
+  states: ['Stopped', 'Starting', 'Running', 'Stopping', 'Scaling'],
   initial: 'Stopped',
   operations: {
     start: { from: ['Stopped'], to: 'Starting' },
-    stop: { from: ['Starting', 'Running'], to: 'Stopping' },
-    update: { from: ['Stopped', 'Starting', 'Running', 'Stopping'], to: 'unchanged' },
+    stop: { from: ['Starting', 'Running', 'Scaling'], to: 'Stopping' },
+    scale: { from: ['Running', 'Scaling'], to: 'Scaling' },
+    update: { from: ['Stopped', 'Starting', 'Running', 'Stopping', 'Scaling'], to: 'unchanged' },
   },
   outcomes: {
     Starting: { completed: 'Running', failed: 'Stopped' },
     Running: { failed: 'Starting' },
     Stopping: { completed: 'Stopped', failed: 'Stopped' },
+    Scaling: { completed: 'Running', failed: 'Running' },
   },
 })
 
@@ -67,10 +69,22 @@ export const streamingEndpointPatchSchema = patchOf(
   example: { description: 'Viewers in Europe', maxCacheAge: 'PT10M' },
 })
 
+const MAX_SCALE_UNITS = 64
+const scaleUnits = z.int().min(0).max(MAX_SCALE_UNITS)
+
+/** How many threads an endpoint asks for. */
+export const scaleSchema = z
+  .strictObject({ scaleUnits: scaleUnits.meta({ description: 'Threads; 0: all that the node has for it.' }) })
+  .meta({ id: 'Scale', example: { scaleUnits: 2 } })
+
 const shown = {
   ...envelope('streaming-endpoint'),
   ...owned,
   ...settings,
+  scaleUnits: scaleUnits.default(0).meta({
+    description:
+      'Threads that it asks for; 0: all that the node has for it. All endpoints share the threads: as many as those that run ask for together, within what the node has (`origin.threads`).',
+  }),
   isDefault: z.boolean().meta({ description: 'Made with the account.' }),
   state: z.enum(streamingEndpointMachine.states),
   desiredState: z.enum(['Running', 'Stopped']).meta({ description: 'What it is meant to be.' }),
@@ -133,6 +147,7 @@ export function defaultStreamingEndpoint(accountId: Id<'account'>, random: Rando
     maxCacheAge: DEFAULT_CACHE_AGE,
     allowIp: [],
     signedUrlKeys: [],
+    scaleUnits: 0,
     isDefault: true,
     state: streamingEndpointMachine.initial,
     desiredState: 'Running',

@@ -6,12 +6,12 @@ import type { Clock, Timer } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { MasterKeys } from './master-keys.ts'
-import type { StorageKeys } from './storage-keys.ts'
+import type { SealedKeys } from './sealed-keys.ts'
 
 type RotationPorts = {
   readonly repository: Repository
   readonly masterKeys: MasterKeys
-  readonly keys: StorageKeys
+  readonly keys: Pick<SealedKeys, 'resealed'>
   readonly clock: Clock
   readonly logger: Logger
 }

@@ -6,8 +6,8 @@ import type { Repository } from '../domain/repository.ts'
 import { fieldError } from '../domain/validation.ts'
 import { AppError } from '../lib/errors.ts'
 import { KEY_BYTES } from '../protection/derived-key.ts'
-import { openValue, sealValue } from '../protection/sealed-value.ts'
 import type { MasterKeys } from './master-keys.ts'
+import { SealedKeys } from './sealed-keys.ts'
 
 type StorageKeyPorts = {
   readonly repository: Repository
@@ -15,23 +15,18 @@ type StorageKeyPorts = {
   readonly random: RandomBytes
 }
 
-type SealedKey = Pick<ContentKey, 'id' | 'kind' | 'sealedValue' | 'masterKeyId'>
-
-/** What a sealed value belongs to: moved to another key's entity, or marked as of another kind or master key, it doesn't open. */
-function aboutOf({ id, kind }: Pick<SealedKey, 'id' | 'kind'>, masterKeyId: string): string {
-  return JSON.stringify([id, kind, masterKeyId])
-}
-
 /** The keys under which assets' storage is encrypted: each asset's own, kept sealed under a master key. */
 export class StorageKeys {
   readonly #repository: Repository
   readonly #masterKeys: MasterKeys
   readonly #random: RandomBytes
+  readonly #sealed: SealedKeys
 
   constructor({ repository, masterKeys, random }: StorageKeyPorts) {
     this.#repository = repository
     this.#masterKeys = masterKeys
     this.#random = random
+    this.#sealed = new SealedKeys(masterKeys, random)
   }
 
   /**
@@ -81,15 +76,9 @@ export class StorageKeys {
     })
   }
 
-  /**
-   * The key as it would be written under the first master key; `undefined` where it is.
-   *
-   * @throws AppError as `of`
-   */
-  async resealed(key: ContentKey): Promise<ContentKey | undefined> {
-    const { primaryId } = this.#masterKeys
-    if (primaryId === undefined || primaryId === key.masterKeyId) return undefined
-    return { ...key, ...(await this.#seal(key, await this.#open(key), primaryId)) }
+  /** A key of any kind as it would be written under the first master key; `undefined` where it is. @throws AppError as `of` */
+  resealed(key: ContentKey): Promise<ContentKey | undefined> {
+    return this.#sealed.resealed(key)
   }
 
   async #new(
@@ -99,22 +88,13 @@ export class StorageKeys {
     masterKeyId: string,
   ): Promise<Draft<ContentKey>> {
     const id: Id<'content-key'> = newId('content-key', this.#random)
-    const sealed = await this.#seal({ id, kind: 'storage' }, value, masterKeyId)
+    const sealed = await this.#sealed.seal({ id, kind: 'storage' }, value, masterKeyId)
     return newStorageKey({ id, accountId, assetId, ...sealed })
   }
 
-  async #seal(key: Pick<SealedKey, 'id' | 'kind'>, value: Uint8Array, masterKeyId: string) {
-    const masterKey = await this.#masterKeys.load(masterKeyId)
-    const sealed = sealValue(masterKey, value, aboutOf(key, masterKeyId), this.#random(KEY_BYTES))
-    return { masterKeyId, sealedValue: Buffer.from(sealed).toString('base64') }
-  }
-
-  async #open(key: SealedKey): Promise<Uint8Array> {
-    const { id, masterKeyId } = key
-    const masterKey = await this.#masterKeys.load(masterKeyId)
-    const value = openValue(masterKey, Buffer.from(key.sealedValue, 'base64'), aboutOf(key, masterKeyId))
-    if (value?.byteLength === KEY_BYTES) return value
-    const message = `The content key ${id} doesn't open: the master key ${masterKeyId} is not the one it was sealed under.`
-    throw new AppError('MASTER_KEY_WRONG', message, { details: { contentKeyId: id, masterKeyId } })
+  async #open(key: ContentKey): Promise<Uint8Array> {
+    const value = await this.#sealed.open(key)
+    if (value.byteLength === KEY_BYTES) return value
+    throw new AppError('INTERNAL', `The content key ${key.id} is of storage, and ${value.byteLength} bytes long.`)
   }
 }

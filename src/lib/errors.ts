@@ -44,6 +44,7 @@ export const errorCatalog = {
   IDEMPOTENCY_KEY_USED: { kind: 'conflict', retryable: false },
   INTERNAL: { kind: 'internal', retryable: false },
   IN_USE: { kind: 'conflict', retryable: false },
+  KEY_PROVIDER_DOWN: { kind: 'unavailable', retryable: true },
   LIMIT_EXCEEDED: { kind: 'too-large', retryable: false },
   LADDER_INVALID: { kind: 'invalid', retryable: false },
   LIVE_EDGE_LATE: { kind: 'unavailable', retryable: true },

@@ -33,6 +33,11 @@ export class SharedCache<T extends Weighed> {
     return this.#sizeBytes
   }
 
+  /** Whether `key` is kept, or being made. */
+  has(key: string): boolean {
+    return this.#entries.has(key)
+  }
+
   /** What is kept under `key`, else what `make` makes. Rejects with the signal's reason, or with what `make` throws. */
   async get(key: string, make: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     const entry = this.#join(key, make, signal)
@@ -47,7 +52,8 @@ export class SharedCache<T extends Weighed> {
   async lease(key: string, make: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     const entry = this.#join(key, make, signal)
     signal.addEventListener('abort', () => this.#leave(key, entry), { once: true })
-    return abortable(entry.promise, signal)
+    // What is there is not waited for: this is the way of most answers.
+    return entry.made ?? abortable(entry.promise, signal)
   }
 
   #join(key: string, make: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Entry<T> {

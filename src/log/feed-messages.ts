@@ -1,6 +1,7 @@
 import type { ArchivePlace } from '../domain/archive-place.ts'
 import type { FileSet } from '../domain/file-set.ts'
 import type { AccountRules } from '../domain/serving-rules.ts'
+import type { TextSet } from '../domain/text-sidecar.ts'
 import type { LogRecord } from '../presentation/records.ts'
 import type { PresentationSnapshot } from '../presentation/snapshot.ts'
 import type { FragmentPlace } from './fragment-memory.ts'
@@ -39,8 +40,13 @@ export type FeedEntry =
   /** What the locators of an asset publish as long as it has no log; after a `reset` each set follows. */
   | { readonly kind: 'files'; readonly set: FileSet }
   | { readonly kind: 'files-closed'; readonly assetId: string }
+  /** The text files of an asset, in place of those that it had. */
+  | { readonly kind: 'texts'; readonly set: TextSet }
+  | { readonly kind: 'texts-closed'; readonly assetId: string }
   /** What holds for all that an account publishes, in place of what did; after a `reset` those of each account follow. */
   | { readonly kind: 'rules'; readonly rules: AccountRules }
+  /** Content keys of an account (absent: of any), or who gets them, have changed: what is known of them is to be asked for anew. */
+  | { readonly kind: 'keys-changed'; readonly accountId?: string }
   /** A copy of a log begins; until `ready` the replica goes on with what it had of it. */
   | {
       readonly kind: 'begin'

@@ -1,6 +1,7 @@
 import type { ArchivePlace } from '../domain/archive-place.ts'
 import type { FileSet } from '../domain/file-set.ts'
 import type { AccountRules } from '../domain/serving-rules.ts'
+import type { TextSet } from '../domain/text-sidecar.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { PresentationView } from '../presentation/view.ts'
@@ -38,6 +39,7 @@ export class LogDirectory {
   readonly #places = new Map<string, ArchivePlace>()
   readonly #publications = new Map<string, Publication>()
   readonly #fileSets = new Map<string, FileSet>()
+  readonly #textSets = new Map<string, TextSet>()
   readonly #rules = new Map<string, AccountRules>()
   readonly #feeds = new Set<ThreadFeed>()
   readonly #waiters = new VersionWaiters()
@@ -78,10 +80,28 @@ export class LogDirectory {
     for (const feed of this.#feeds) feed.publicationChanged({ kind: 'files-closed', assetId })
   }
 
+  /** The text files that are shown beside what the asset publishes, in place of those that were. */
+  openTexts(set: TextSet): void {
+    this.#textSets.set(set.assetId, set)
+    for (const feed of this.#feeds) feed.publicationChanged({ kind: 'texts', set })
+  }
+
+  closeTexts(assetId: string): void {
+    if (!this.#textSets.delete(assetId)) return
+    for (const feed of this.#feeds) feed.publicationChanged({ kind: 'texts-closed', assetId })
+  }
+
   /** What holds for all that the account publishes, in place of what did; resolves when every replica has it. */
   async setRules(rules: AccountRules): Promise<void> {
     this.#rules.set(rules.accountId, rules)
     for (const feed of this.#feeds) feed.publicationChanged({ kind: 'rules', rules })
+    await this.#settled()
+  }
+
+  /** Content keys of the account (without one: of any), or who gets them, have changed; resolves when no replica goes by what was before. */
+  async keysChanged(accountId?: string): Promise<void> {
+    const entry = { kind: 'keys-changed', ...(accountId !== undefined && { accountId }) } as const
+    for (const feed of this.#feeds) feed.publicationChanged(entry)
     await this.#settled()
   }
 
@@ -106,6 +126,7 @@ export class LogDirectory {
       source: {
         publications: () => this.#publications.values(),
         fileSets: () => this.#fileSets.values(),
+        textSets: () => this.#textSets.values(),
         rules: () => this.#rules.values(),
         logs: () => this.#logs.values(),
         log: (presentationId) => this.#logs.get(presentationId),

@@ -1,6 +1,7 @@
 import type { ArchivePlace } from '../domain/archive-place.ts'
 import type { FileSet } from '../domain/file-set.ts'
 import type { AccountRules } from '../domain/serving-rules.ts'
+import type { TextSet } from '../domain/text-sidecar.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { Presentation } from '../presentation/presentation.ts'
 import type { LogRecord } from '../presentation/records.ts'
@@ -18,6 +19,13 @@ export type PublishedPresentation = Omit<Publication, 'presentationId' | 'accoun
 
 /** A publication of uploaded files, of which nothing has been read yet. */
 export type PublishedSet = Omit<PublishedPresentation, 'view'> & { readonly set: FileSet }
+
+/** Who is told what a replica learns beside the logs. */
+export type ReplicaOptions = {
+  readonly onFailure?: (reason: string) => void
+  /** Content keys of an account, or who gets them, have changed; without one: of any. */
+  readonly onKeysChanged?: (accountId?: string) => void
+}
 
 type Copy = {
   readonly presentation: Presentation
@@ -47,21 +55,24 @@ export class Replica {
   readonly ready: Promise<void>
   readonly #port: FeedPort
   readonly #onFailure: (reason: string) => void
+  readonly #onKeysChanged: (accountId?: string) => void
   readonly #regions = new Map<number, SharedArrayBuffer>()
   readonly #copies = new Map<string, Copy>()
   /** Copies that are not complete yet; what was there before is served until they are. */
   readonly #growing = new Map<string, Copy>()
   readonly #publications = new Map<string, Publication>()
   readonly #fileSets = new Map<string, FileSet>()
+  readonly #textSets = new Map<string, TextSet>()
   readonly #rules = new Map<string, AccountRules>()
   readonly #waiters = new VersionWaiters()
   readonly #partWaiters = new VersionWaiters(partVersionOf)
   #markReady: () => void = () => undefined
   #hasFailed = false
 
-  constructor(port: FeedPort, options: { readonly onFailure?: (reason: string) => void } = {}) {
+  constructor(port: FeedPort, options: ReplicaOptions = {}) {
     this.#port = port
     this.#onFailure = options.onFailure ?? (() => undefined)
+    this.#onKeysChanged = options.onKeysChanged ?? (() => undefined)
     this.ready = new Promise((resolve) => {
       this.#markReady = resolve
     })
@@ -84,6 +95,12 @@ export class Replica {
     return set && { ...termsOf(publication, this.#rulesOf(publication)), set }
   }
 
+  /** The text files of the asset that a locator publishes. */
+  findTexts(locatorId: string): TextSet | undefined {
+    const publication = this.#publications.get(locatorId.toLowerCase())
+    return publication && this.#textSets.get(publication.presentationId)
+  }
+
   #rulesOf({ accountId }: Publication): AccountRules | undefined {
     return accountId === undefined ? undefined : this.#rules.get(accountId)
   }
@@ -102,6 +119,13 @@ export class Replica {
     const track = copy?.presentation.trackOf(renditionIndex, sequence)
     const fragments = track === undefined ? undefined : copy?.bytes.lease(sequence, track, signal)
     return fragments?.map((fragment) => this.#view(fragment))
+  }
+
+  /** Whether `read` gives anything. */
+  holds(presentationId: string, renditionIndex: number, sequence: number): boolean {
+    const copy = this.#copies.get(presentationId)
+    const track = copy?.presentation.trackOf(renditionIndex, sequence)
+    return track !== undefined && copy?.bytes.get(sequence, track) !== undefined
   }
 
   /** What a presentation says of media that is not in memory, and where that is read from. */
@@ -171,7 +195,10 @@ export class Replica {
     else if (entry.kind === 'withdraw') this.#publications.delete(entry.locatorId.toLowerCase())
     else if (entry.kind === 'files') this.#fileSets.set(entry.set.assetId, entry.set)
     else if (entry.kind === 'files-closed') this.#fileSets.delete(entry.assetId)
+    else if (entry.kind === 'texts') this.#textSets.set(entry.set.assetId, entry.set)
+    else if (entry.kind === 'texts-closed') this.#textSets.delete(entry.assetId)
     else if (entry.kind === 'rules') this.#rules.set(entry.rules.accountId, entry.rules)
+    else if (entry.kind === 'keys-changed') this.#onKeysChanged(entry.accountId)
     else if (entry.kind === 'synced') this.#markReady()
   }
 
@@ -181,8 +208,10 @@ export class Replica {
 
   #reset(publications: readonly Publication[], presentationIds: ReadonlySet<string>): void {
     this.#hasFailed = false
+    this.#onKeysChanged()
     this.#publications.clear()
     this.#fileSets.clear()
+    this.#textSets.clear()
     this.#rules.clear()
     for (const publication of publications) this.#publish(publication)
     for (const presentationId of [...this.#copies.keys(), ...this.#growing.keys()]) {

@@ -1,6 +1,7 @@
 import type { ArchivePlace } from '../domain/archive-place.ts'
 import type { FileSet } from '../domain/file-set.ts'
 import type { AccountRules } from '../domain/serving-rules.ts'
+import type { TextSet } from '../domain/text-sidecar.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { LogRecord } from '../presentation/records.ts'
 import type { FeedEntry, FeedPort, FeedReply, Publication } from './feed-messages.ts'
@@ -14,6 +15,7 @@ import { SentFragments } from './sent-fragments.ts'
 export type FeedSource = {
   publications(): Iterable<Publication>
   fileSets(): Iterable<FileSet>
+  textSets(): Iterable<TextSet>
   rules(): Iterable<AccountRules>
   logs(): Iterable<PresentationLog>
   log(presentationId: string): PresentationLog | undefined
@@ -108,7 +110,17 @@ export class ThreadFeed {
 
   /** What is published has changed. Sent at once, so that the next request on the replica's thread sees it. */
   publicationChanged(
-    entry: FeedEntry & { readonly kind: 'publish' | 'withdraw' | 'files' | 'files-closed' | 'rules' },
+    entry: FeedEntry & {
+      readonly kind:
+        | 'publish'
+        | 'withdraw'
+        | 'files'
+        | 'files-closed'
+        | 'texts'
+        | 'texts-closed'
+        | 'rules'
+        | 'keys-changed'
+    },
   ): void {
     if (this.#state !== 'running') return
     this.#push(entry)
@@ -213,6 +225,7 @@ export class ThreadFeed {
     const presentationIds = [...this.#toCopy]
     this.#pending.push({ kind: 'reset', publications: [...source.publications()], presentationIds })
     for (const set of source.fileSets()) this.#pending.push({ kind: 'files', set })
+    for (const set of source.textSets()) this.#pending.push({ kind: 'texts', set })
     for (const rules of source.rules()) this.#pending.push({ kind: 'rules', rules })
     this.#schedule()
   }

@@ -1,24 +1,30 @@
 import type { AudioConfig, CodecConfig } from '../media/media.ts'
 import type { Track } from '../presentation/records.ts'
 import type { Rendition } from '../presentation/view.ts'
-import type { PeriodRepresentation } from './dash-period.ts'
+import { captionsOf, dashCaptions } from './captions.ts'
+import { inBandStreams } from './dash-in-band.ts'
+import type { NumberedTemplate, PeriodRepresentation } from './dash-period.ts'
 import { PERIOD_TIMESCALE } from './dash-period.ts'
 import type { ManifestUris } from './manifest-uris.ts'
 import { rescale } from './time-text.ts'
 import { element, type Xml } from './xml.ts'
 
 /** `SegmentTemplate` attributes of one representation. */
-type Template = Readonly<Record<'timescale' | 'presentationTimeOffset' | 'media' | 'initialization', string | number>>
+type Template = Readonly<
+  Record<'timescale' | 'presentationTimeOffset' | 'media' | 'initialization', string | number> &
+    Partial<NumberedTemplate>
+>
 
 /**
  * The adaptation sets of a period: players switch within one, so its members share codec, language and channels. `@id` is
- * the index of the first such rendition in the presentation, and so the same in every period.
+ * the index of the first such rendition in the presentation, and so the same in every period. `inBand`: whose segments carry markers.
  */
 export function adaptationSets(
   representations: readonly PeriodRepresentation[],
   renditions: readonly Rendition[],
   mediaTicks: number,
   uris: ManifestUris,
+  inBand?: Rendition['kind'],
 ): readonly Xml[] {
   const sets = Map.groupBy(representations, ({ track }) => setKey(track))
   return [...sets].map(([key, members]) => {
@@ -28,6 +34,7 @@ export function adaptationSets(
       members as [PeriodRepresentation, ...PeriodRepresentation[]],
       mediaTicks,
       uris,
+      inBand,
     )
   })
 }
@@ -42,8 +49,9 @@ function adaptationSet(
   members: readonly [PeriodRepresentation, ...PeriodRepresentation[]],
   mediaTicks: number,
   uris: ManifestUris,
+  inBand: Rendition['kind'] | undefined,
 ): Xml {
-  const [{ track, timeline }] = members
+  const [{ track, timeline, numbered }] = members
   const { kind } = track.config
   const templates = members.map((member) => templateOf(member, mediaTicks, uris))
   const isTimelineShared = members.every(
@@ -52,11 +60,14 @@ function adaptationSet(
   const shared = isTimelineShared ? sharedAttributes(templates) : {}
   const children: Xml[] = []
   if (track.config.kind === 'audio') children.push(channelConfiguration(track.config))
+  if (kind === inBand) children.push(...inBandStreams())
+  children.push(...(numbered?.elements(kind) ?? []))
+  children.push(...dashCaptions(captionsOf(members.map((member) => member.track))))
   children.push(element('Role', { schemeIdUri: 'urn:mpeg:dash:role:2011', value: 'main' }))
-  if (isTimelineShared) children.push(element('SegmentTemplate', shared, [timeline]))
+  if (isTimelineShared) children.push(element('SegmentTemplate', shared, timelineOf(timeline)))
   for (const [at, member] of members.entries()) {
     const own = Object.entries(templates[at] ?? {}).filter(([name]) => !(name in shared))
-    const template = own.length === 0 ? [] : [ownTemplate(own, isTimelineShared ? [] : [member.timeline])]
+    const template = own.length === 0 ? [] : [ownTemplate(own, isTimelineShared ? [] : timelineOf(member.timeline))]
     children.push(representation(member, template))
   }
   const attributes = {
@@ -70,7 +81,20 @@ function adaptationSet(
   return element('AdaptationSet', attributes, children)
 }
 
-function templateOf({ rendition, track }: PeriodRepresentation, mediaTicks: number, uris: ManifestUris): Template {
+/** Segments that are counted have none. */
+function timelineOf(timeline: Xml | undefined): readonly Xml[] {
+  return timeline === undefined ? [] : [timeline]
+}
+
+function templateOf(
+  { rendition, track, numbered }: PeriodRepresentation,
+  mediaTicks: number,
+  uris: ManifestUris,
+): Template {
+  if (numbered) {
+    const media = uris.dashNumberTemplate(track, numbered.discontinuitySequence)
+    return { ...numbered.template, media, initialization: uris.init(track) }
+  }
   return {
     timescale: track.timescale,
     presentationTimeOffset: rescale(mediaTicks, PERIOD_TIMESCALE, track.timescale),

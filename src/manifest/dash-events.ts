@@ -1,3 +1,4 @@
+import { endName, eventId } from '../presentation/marker-events.ts'
 import type { Marker } from '../presentation/markers.ts'
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
 import type { ListedPeriod } from './dash-period.ts'
@@ -51,7 +52,7 @@ function spliceEvents(marker: Marker): Xml[] {
   const duration = durationTicks ?? plannedTicks
   const begin = scte35 ? [spliceEvent(id, startTicks, duration, scte35)] : []
   const isOver = scte35In && durationTicks !== undefined
-  return isOver ? [...begin, spliceEvent(`${id}/in`, startTicks + durationTicks, undefined, scte35In)] : begin
+  return isOver ? [...begin, spliceEvent(endName(id), startTicks + durationTicks, undefined, scte35In)] : begin
 }
 
 function spliceEvent(id: string, presentationTime: number, duration: number | undefined, message: Uint8Array): Xml {
@@ -64,11 +65,4 @@ function ownEvent({ id, kind, startTicks, durationTicks, plannedTicks, values = 
   const duration = durationTicks ?? plannedTicks
   const messageData = JSON.stringify({ id, kind, ...values })
   return element('Event', { presentationTime: startTicks, duration, id: eventId(id), messageData })
-}
-
-/** `Event@id` is a 32-bit number: the same for the same name, wherever it is rendered. */
-function eventId(id: string): number {
-  let hash = 0x811c_9dc5
-  for (const byte of Buffer.from(id)) hash = Math.imul(hash ^ byte, 0x0100_0193) >>> 0
-  return hash
 }

@@ -3,7 +3,10 @@ import { type TileGrid, tileGrid } from '../presentation/tile-grid.ts'
 import type { PresentationView, SegmentRow } from '../presentation/view.ts'
 import { adaptationSets } from './dash-adaptation-set.ts'
 import { eventStreams, markersByPeriod } from './dash-events.ts'
+import { inBandKind } from './dash-in-band.ts'
+import { type LowLatency, lowLatencyOf, numberedPeriods, openedPeriod, serviceDescription } from './dash-low-latency.ts'
 import { type ListedPeriod, listedPeriods, type MpdOrigin, PERIOD_TIMESCALE, placePeriod } from './dash-period.ts'
+import { type DashTexts, textSets } from './dash-texts.ts'
 import { thumbnailSet } from './dash-thumbnails.ts'
 import { listedMarkers } from './hls-markers.ts'
 import { type ListedWindow, listedWindow, liveWindow } from './listed-window.ts'
@@ -33,8 +36,14 @@ export type MpdOptions = {
   readonly location?: string
   /** How far behind the live edge what is shown ends. */
   readonly backoffMs?: number
+  /** Segments that can be asked for while they are written are counted, where there are such. */
+  readonly lowLatency?: boolean
   /** Where sprites of an on-demand presentation are, with `$Number$`; absent: it has no thumbnails. */
   readonly thumbnails?: string
+  /** What the sprites are of, where the view is a part of it; absent: of the view. */
+  readonly thumbnailsOf?: PresentationView
+  /** How the view's texts are listed; absent: they are not. */
+  readonly texts?: DashTexts
 }
 
 /**
@@ -49,18 +58,27 @@ export function buildMpd(
 ): string {
   const window = mpdWindow(view, options)
   const renditions = view.renditions.filter(({ kind }) => kind === 'audio' || !options.audioOnly)
-  const periods = listedPeriods(view, window, renditions, survey)
-  const withMedia = periods.filter(({ representations }) => representations.length > 0)
-  const listed = withMedia.length > 0 ? withMedia : periods.slice(-1)
   const isOnDemand = isStatic(view, options)
+  const latency = mpdLowLatency(view, options)
+  const periods = listedPeriods(view, window, renditions, survey)
+  const opened = latency && openedPeriod(view, window, renditions)
+  if (opened) periods.push(opened)
+  const withMedia = periods.filter(({ representations }) => representations.length > 0)
+  const found = withMedia.length > 0 ? withMedia : periods.slice(-1)
+  const listed = latency ? numberedPeriods(found, latency, utcTiming(uris)) : found
   const origin = { originTicks: isOnDemand ? (listed[0]?.firstMediaTicks ?? 0) : 0 }
   const markers = markersByPeriod(listed, listedMarkers(view, window))
   const children: Xml[] = []
   if (!view.ended && options.location !== undefined) children.push(textElement('Location', options.location))
-  const grid = isOnDemand && !options.audioOnly && options.thumbnails !== undefined ? tileGrid(view) : undefined
+  if (latency) children.push(serviceDescription(latency))
+  const grid =
+    isOnDemand && !options.audioOnly && options.thumbnails !== undefined
+      ? tileGrid(options.thumbnailsOf ?? view)
+      : undefined
   const images = grid && { grid, media: options.thumbnails ?? '' }
+  const texts = options.texts && !options.audioOnly ? { ...options.texts, window } : undefined
   const periodOf = (period: ListedPeriod) =>
-    periodElement(view, period, { markers: markers.get(period) ?? [], origin, uris, images })
+    periodElement(view, period, { markers: markers.get(period) ?? [], origin, uris, images, texts })
   children.push(...listed.map(periodOf))
   if (listed.length === 0) children.push(element('Period', { id: 'd0', start: 'PT0S' }))
   if (!isOnDemand) children.push(utcTiming(uris))
@@ -69,7 +87,7 @@ export function buildMpd(
     profiles: 'urn:mpeg:dash:profile:isoff-live:2011',
     ...(isOnDemand
       ? { type: 'static' }
-      : liveAttributes(view, view.segment(window.end - 1), rewindMs(view, options), options)),
+      : liveAttributes(view, view.segment(window.end - 1), rewindMs(view, options), options, opened)),
     minBufferTime: xmlDuration(view.header.targetDurationMs * MICROS_PER_MS),
     mediaPresentationDuration: view.ended ? durationOf(listed, origin) : undefined,
   }
@@ -85,6 +103,11 @@ function isStatic({ ended }: PresentationView, { endedTimeline }: MpdOptions): b
   return ended && endedTimeline !== 'epoch'
 }
 
+/** The low latency of an MPD; players of one that has ended go on with the addresses that they have. */
+function mpdLowLatency(view: PresentationView, options: MpdOptions): LowLatency | undefined {
+  return options.lowLatency && !isStatic(view, options) ? lowLatencyOf(view) : undefined
+}
+
 /** How far back a live MPD reaches; `undefined`: to the beginning. */
 function rewindMs({ header }: PresentationView, { rewind }: MpdOptions): number | undefined {
   if (rewind === 'full') return header.rewindWindowMs
@@ -97,13 +120,14 @@ function liveAttributes(
   newest: SegmentRow | undefined,
   rewindWindowMs: number | undefined,
   { backoffMs = 0 }: MpdOptions,
+  opened: ListedPeriod | undefined,
 ): Record<string, string | undefined> {
   const targetMicros = view.header.targetDurationMs * MICROS_PER_MS
   const isRewindKnown = !view.ended && rewindWindowMs !== undefined
   return {
     type: 'dynamic',
     availabilityStartTime: '1970-01-01T00:00:00Z',
-    publishTime: isoTime(publishMs(view, newest)),
+    publishTime: isoTime(publishMs(view, newest, opened)),
     minimumUpdatePeriod: view.ended ? undefined : xmlDuration(targetMicros),
     timeShiftBufferDepth: isRewindKnown ? xmlDuration(rewindWindowMs * MICROS_PER_MS) : undefined,
     suggestedPresentationDelay: xmlDuration(targetMicros * DELAY_TARGETS + backoffMs * MICROS_PER_MS),
@@ -111,10 +135,11 @@ function liveAttributes(
 }
 
 /** When the newest segment was complete; a player takes an MPD for new only if this is later, so the end is a tick after. */
-function publishMs(view: PresentationView, newest: SegmentRow | undefined): number {
+function publishMs(view: PresentationView, newest: SegmentRow | undefined, opened: ListedPeriod | undefined): number {
   if (newest === undefined) return 0
   const durationMs = microsAt(newest.durationTicks, PERIOD_TIMESCALE) / MICROS_PER_MS
-  return newest.wallMs + durationMs + (view.ended ? 1 : 0) + newsSince(view)
+  const completeMs = newest.wallMs + durationMs + (view.ended ? 1 : 0) + newsSince(view)
+  return opened ? Math.max(completeMs + 1, view.live?.openSegment?.wallMs ?? 0) : completeMs
 }
 
 function durationOf(periods: readonly ListedPeriod[], { originTicks }: MpdOrigin): string {
@@ -128,6 +153,7 @@ type PeriodContents = {
   readonly origin: MpdOrigin
   readonly uris: ManifestUris
   readonly images: { readonly grid: TileGrid; readonly media: string } | undefined
+  readonly texts: (DashTexts & { readonly window: ListedWindow }) | undefined
 }
 
 /** What was said of markers since the newest segment; far fewer than it has milliseconds. */
@@ -142,17 +168,20 @@ function newsSince({ markers, endSequence }: PresentationView): number {
 function periodElement(
   view: PresentationView,
   period: ListedPeriod,
-  { markers, origin, uris, images }: PeriodContents,
+  { markers, origin, uris, images, texts }: PeriodContents,
 ): Xml {
   const { startTicks, mediaTicks } = placePeriod(period, origin)
   const attributes = {
     id: `d${period.discontinuitySequence}`,
     start: xmlDuration(microsAt(startTicks, PERIOD_TIMESCALE)),
   }
-  const sets = adaptationSets(period.representations, view.renditions, mediaTicks, uris)
+  const sets = adaptationSets(period.representations, view.renditions, mediaTicks, uris, inBandKind(view))
+  // A part has fewer renditions than its highest index says.
+  const freeId = 1 + Math.max(-1, ...view.renditions.map(({ index }) => index))
   const isSeen = period.representations.some(({ track }) => track.config.kind === 'video')
-  const seen = images && isSeen ? [thumbnailSet(view.renditions.length, images.grid, mediaTicks, images.media)] : []
-  return element('Period', attributes, [...eventStreams(markers, mediaTicks), ...sets, ...seen])
+  const seen = images && isSeen ? [thumbnailSet(freeId, images.grid, mediaTicks, images.media)] : []
+  const read = texts ? textSets(view, texts.window, period, mediaTicks, freeId + 1, texts) : []
+  return element('Period', attributes, [...eventStreams(markers, mediaTicks), ...sets, ...seen, ...read])
 }
 
 function utcTiming({ utcTiming: value }: ManifestUris): Xml {

@@ -6,13 +6,27 @@ import type { MediaStretch, RowStretch } from './surveyed-rows.ts'
 import { TimelineRuns } from './timeline-runs.ts'
 import type { Xml } from './xml.ts'
 
+/** `SegmentTemplate` attributes of segments that are counted, without their addresses (§5.3.9.5.3). */
+export type NumberedTemplate = Readonly<
+  Record<'timescale' | 'duration' | 'startNumber' | 'presentationTimeOffset', number> &
+    Record<'availabilityTimeOffset' | 'availabilityTimeComplete', string>
+>
+
+/** What the adaptation sets of a period say where its segments are counted. */
+export type NumberedPeriod = {
+  readonly discontinuitySequence: number
+  readonly template: NumberedTemplate
+  elements(kind: 'video' | 'audio'): readonly Xml[]
+}
+
 /** One track of one rendition in one period. */
 export type PeriodRepresentation = {
   readonly id: string
   readonly rendition: Rendition
   readonly track: Track
-  /** `SegmentTimeline`. */
-  readonly timeline: Xml
+  /** `SegmentTimeline`; absent where segments are counted. */
+  readonly timeline: Xml | undefined
+  readonly numbered?: NumberedPeriod
   readonly independent: boolean
 }
 
@@ -34,7 +48,7 @@ export function listedPeriods(
   window: ListedWindow,
   renditions: readonly Rendition[],
   survey: ListingSurvey,
-): readonly ListedPeriod[] {
+): ListedPeriod[] {
   const media = renditions.map((rendition) => ({
     rendition,
     stretches: Map.groupBy(survey.stretches(rendition.index, window), (stretch) => stretch.discontinuitySequence),

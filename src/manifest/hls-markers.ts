@@ -1,4 +1,4 @@
-import { type Marker, markerEndTicks } from '../presentation/markers.ts'
+import { type Marker, markerEndTicks, type PlacedMarker } from '../presentation/markers.ts'
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import { quoted, tagWith } from './hls-attributes.ts'
@@ -11,7 +11,7 @@ const CLASS_PREFIX = 'org.headend.'
  * The markers that a manifest of this window tells of: what reaches into it, or is still to come. One that was called off, and
  * what would come behind the end, are none.
  */
-export function listedMarkers(view: PresentationView, { first, end }: ListedWindow): readonly Marker[] {
+export function listedMarkers(view: PresentationView, { first, end }: ListedWindow): readonly PlacedMarker[] {
   const { markers } = view
   if (markers.length === 0) return markers
   const fromTicks = view.segment(first)?.startTicks ?? 0
@@ -28,7 +28,8 @@ export function dateRangeTags(view: PresentationView, window: ListedWindow): str
   return listedMarkers(view, window).map(dateRangeTag)
 }
 
-function dateRangeTag(marker: Marker): string {
+/** `EXT-X-DATERANGE` of one. */
+export function dateRangeTag(marker: Marker): string {
   const { id, kind, wallMs, plannedTicks, durationTicks, scte35, scte35In, values = {} } = marker
   const isBreak = kind === 'ad-break'
   return tagWith('EXT-X-DATERANGE', {

@@ -1,9 +1,12 @@
 import type { AudioConfig, VideoConfig } from '../media/media.ts'
 import type { PresentationView } from '../presentation/view.ts'
+import { captionsOf, hlsCaptions } from './captions.ts'
 import { quoted, tagWith } from './hls-attributes.ts'
+import { subtitleMedia, TEXT_GROUP } from './hls-texts.ts'
 import { listedWindow } from './listed-window.ts'
 import { type ListedRendition, ListingSurvey } from './listing-survey.ts'
 import type { ManifestUris } from './manifest-uris.ts'
+import type { TextUris } from './text-uris.ts'
 
 /** EXT-X-INDEPENDENT-SEGMENTS came with 6; nothing else in a master playlist needs more (RFC 8216 §7). */
 const VERSION = 6
@@ -16,6 +19,8 @@ export type MasterOptions = {
   readonly version?: number
   /** What there is of the renditions in the form that the playlist is of. */
   readonly formed?: (listed: readonly ListedRendition[]) => readonly ListedRendition[]
+  /** Where the playlists of texts are; absent: it has none. */
+  readonly texts?: Pick<TextUris, 'playlist'>
 }
 
 /** The HLS master playlist (RFC 8216 §4.3.4). `audioOnly` leaves out what has a picture. */
@@ -30,15 +35,19 @@ export function buildMasterPlaylist(
   const listed = formed(view.renditions.map((rendition) => survey.listed(rendition, window)))
   const audio = listed.filter(({ rendition }) => rendition.kind === 'audio')
   const video = options.audioOnly ? [] : listed.filter(({ rendition }) => rendition.kind === 'video')
-  const lines = ['#EXTM3U', `#EXT-X-VERSION:${version}`]
+  const captions = hlsCaptions(captionsOf(video.flatMap(({ tracks }) => tracks)))
+  const lines = ['#EXTM3U', `#EXT-X-VERSION:${Math.max(version, captions.version)}`]
   const isIndependent = [...video, ...audio].every(({ independent }) => independent)
   if (isIndependent) lines.push('#EXT-X-INDEPENDENT-SEGMENTS')
-  if (video.length === 0) lines.push(...audio.map((member) => variant(member, undefined, uris)))
+  const subtitles = options.texts && !options.audioOnly ? subtitleMedia(view.texts ?? [], options.texts) : []
+  lines.push(...subtitles, ...captions.lines)
+  const others = { hasTexts: subtitles.length > 0, captions: captions.attribute }
+  if (video.length === 0) lines.push(...audio.map((member) => variant(member, undefined, uris, others)))
   else {
     const groups = audioGroups(audio)
     for (const group of groups) lines.push(...group.members.map((member, at) => audioMedia(group, member, at, uris)))
     for (const group of groups.length > 0 ? groups : [undefined]) {
-      lines.push(...video.map((member) => variant(member, group, uris)))
+      lines.push(...video.map((member) => variant(member, group, uris, others)))
     }
     lines.push(...video.map((member) => iframeVariant(member, uris)))
   }
@@ -66,7 +75,12 @@ function audioMedia(group: AudioGroup, { rendition, tracks }: ListedRendition, a
   })
 }
 
-function variant(member: ListedRendition, group: AudioGroup | undefined, uris: ManifestUris): string {
+function variant(
+  member: ListedRendition,
+  group: AudioGroup | undefined,
+  uris: ManifestUris,
+  { hasTexts, captions }: { readonly hasTexts: boolean; readonly captions: string },
+): string {
   const audio = group?.members ?? []
   const tag = tagWith('EXT-X-STREAM-INF', {
     BANDWIDTH: peakOf(member) + Math.max(0, ...audio.map(peakOf)),
@@ -74,7 +88,8 @@ function variant(member: ListedRendition, group: AudioGroup | undefined, uris: M
     CODECS: codecsOf([member, ...audio]),
     ...pictureOf(member),
     AUDIO: group && quoted(group.id),
-    'CLOSED-CAPTIONS': member.rendition.kind === 'video' ? 'NONE' : undefined,
+    SUBTITLES: hasTexts ? quoted(TEXT_GROUP) : undefined,
+    'CLOSED-CAPTIONS': member.rendition.kind === 'video' ? captions : undefined,
   })
   return `${tag}\n${uris.mediaPlaylist(member.rendition)}`
 }

@@ -1,6 +1,7 @@
 import type { Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import { tagWith } from './hls-attributes.ts'
+import { canSkipDateRanges, dateRangeUpdate } from './hls-date-ranges.ts'
 import { type LowLatencyTags, lowLatencyTags } from './hls-low-latency.ts'
 import { cueTags, dateRangeTags } from './hls-markers.ts'
 import { listsParts } from './hls-parts.ts'
@@ -15,10 +16,11 @@ import type { SurveyedMedia } from './surveyed-rows.ts'
 /**
  * EXT-X-MAP in a playlist of whole segments needs 6 (RFC 8216 §7); EXT-X-GAP came with 8, and validators ask for it. It is
  * said always, because a version that changes from one reload to the next helps nobody. EXT-X-SKIP needs 9, and only who
- * asked for it reads it.
+ * asked for it reads it; with RECENTLY-REMOVED-DATERANGES it needs 10.
  */
 const VERSION = 8
 const SKIP_VERSION = 9
+const SKIP_DATE_RANGES_VERSION = 10
 
 const styles = {
   segments: { headTags: [], isListed: () => true, byteRange: () => undefined },
@@ -29,16 +31,19 @@ const styles = {
   'key-frames': {
     headTags: ['#EXT-X-I-FRAMES-ONLY'],
     isListed: ({ independent, leadingBytes }) => independent && leadingBytes > 0,
-    byteRange: ({ leadingBytes }) => `${leadingBytes}@0`,
+    byteRange: ({ leadingBytes }, eventBytes) => `${leadingBytes}@${eventBytes}`,
   },
   ...transportStyles,
 } as const satisfies Record<string, PlaylistStyle>
+
+/** `v2`: of date ranges too. */
+export type Skip = boolean | 'v2'
 
 /** Which playlist of a rendition. */
 export type PlaylistOptions = {
   readonly lists?: keyof typeof styles
   /** A delta update, where the playlist allows for one now (RFC 8216bis §6.2.5.1); else it is the whole. */
-  readonly skip?: boolean
+  readonly skip?: Skip
   readonly skipRule?: SkipRule
   /** The tags of breaks from before EXT-X-DATERANGE as well. */
   readonly cues?: boolean
@@ -71,6 +76,7 @@ export class MediaPlaylist {
   readonly #lowLatency: LowLatencyTags | undefined
   /** The first segment that is listed rather than skipped. */
   readonly #firstKept: number
+  readonly #skipsDateRanges: boolean
   /** The first segment that belongs to `edge`. */
   readonly #firstOfEdge: number
 
@@ -95,6 +101,7 @@ export class MediaPlaylist {
     this.#skipping = lists === 'transport-v3' ? undefined : skippingOf(view, this.#window, rule)
     const { first } = this.#window
     this.#firstKept = (skip ? this.#skipping?.firstKept : undefined) ?? first
+    this.#skipsDateRanges = skip === 'v2' && this.#firstKept > first && canSkipDateRanges(view)
     this.#firstOfEdge = Math.max(this.#firstKept, this.#lowLatency?.firstSequence ?? this.#window.end)
   }
 
@@ -171,9 +178,14 @@ export class MediaPlaylist {
     const { first } = this.#window
     const skipped = this.#firstKept - first
     const discontinuitySequence = sequenceBefore(view, first)
-    const lines = ['#EXTM3U', `#EXT-X-VERSION:${skipped > 0 ? SKIP_VERSION : (style.version ?? VERSION)}`]
+    const hasDateRanges = !isOfKeyFrames(style)
+    const update =
+      this.#skipsDateRanges && hasDateRanges ? dateRangeUpdate(view, this.#window, this.#firstKept) : undefined
+    const skipVersion = update ? SKIP_DATE_RANGES_VERSION : SKIP_VERSION
+    const lines = ['#EXTM3U', `#EXT-X-VERSION:${skipped > 0 ? skipVersion : (style.version ?? VERSION)}`]
     lines.push(`#EXT-X-TARGETDURATION:${targetSeconds(view.header)}`)
-    if (this.#skipping) lines.push(serverControl(this.#skipping, this.#lowLatency))
+    const skipsDateRanges = hasDateRanges && canSkipDateRanges(view)
+    if (this.#skipping) lines.push(serverControl(this.#skipping, this.#lowLatency, skipsDateRanges))
     if (this.#lowLatency) lines.push(this.#lowLatency.headTag)
     lines.push(`#EXT-X-MEDIA-SEQUENCE:${first}`)
     if (discontinuitySequence > 0) lines.push(`#EXT-X-DISCONTINUITY-SEQUENCE:${discontinuitySequence}`)
@@ -181,8 +193,9 @@ export class MediaPlaylist {
     if (type) lines.push(`#EXT-X-PLAYLIST-TYPE:${type}`)
     lines.push(...style.headTags)
     if (this.#listed.independent) lines.push('#EXT-X-INDEPENDENT-SEGMENTS')
-    if (skipped > 0) lines.push(`#EXT-X-SKIP:SKIPPED-SEGMENTS=${skipped}`)
-    if (!isOfKeyFrames(style)) lines.push(...dateRangeTags(view, this.#window))
+    const removed = update && `,RECENTLY-REMOVED-DATERANGES="${update.removed}"`
+    if (skipped > 0) lines.push(`#EXT-X-SKIP:SKIPPED-SEGMENTS=${skipped}${removed ?? ''}`)
+    if (hasDateRanges) lines.push(...(update?.tags ?? dateRangeTags(view, this.#window)))
     return `${lines.join('\n')}\n`
   }
 }
@@ -229,10 +242,15 @@ export function buildMediaPlaylist(
   return new MediaPlaylist(view, rendition, uris, options, survey).toString()
 }
 
-function serverControl({ boundarySeconds, holdBackSeconds }: Skipping, lowLatency: LowLatencyTags | undefined): string {
+function serverControl(
+  { boundarySeconds, holdBackSeconds }: Skipping,
+  lowLatency: LowLatencyTags | undefined,
+  skipsDateRanges: boolean,
+): string {
   return tagWith('EXT-X-SERVER-CONTROL', {
     ...lowLatency?.control,
     'CAN-SKIP-UNTIL': boundarySeconds.toFixed(1),
+    'CAN-SKIP-DATERANGES': skipsDateRanges ? 'YES' : undefined,
     'HOLD-BACK': holdBackSeconds.toFixed(1),
   })
 }

@@ -1,3 +1,4 @@
+import { carriedEvents } from '../presentation/carried-events.ts'
 import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from '../presentation/view.ts'
 import { quoted } from './hls-attributes.ts'
@@ -19,8 +20,8 @@ export type PlaylistStyle = {
   readonly headTags: readonly string[]
   /** Whether what the rendition has in a segment can be listed; else the segment is a gap. */
   isListed(media: RenditionSegment): boolean
-  /** The byte range within the segment, as EXT-X-BYTERANGE gives it; `undefined` for the whole. */
-  byteRange(media: RenditionSegment): string | undefined
+  /** The byte range within the segment, whose fragments stand behind `eventBytes`, as EXT-X-BYTERANGE gives it; `undefined` for the whole. */
+  byteRange(media: RenditionSegment, eventBytes: number): string | undefined
 }
 
 /** Whose segments are listed, and how. */
@@ -103,7 +104,7 @@ export function isGapLine({ view, rendition, style }: Omit<LineSource, 'uris'>, 
 }
 
 function segmentText(
-  { uris, style }: LineSource,
+  { view, rendition, uris, style }: LineSource,
   row: SegmentRow,
   listed: RenditionSegment | undefined,
   media: RenditionSegment | undefined,
@@ -112,7 +113,8 @@ function segmentText(
   const duration = secondsText(durationMicros(row, media, track))
   const startTicks = media?.startTicks ?? rescale(row.startTicks, PRESENTATION_TIMESCALE, track.timescale)
   const uri = uris.segment(track, startTicks)
-  const byteRange = listed && style.byteRange(listed)
+  const eventBytes = carriedEvents(view, rendition, row.sequence)?.byteLength ?? 0
+  const byteRange = listed && style.byteRange(listed, eventBytes)
   const gap = listed ? '' : '#EXT-X-GAP\n'
   const range = byteRange === undefined ? '' : `#EXT-X-BYTERANGE:${byteRange}\n`
   return `${gap}#EXTINF:${duration},\n${range}${uri}\n`

@@ -12,6 +12,8 @@ export type ManifestUris = {
   part(track: Track, number: number): string
   /** Contains `$Time$`, and may contain `$RepresentationID$`. */
   dashSegmentTemplate(rendition: Rendition, track: Track): string
+  /** Contains `$Number$`: the segments of a track on the epoch grid, within one stretch of timeline. */
+  dashNumberTemplate(track: Track, discontinuitySequence: number): string
   /** Answers with the time as an xs:dateTime. */
   readonly utcTiming: string
 }

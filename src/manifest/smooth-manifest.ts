@@ -1,10 +1,13 @@
 import { AppError } from '../lib/errors.ts'
 import { SMOOTH_TIMESCALE } from '../media/isobmff/smooth-time.ts'
+import type { Marker } from '../presentation/markers.ts'
 import type { PresentationView } from '../presentation/view.ts'
+import { listedMarkers } from './hls-markers.ts'
 import { type ListedWindow, listedWindow, liveWindow } from './listed-window.ts'
 import { ListingSurvey } from './listing-survey.ts'
 import { chunkElements } from './smooth-chunks.ts'
 import { type SmoothKind, streamName } from './smooth-names.ts'
+import { sparseMessages, sparseStream } from './smooth-sparse.ts'
 import {
   betweenChanges,
   listStreams,
@@ -52,6 +55,14 @@ export function buildSmoothManifest(
     taken.add(name)
     children.push(streamElement(stream, name))
   }
+  const [parent = ''] = taken
+  const told: ReadonlySet<Marker> = new Set(listedMarkers(view, window))
+  children.push(
+    ...sparseStream(
+      sparseMessages(view.markers).filter(({ marker }) => told.has(marker)),
+      parent,
+    ),
+  )
   const attributes = {
     MajorVersion: 2,
     MinorVersion: 2,

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
+import { breathe } from '../lib/breathing.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import { AppError, FormatError } from '../lib/errors.ts'
 import type { SizeTable } from '../media/isobmff/mp4-index-tables.ts'
 import type { OtherTrack } from '../media/isobmff/mp4-index-track.ts'
 import { isSameConfig } from '../media/isobmff/progressive-samples.ts'
-import type { PresentationHeader } from '../presentation/records.ts'
+import type { TextDocument } from '../media/text/text-document.ts'
+import { PRESENTATION_TIMESCALE, type PresentationHeader } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import { type CutPlan, planCuts } from './cut-plan.ts'
+import { type FileText, readTextTrack, type TextTrack } from './file-texts.ts'
 import { type FileTracks, readFileTracks } from './file-tracks.ts'
 import { FileView } from './file-view.ts'
 import { type SegmentColumns, sumSegments } from './segment-columns.ts'
@@ -48,24 +51,31 @@ export async function openFilePresentation(
   const segmentDurationMs = Math.max(options.segmentDurationMs ?? DEFAULT_SEGMENT_MS, SHORTEST_SEGMENT_MS)
   const digest = createHash('sha256').update(JSON.stringify([INDEX_VERSION, segmentDurationMs]))
   const placed: SourceTrack[] = []
+  const texts: TextTrack[] = []
   const unstreamed: UnstreamedTrack[] = []
   let memoryBytes = 0
   for (const file of files) {
     digest.update(JSON.stringify([file.name, file.sizeBytes]))
     await located(file, async () => {
       const found = await readFileTracks(file, digest, signal)
-      for (const track of placeTracks(file, found)) addTrack(placed, track)
+      for await (const track of placeTracks(file, found, signal)) addTrack(placed, track)
       unstreamed.push(...found.others.map((other) => ({ ...other, fileName: file.name })))
+      texts.push(...found.texts)
       memoryBytes += found.memoryBytes
       requireMedia(found)
     })
   }
   if (placed.length === 0) throw new AppError('MEDIA_UNSUPPORTED', 'There is no file to stream.')
-  const tracks = startNearZero(placed)
+  const seconds = secondsBefore(placed)
+  const tracks = startNearZero(placed, seconds)
   const plan = planCuts(tracks, segmentDurationMs / 1_000)
-  const columns = tracks.map((track, index) => sumTrack(track, plan, plan.keySamples[index]))
+  await breathe(signal)
+  const columns: SegmentColumns[] = []
+  for (const [index, track] of tracks.entries()) {
+    columns.push(await located(track.file, () => sumSegments(track, plan, plan.keySamples[index], signal)))
+  }
   const header = { id, epoch: digest.digest('base64url').slice(0, EPOCH_LENGTH), segmentDurationMs }
-  return new FilePresentation({ header, tracks, plan, columns, unstreamed, tableBytes: memoryBytes })
+  return new FilePresentation({ header, tracks, plan, columns, unstreamed, texts, seconds, tableBytes: memoryBytes })
 }
 
 type FilePresentationParts = {
@@ -74,6 +84,9 @@ type FilePresentationParts = {
   readonly plan: CutPlan
   readonly columns: readonly SegmentColumns[]
   readonly unstreamed: readonly UnstreamedTrack[]
+  readonly texts: readonly TextTrack[]
+  /** By how much the files' times were made less. */
+  readonly seconds: number
   readonly tableBytes: number
 }
 
@@ -81,16 +94,24 @@ type FilePresentationParts = {
 export class FilePresentation {
   readonly view: PresentationView
   readonly unstreamed: readonly UnstreamedTrack[]
+  /** The text tracks of the files. */
+  readonly texts: readonly FileText[]
+  /** Where the files' time 0 lies on the presentation's timeline, 90 kHz. */
+  readonly zeroTicks: number
   /** What it holds on to, in bytes. */
   readonly memoryBytes: number
   readonly #tracks: readonly SourceTrack[]
   readonly #columns: readonly SegmentColumns[]
+  readonly #texts: readonly TextTrack[]
 
-  constructor({ header, tracks, plan, columns, unstreamed, tableBytes }: FilePresentationParts) {
+  constructor({ header, tracks, plan, columns, unstreamed, texts, seconds, tableBytes }: FilePresentationParts) {
     const described = describeTracks(tracks, columns)
     const view = new FileView({ header: headerOf(header, tracks, plan, columns), tracks: described, columns, plan })
     this.view = view
     this.unstreamed = unstreamed
+    this.#texts = texts
+    this.texts = texts.map(({ told }) => told)
+    this.zeroTicks = -seconds * PRESENTATION_TIMESCALE
     this.memoryBytes = tableBytes + view.memoryBytes
     this.#tracks = tracks
     this.#columns = columns
@@ -115,17 +136,33 @@ export class FilePresentation {
     const bytes = await located(track.file, () => readSegment(track, columns, sequence, signal, memory))
     return bytes && [bytes]
   }
+
+  /**
+   * What one of `texts` says, read whole; `undefined`: there is no such text.
+   *
+   * @throws AppError `FORMAT_INVALID`; what reading throws
+   */
+  async readText(index: number, signal: AbortSignal): Promise<TextDocument | undefined> {
+    const track = this.#texts[index]
+    return track && located(track.file, () => readTextTrack(track, signal))
+  }
 }
 
 /** The tracks of a file on its own timeline; those with pictures are placed first, since sound begins with them. */
-function placeTracks(file: SourceFile, { media }: FileTracks): readonly SourceTrack[] {
+async function* placeTracks(file: SourceFile, { media }: FileTracks, signal: AbortSignal): AsyncIterable<SourceTrack> {
   const isPicture = ({ track }: FileTracks['media'][number]) => track.config.kind === 'video'
-  const place = ({ track, samples }: FileTracks['media'][number], pictureSeconds?: number) =>
-    placeTrack(file, track, samples, pictureSeconds)
-  const pictures = media.filter(isPicture).map((found) => place(found))
-  const begins = pictures.map(({ contentTicks, timescale }) => contentTicks / timescale)
-  const first = begins.length === 0 ? undefined : Math.min(...begins)
-  return [...pictures, ...media.filter((found) => !isPicture(found)).map((found) => place(found, first))]
+  let first: number | undefined
+  for (const { track, samples } of media.filter(isPicture)) {
+    await breathe(signal)
+    const placed = placeTrack(file, track, samples, undefined)
+    first = Math.min(first ?? Number.POSITIVE_INFINITY, placed.contentTicks / placed.timescale)
+    yield placed
+  }
+  for (const { track, samples } of media.filter((found) => !isPicture(found))) {
+    await breathe(signal)
+    yield placeTrack(file, track, samples, first)
+  }
+  await breathe(signal)
 }
 
 /** Several files of a set often carry the same sound. */
@@ -154,16 +191,14 @@ function bytesOf(view: DataView, sizeBytes: number): Uint8Array {
 }
 
 /** Whole seconds are the same in every timescale: no track moves against another. */
-function startNearZero(tracks: readonly SourceTrack[]): readonly SourceTrack[] {
-  const earliest = Math.min(...tracks.map(({ earliestTicks, timescale }) => earliestTicks / timescale))
-  const seconds = Math.floor(earliest)
+function secondsBefore(tracks: readonly SourceTrack[]): number {
+  return Math.floor(Math.min(...tracks.map(({ earliestTicks, timescale }) => earliestTicks / timescale)))
+}
+
+function startNearZero(tracks: readonly SourceTrack[], seconds: number): readonly SourceTrack[] {
   const moved = seconds === 0 ? tracks : tracks.map((track) => moveTrack(track, seconds))
   // Video first: what is listed first is what a player begins with.
   return [...moved].sort((a, b) => Number(a.config.kind === 'audio') - Number(b.config.kind === 'audio'))
-}
-
-function sumTrack(track: SourceTrack, plan: CutPlan, keySamples: readonly number[] | undefined): SegmentColumns {
-  return locatedNow(track.file, () => sumSegments(track, plan, keySamples))
 }
 
 function headerOf(
@@ -193,14 +228,6 @@ function requireMedia({ media, others }: FileTracks): void {
 async function located<T>(file: SourceFile, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
-  } catch (error) {
-    throw withFile(file, error)
-  }
-}
-
-function locatedNow<T>(file: SourceFile, work: () => T): T {
-  try {
-    return work()
   } catch (error) {
     throw withFile(file, error)
   }

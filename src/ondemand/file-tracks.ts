@@ -1,4 +1,5 @@
 import type { Hash } from 'node:crypto'
+import { breathe } from '../lib/breathing.ts'
 import { AppError, FormatError } from '../lib/errors.ts'
 import { type Box, type BoxHeader, MAX_BOX_HEADER_BYTES, readBoxes, readBoxHeader } from '../media/isobmff/boxes.ts'
 import type { SampleDefaults } from '../media/isobmff/movie.ts'
@@ -12,6 +13,7 @@ import {
   subsegmentOffsets,
 } from '../media/isobmff/mp4-index-offsets.ts'
 import { isMediaTrack, type MediaTrack, type OtherTrack } from '../media/isobmff/mp4-index-track.ts'
+import { TextTables, type TextTrack } from './file-texts.ts'
 import { HeaderWindow } from './header-window.ts'
 import type { SourceFile } from './source-file.ts'
 import type { TrackSamples } from './source-track.ts'
@@ -20,6 +22,7 @@ import type { TrackSamples } from './source-track.ts'
 export type FileTracks = {
   readonly media: readonly { readonly track: MediaTrack; readonly samples: TrackSamples }[]
   readonly others: readonly OtherTrack[]
+  readonly texts: readonly TextTrack[]
   /** Memory that the tables hold on to. */
   readonly memoryBytes: number
 }
@@ -30,6 +33,7 @@ type Builders = ReadonlyMap<number, FragmentTableBuilder>
 
 const MAX_MOVIE_BYTES = 64 * 1024 * 1024
 const MAX_FRAGMENT_HEADER_BYTES = 8 * 1024 * 1024
+const DIGEST_BYTES = 2 * 1024 * 1024
 const MAX_FRAGMENTS = 1_048_576
 const MAX_OTHER_BOXES = 65_536
 /** In a smaller file fragments are found as fast one after another. */
@@ -59,6 +63,7 @@ class FileScan {
   #movie: FileMovie | undefined
   #movieBytes = 0
   #builders: Builders = new Map()
+  #texts = new TextTables([])
   #fragments = 0
   #otherBoxes = 0
   #isExpected = false
@@ -88,15 +93,17 @@ class FileScan {
 
   finish(): FileTracks {
     if (this.#movie === undefined) throw noMovie(this.#file)
-    return collect(this.#movie, this.#builders, this.#movieBytes)
+    const { texts, memoryBytes } = this.#texts.finish(this.#file)
+    return { ...collect(this.#movie, this.#builders, this.#movieBytes + memoryBytes), texts }
   }
 
   async #takeMovie(box: TopBox): Promise<void> {
     const moov = await readBox(this.#window, box, MAX_MOVIE_BYTES)
-    this.#digest.update(moov.body)
+    await digestAll(this.#digest, moov.body, this.#window.signal)
     this.#movie = readFileMovie(moov)
     this.#movieBytes = moov.size
     this.#builders = buildersOf(this.#movie)
+    this.#texts = new TextTables(this.#movie.tracks)
   }
 
   /** An index says where fragments will be; what is read is what stands there. */
@@ -114,7 +121,7 @@ class FileScan {
     const moof = await readBox(this.#window, box, MAX_FRAGMENT_HEADER_BYTES)
     if (!(await isWhole(this.#file, this.#window, box))) return false
     this.#digest.update(moof.body)
-    addFragment(moof, defaults, this.#builders)
+    addFragment(moof, defaults, this.#builders, this.#texts)
     return true
   }
 
@@ -129,6 +136,14 @@ class FileScan {
     const start = sizeBytes - bytes
     const whole = await window.read(start, bytes, 'mfra')
     this.#window.expect(hinted(() => readBoxes(whole, '').flatMap(randomAccessOffsets)))
+  }
+}
+
+/** A film of hours has many megabytes of tables. */
+async function digestAll(digest: Hash, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  for (let at = 0; at < bytes.byteLength; at += DIGEST_BYTES) {
+    if (at > 0) await breathe(signal)
+    digest.update(bytes.subarray(at, at + DIGEST_BYTES))
   }
 }
 
@@ -179,13 +194,20 @@ function buildersOf({ tracks, fragmentDefaults }: FileMovie): Builders {
   )
 }
 
-function addFragment(moof: Box, defaults: ReadonlyMap<number, SampleDefaults>, builders: Builders): void {
+function addFragment(
+  moof: Box,
+  defaults: ReadonlyMap<number, SampleDefaults>,
+  builders: Builders,
+  texts: TextTables,
+): void {
   for (const fragment of readMovieFragment(moof, moof.start, defaults)) {
-    if (fragment.samples.length > 0) builders.get(fragment.trackId)?.add(fragment)
+    if (fragment.samples.length === 0) continue
+    builders.get(fragment.trackId)?.add(fragment)
+    texts.add(fragment)
   }
 }
 
-function collect(movie: FileMovie, builders: Builders, moovBytes: number): FileTracks {
+function collect(movie: FileMovie, builders: Builders, moovBytes: number): Omit<FileTracks, 'texts'> {
   let memoryBytes = moovBytes
   const media = movie.tracks.filter(isMediaTrack).flatMap((track) => {
     const builder = builders.get(track.trackId)

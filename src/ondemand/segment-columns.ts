@@ -1,3 +1,4 @@
+import { breathe } from '../lib/breathing.ts'
 import { AppError, FormatError } from '../lib/errors.ts'
 import { fragmentHeadBytes } from '../media/cmaf/fragment.ts'
 import { CHECKPOINT_WORDS, SampleCursor } from '../media/isobmff/mp4-index-cursor.ts'
@@ -25,13 +26,17 @@ const MAX_SEGMENT_BYTES = 160 * 1024 * 1024
 /** What passes between segments that are further apart than this isn't played. */
 const LONGEST_HOLE_SECONDS = 1
 
-/** Walks all samples of a track once and sums up its segments. */
+/** Samples that are walked over in one turn: some milliseconds. */
+const SAMPLES_PER_TURN = 65_536
+
+/** Walks all samples of a track once and sums up its segments, in many turns where it is long. @throws FormatError; the signal's reason */
 export function sumSegments(
   track: SourceTrack,
   plan: CutPlan,
   keySamples: readonly number[] | undefined,
-): SegmentColumns {
-  return new SegmentSums(track, plan, keySamples).walk()
+  signal: AbortSignal,
+): Promise<SegmentColumns> {
+  return new SegmentSums(track, plan, keySamples).walk(signal)
 }
 
 class SegmentSums {
@@ -64,14 +69,19 @@ class SegmentSums {
     }
   }
 
-  walk(): SegmentColumns {
+  async walk(signal: AbortSignal): Promise<SegmentColumns> {
     const { file, tables, firstSample, endSample } = this.#track
     const cursor = new SampleCursor(tables, file.sizeBytes)
     const { time } = cursor
     if (firstSample > 0) cursor.sum(firstSample)
     const ahead = new TimeCursor({ durations: tables.durations, compositions: undefined })
     ahead.advance(firstSample)
+    let turnEnd = time.sample + SAMPLES_PER_TURN
     while (time.sample < endSample) {
+      if (time.sample >= turnEnd) {
+        await breathe(signal)
+        turnEnd = time.sample + SAMPLES_PER_TURN
+      }
       this.#goToEnd(ahead)
       if (ahead.sample > time.sample) this.#sumSegment(cursor, ahead.sample - time.sample)
       this.#segment++

@@ -20,6 +20,8 @@ export type Answer = {
 export type AnswerStream = {
   /** What is in memory of it at most. */
   readonly windowBytes: number
+  /** Nobody knows yet how long it will be: it has no Content-Length. */
+  readonly isOpenEnded?: true
   /** Called once, when there is somebody to send to; no chunk is altered after it was given. */
   readonly open: () => AsyncIterable<Uint8Array>
 }
@@ -156,7 +158,8 @@ export function sendAnswer(
 ): AnswerStream | undefined {
   const headers = [...answer.headers, ...EVERY_ANSWER]
   if (answer.allowOrigin !== undefined) allowOnly(headers, answer.allowOrigin)
-  if (answer.status !== 204 && answer.status !== 304) headers.push('Content-Length', String(answer.sizeBytes))
+  const hasLength = answer.status !== 204 && answer.status !== 304 && !answer.stream?.isOpenEnded
+  if (hasLength) headers.push('Content-Length', String(answer.sizeBytes))
   // HTTP/2 has no such header: there a connection is ended by its session.
   if (close && request.httpVersionMajor === 1) headers.push('Connection', 'close')
   response.writeHead(answer.status, headers)

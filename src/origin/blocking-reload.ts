@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { hasReached, isTooFarAhead } from '../manifest/hls-progress.ts'
+import { findNumbered, type NumberedSegment } from '../presentation/epoch-grid.ts'
 import { findPart, newestPart } from '../presentation/live-edge.ts'
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import { type Goal, LiveWaits, type PartWaiter, type WaitLimits } from './live-waits.ts'
@@ -18,6 +19,7 @@ const PARTS_AHEAD = 3
 export type Awaited =
   | { readonly kind: 'playlist'; readonly rendition: Rendition }
   | { readonly kind: 'part'; readonly rendition: Rendition; readonly track: number; readonly number: number }
+  | ({ readonly kind: 'numbered'; readonly rendition: Rendition } & NumberedSegment)
 
 /** Holds requests for what LL-HLS players ask for before it is there (RFC 8216bis §6.2.5.2, §6.2.6). */
 export class BlockingReload {
@@ -39,19 +41,36 @@ export class BlockingReload {
    */
   async wait(view: PresentationView, requestTarget: string, awaited: Awaited, watch: ResponseWatch): Promise<boolean> {
     if (!view.live || view.archived) return false
-    const goal =
-      awaited.kind === 'part'
-        ? partGoal(view, awaited.rendition, awaited.track, awaited.number)
-        : playlistGoal(view, awaited.rendition, requestTarget)
+    const goal = goalOf(view, requestTarget, awaited)
     if (!goal || goal.isMet(view)) return false
-    const limitMs = Math.min(MAX_BLOCKED_MS, BLOCKED_TARGETS * view.header.targetDurationMs)
     watch.kind = 'blocked'
-    await this.#waits.wait(view, goal, limitMs, watch)
+    await this.waitFor(view, goal, watch)
     return true
+  }
+
+  /** Resolves when the goal is met. @throws AppError what `LiveWaits.wait` throws */
+  waitFor(view: PresentationView, goal: Goal, watch: ResponseWatch): Promise<void> {
+    const limitMs = Math.min(MAX_BLOCKED_MS, BLOCKED_TARGETS * view.header.targetDurationMs)
+    return this.#waits.wait(view, goal, limitMs, watch)
   }
 
   stop(): void {
     this.#waits.stop()
+  }
+}
+
+function goalOf(view: PresentationView, requestTarget: string, awaited: Awaited): Goal | undefined {
+  const { rendition } = awaited
+  if (awaited.kind === 'part') return partGoal(view, rendition, awaited.track, awaited.number)
+  return awaited.kind === 'numbered' ? numberedGoal(rendition, awaited) : playlistGoal(view, rendition, requestTarget)
+}
+
+/** A segment by its number: until something of it is there, or never will be. */
+function numberedGoal({ index }: Rendition, wanted: NumberedSegment): Goal {
+  const { track, discontinuitySequence, number } = wanted
+  return {
+    key: `numbered ${track} ${discontinuitySequence} ${number}`,
+    isMet: (now) => findNumbered(now, index, wanted).kind !== 'ahead',
   }
 }
 

@@ -9,8 +9,16 @@ const DIGEST_LENGTH = 12
 
 /** What tells an I-frame playlist's name from its rendition's. */
 export const IFRAMES_SUFFIX = '-iframes'
-export const LIVE_MPD = 'live.mpd'
-export const LIVE_AUDIO_MPD = 'live-audio.mpd'
+/** Which players an MPD is for: `cmaf` for those that know of low latency, `csf` for any that know the live profile. */
+export type MpdFlavour = 'cmaf' | 'csf'
+
+const LIVE_MPD = /^live(-audio)?(-csf)?\.mpd$/
+
+/** Reads the name of an MPD that players of the live one go on with. */
+export function parseLiveMpd(name: string): { readonly audioOnly: boolean; readonly flavour: MpdFlavour } | undefined {
+  const found = LIVE_MPD.exec(name)
+  return found ? { audioOnly: found[1] !== undefined, flavour: found[2] === undefined ? 'cmaf' : 'csf' } : undefined
+}
 
 /** How deep below `/{locatorId}/` a manifest stands: what its relative references have to climb. */
 export type ManifestPlace = 'alias' | 'ism' | 'quality-level' | 'child' | 'rendition'
@@ -38,6 +46,8 @@ export function childUris(place: ManifestPlace, digest: string, selection = ''):
     segment: (track, startTicks) => `${children}${encodeURIComponent(track.rendition)}/${startTicks}.m4s`,
     part: (track, number) => `${children}${encodeURIComponent(track.rendition)}/${track.track}.${number}.m4s`,
     dashSegmentTemplate: (rendition) => `${children}${encodeURIComponent(rendition.name)}/$Time$.m4s`,
+    dashNumberTemplate: (track, discontinuitySequence) =>
+      `${children}${encodeURIComponent(track.rendition)}/${track.track}.d${discontinuitySequence}.$Number$.m4s`,
     utcTiming: `${{ alias: '../', ism: '../../', 'quality-level': '../../../', child: '../../../', rendition: '../../../../' }[place]}time`,
   }
 }
@@ -46,12 +56,13 @@ export function childUris(place: ManifestPlace, digest: string, selection = ''):
 export function liveMpdUri(
   place: ManifestPlace,
   digest: string,
-  audioOnly: boolean,
+  { audioOnly, flavour }: { readonly audioOnly: boolean; readonly flavour: MpdFlavour },
   rewind: 'full' | undefined,
   selection = '',
 ): string {
   const query = [rewind === undefined ? '' : `rewind=${rewind}`, selection.slice(1)].filter((part) => part !== '')
-  return `${childrenOf(place, digest)}${audioOnly ? LIVE_AUDIO_MPD : LIVE_MPD}${query.length === 0 ? '' : `?${query.join('&')}`}`
+  const name = `live${audioOnly ? '-audio' : ''}${flavour === 'csf' ? '-csf' : ''}.mpd`
+  return `${childrenOf(place, digest)}${name}${query.length === 0 ? '' : `?${query.join('&')}`}`
 }
 
 /** Sprites of thumbnails, with `$Number$`. */

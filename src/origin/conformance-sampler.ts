@@ -3,6 +3,7 @@ import { gunzip } from 'node:zlib'
 import { checkSegment } from '../conformance/cmaf-rules.ts'
 import { checkMpd, checkMpdReload } from '../conformance/dash-rules.ts'
 import { checkPlaylist, checkReload } from '../conformance/hls-rules.ts'
+import { SmoothWatch } from '../conformance/smooth-watch.ts'
 import type { ConformanceRule, Violation } from '../conformance/violation.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -16,7 +17,7 @@ const MAX_KEPT = 32
 const MAX_TEXT_BYTES = 2 ** 20
 /** Manifests that wait to be read. */
 const MAX_WAITING = 64
-const MEDIA_TYPE = /^(video|audio)\/mp4$/
+const MEDIA_TYPE = /^(video|audio|application)\/mp4$/
 const HLS_TYPE = 'application/vnd.apple.mpegurl'
 const DASH_TYPE = 'application/dash+xml'
 /** An answer to be checked: whole, and of what was asked for. */
@@ -39,6 +40,7 @@ export class ConformanceSampler {
   readonly #counts = new Map<RequestKind, number>()
   /** The newest reading of each manifest, the one looked at longest ago first. */
   readonly #last = new Map<string, string>()
+  readonly #smooth = new SmoothWatch()
   readonly #logged = new Set<ConformanceRule>()
   #checked: Promise<void> = Promise.resolve()
   #waiting = 0
@@ -57,6 +59,7 @@ export class ConformanceSampler {
     if (MEDIA_TYPE.test(headerOf(answer, 'Content-Type') ?? '')) {
       // Its memory may be another's as soon as it is sent.
       if (kind === 'segment' || kind === 'part') this.#note(path, checkSegment(Buffer.concat(answer.chunks)))
+      if (kind === 'smooth-fragment') this.#note(path, this.#smooth.fragment(path, Buffer.concat(answer.chunks)))
       return
     }
     if (this.#waiting >= MAX_WAITING) return
@@ -83,10 +86,12 @@ export class ConformanceSampler {
 
   async #violations({ answer, path, kind }: Sample, isPlain: boolean): Promise<readonly Violation[]> {
     const type = headerOf(answer, 'Content-Type')
-    if (kind === 'master' || (type !== HLS_TYPE && type !== DASH_TYPE)) return []
+    const isSmooth = kind === 'smooth-manifest'
+    if (kind === 'master' || (type !== HLS_TYPE && type !== DASH_TYPE && !isSmooth)) return []
     const body = Buffer.concat(answer.chunks)
     const isZipped = headerOf(answer, 'Content-Encoding') === 'gzip'
     const text = (isZipped ? await unzip(body, { maxOutputLength: 64 * MAX_TEXT_BYTES }) : body).toString()
+    if (isSmooth) return this.#smooth.manifest(path, text, isPlain)
     // What was asked for with a query is another document.
     const before = isPlain ? this.#last.get(path) : undefined
     if (isPlain) this.#keep(path, text)

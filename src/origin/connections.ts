@@ -7,6 +7,8 @@ import type { TLSSocket } from 'node:tls'
 export type Connections = {
   /** A request is being answered on its connection; the result says that it is over. */
   requestBegins(request: IncomingMessage): () => void
+  /** Ends each connection with its next answer: who is just asking is answered. HTTP/2 sessions are told to go away. */
+  endAfterAnswer(): void
   /** Ends each connection as soon as nothing is answered on it; HTTP/2 sessions are told to go away. */
   drain(): void
   /** Ends everything now. */
@@ -45,6 +47,10 @@ export function trackConnections(server: Server, isSecure: boolean): Connections
         if (!socket.destroyed) running.set(socket, left)
         if (isDraining && left === 0) socket.destroySoon()
       }
+    },
+    endAfterAnswer() {
+      isDraining = true
+      for (const session of sessions) session.close()
     },
     drain() {
       isDraining = true

@@ -13,6 +13,7 @@ import { fileBytes, READ_BYTES } from './download-body.ts'
 import { chooseRenditions, type DownloadName } from './download-choice.ts'
 import { indexRendition, segmentGone } from './download-index.ts'
 import type { Published, SegmentSource } from './ports.ts'
+import { overloaded } from './shed-reason.ts'
 
 /** A request for a recording as one file. */
 export type DownloadRequest = {
@@ -48,7 +49,7 @@ export class DownloadAnswers {
   >()
   readonly #turns = new Turns(MAX_INDEXED, {
     maxWaiting: MAX_WAITING,
-    refusal: () => new AppError('ORIGIN_BUSY', 'Too many recordings are being prepared for download.'),
+    refusal: () => overloaded('downloads', 'Too many recordings are being prepared for download.'),
   })
 
   constructor(ports: Ports, cacheBytes: number) {

@@ -4,7 +4,7 @@ import { parseThumbnail, type ThumbnailTarget } from './thumbnail-target.ts'
 import type { TransportFormat } from './transport-answers.ts'
 
 /** The `format=` values of the AMS grammar that are served. */
-export type ManifestFormat = 'm3u8-cmaf' | TransportFormat | 'mpd-time-cmaf' | 'fmp4-v20'
+export type ManifestFormat = 'm3u8-cmaf' | TransportFormat | 'mpd-time-cmaf' | 'mpd-time-csf' | 'fmp4-v20'
 
 /** What stands after `/{locatorId}/{manifestName}.ism/`. `track` is the name of a rendition, or `video` or `audio`. */
 export type IsmTarget =
@@ -36,10 +36,8 @@ export type IsmTarget =
   | SmoothFragmentTarget
   | ThumbnailTarget
 
-/** Formats of the grammar that other builds may serve: known, so that the answer can say so. */
-const OTHER_FORMATS = new Set(['mpd-time-csf'])
 const SERVED =
-  'served here are m3u8-cmaf, m3u8-aapl and m3u8-aapl-v3 (HLS), mpd-time-cmaf (DASH) and fmp4-v20 (Smooth Streaming)'
+  'served here are m3u8-cmaf, m3u8-aapl and m3u8-aapl-v3 (HLS), mpd-time-cmaf and mpd-time-csf (DASH), and fmp4-v20 (Smooth Streaming)'
 
 const CALL = /^([a-z]+)(?:\((.*)\))?$/i
 const TRACK_AND_TIME = /^([^=]+)=\s*(i|\d{1,19})$/i
@@ -154,8 +152,9 @@ function transportOf(format: ManifestFormat): { readonly transport: TransportFor
 function parseFormat(format: string | undefined): ManifestFormat {
   if (format === undefined) return 'fmp4-v20'
   if (format === 'm3u8-aapl' || format === 'm3u8-aapl-v3') return format
-  if (format === 'm3u8-cmaf' || format === 'mpd-time-cmaf' || format === 'fmp4-v20') return format
-  throw invalid(OTHER_FORMATS.has(format) ? `that format is not served; ${SERVED}` : `unknown format; ${SERVED}`)
+  if (format === 'mpd-time-cmaf' || format === 'mpd-time-csf') return format
+  if (format === 'm3u8-cmaf' || format === 'fmp4-v20') return format
+  throw invalid(`unknown format; ${SERVED}`)
 }
 
 function refuseEncryption(options: ReadonlyMap<string, string>): void {

@@ -3,6 +3,7 @@ import { AppError } from '../lib/errors.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import type { PublicationReader } from './ports.ts'
 import type { ResponseWatch } from './response-watch.ts'
+import { overloaded } from './shed-reason.ts'
 
 /** How many requests may wait: in all, and for one presentation. */
 export type WaitLimits = { readonly total: number; readonly perPresentation: number }
@@ -51,7 +52,7 @@ export class LiveWaits {
     const crowd = this.#crowdOf(view)
     if (this.#size >= this.#limits.total || crowd.size >= this.#limits.perPresentation) {
       this.#leaveIfEmpty(view.header.id, crowd)
-      throw new AppError('ORIGIN_BUSY', 'Too many requests wait for what comes next.')
+      throw overloaded('waiting', 'Too many requests wait for what comes next.')
     }
     const waiting = crowd.goals.get(goal.key) ?? { goal, waiters: new Set<Waiter>() }
     crowd.goals.set(goal.key, waiting)

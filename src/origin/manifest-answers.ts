@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../lib/errors.ts'
+import { lowLatencyOf } from '../manifest/dash-low-latency.ts'
 import { buildMpd, type MpdOptions, mpdWindow } from '../manifest/dash-mpd.ts'
 import { buildMasterPlaylist } from '../manifest/hls-master.ts'
-import { canSkip, hasBlocks, MediaPlaylist, type PlaylistOptions } from '../manifest/hls-media.ts'
+import { canSkip, hasBlocks, MediaPlaylist, type PlaylistOptions, type Skip } from '../manifest/hls-media.ts'
 import { listsParts } from '../manifest/hls-parts.ts'
 import { hasReached } from '../manifest/hls-progress.ts'
 import { targetSeconds } from '../manifest/hls-skip.ts'
@@ -12,12 +13,14 @@ import { buildSmoothManifest, type SmoothOptions, smoothWindow } from '../manife
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import { chooseEncoding } from './accept-encoding.ts'
 import { type Answer, entityAnswer } from './answer.ts'
-import { childUris, liveMpdUri, type ManifestPlace, spriteTemplate } from './child-urls.ts'
+import { childUris, liveMpdUri, type ManifestPlace, type MpdFlavour, spriteTemplate } from './child-urls.ts'
 import type { ManifestCache } from './manifest-cache.ts'
 import { readManifestQuery } from './manifest-query.ts'
 import { readReloadDirectives } from './reload-directives.ts'
 import type { RenderedManifest } from './rendered.ts'
 import { Surveys } from './surveys.ts'
+import { readTextForm } from './text-form.ts'
+import { textUris } from './text-uris.ts'
 
 const HLS_TYPE = 'application/vnd.apple.mpegurl'
 const DASH_TYPE = 'application/dash+xml'
@@ -38,8 +41,8 @@ export type ManifestRequest = {
   readonly selection?: string
   /** A live MPD reaches back as far as the view does. */
   readonly rewind?: 'full'
-  /** The view is a part of what the locator shows. */
-  readonly isPart?: boolean
+  /** What the locator shows, of which the view may be a part. */
+  readonly shown?: PresentationView
   /** How far behind the live edge the view ends. */
   readonly backoffMs?: number
   /** Playlists have the tags of breaks from before EXT-X-DATERANGE too. */
@@ -80,7 +83,10 @@ export class ManifestAnswers {
       liveMaxAgeSeconds: MASTER_MAX_AGE_SECONDS,
       kind: `${place} master ${audioOnly}`,
       window: () => listedWindow(view),
-      build: (survey) => buildMasterPlaylist(view, childUris(place, digest, selection), { audioOnly }, survey),
+      build: (survey) => {
+        const texts = textUris(place, digest, 'fragments', selection)
+        return buildMasterPlaylist(view, childUris(place, digest, selection), { audioOnly, texts }, survey)
+      },
     })
   }
 
@@ -90,7 +96,7 @@ export class ManifestAnswers {
     kind: string,
     make:
       | { build(survey: ListingSurvey): string }
-      | { open(survey: ListingSurvey, skip: boolean): MediaPlaylist; readonly canSkip: boolean },
+      | { open(survey: ListingSurvey, skip: Skip): MediaPlaylist; readonly canSkip: boolean },
   ): Promise<Answer> {
     const { request, view, place } = asked
     const rendering = { type: HLS_TYPE, window: () => listedWindow(view) }
@@ -103,30 +109,34 @@ export class ManifestAnswers {
         build,
       })
     }
-    const skip = make.canSkip && readManifestQuery(request.url ?? '').skip && canSkip(view)
+    const skip = make.canSkip && canSkip(view) && readManifestQuery(request.url ?? '').skip
     const open = (survey: ListingSurvey) => make.open(survey, skip)
     const build = (survey: ListingSurvey) => open(survey).toString()
-    const named = { liveMaxAgeSeconds: LIVE_MAX_AGE_SECONDS, kind: `${place} ${kind}${skip ? ' delta' : ''}` }
+    const named = { liveMaxAgeSeconds: LIVE_MAX_AGE_SECONDS, kind: `${place} ${kind}${skip ? ` delta ${skip}` : ''}` }
     return this.#answer(asked, { ...rendering, ...named, build }, skip ? undefined : open)
   }
 
   /** The MPD at the child's place keeps the live timeline when the presentation ends; any other is on-demand then. */
-  mpd(asked: ManifestRequest, audioOnly: boolean): Promise<Answer> {
+  mpd(asked: ManifestRequest, audioOnly: boolean, flavour: MpdFlavour = 'cmaf'): Promise<Answer> {
     const { request, view, place, digest, selection } = asked
     const { rewind = asked.rewind } = readManifestQuery(request.url ?? '')
+    const form = view.texts?.length ? readTextForm(request.url ?? '') : undefined
     const options: MpdOptions = {
       audioOnly,
+      lowLatency: flavour === 'cmaf',
       endedTimeline: place === 'child' ? 'epoch' : 'zero',
-      location: liveMpdUri(place, digest, audioOnly, rewind, selection),
+      location: liveMpdUri(place, digest, { audioOnly, flavour }, rewind, selection),
       ...(rewind && { rewind }),
-      // Sprites are of all that the locator shows: of a part of it they would show other pictures.
-      ...(this.#hasThumbnails && !asked.isPart && { thumbnails: spriteTemplate(place, digest) }),
+      // Sprites are of all that the locator shows, each of its own time: a part of it has those of its time.
+      ...(this.#hasThumbnails && { thumbnails: spriteTemplate(place, digest), thumbnailsOf: asked.shown ?? view }),
       ...(asked.backoffMs && { backoffMs: asked.backoffMs }),
+      ...(form && { texts: { form, uris: textUris(place, digest) } }),
     }
     return this.#answer(asked, {
       type: DASH_TYPE,
       liveMaxAgeSeconds: LIVE_MAX_AGE_SECONDS,
-      kind: `${place} mpd ${audioOnly} ${rewind}`,
+      kind: `${place} mpd ${flavour} ${audioOnly} ${rewind}${form ? ` text ${form}` : ''}`,
+      version: mpdVersion(view),
       window: () => mpdWindow(view, options),
       build: (survey) => buildMpd(view, childUris(place, digest), options, survey),
     })
@@ -153,7 +163,7 @@ export class ManifestAnswers {
       throw new AppError('URL_UNKNOWN', 'The filters leave this track out.')
     }
     const lists = keyFramesOnly ? 'key-frames' : 'segments'
-    const skip = readManifestQuery(request.url ?? '').skip && canSkip(view, lists)
+    const skip = canSkip(view, lists) && readManifestQuery(request.url ?? '').skip
     const open = (survey: ListingSurvey) =>
       new MediaPlaylist(
         view,
@@ -167,7 +177,7 @@ export class ManifestAnswers {
       liveMaxAgeSeconds: reloadMaxAgeSeconds(view, rendition, request.url ?? '', lists) ?? LIVE_MAX_AGE_SECONDS,
       version: listsParts(view) && !keyFramesOnly ? () => view.live?.partVersion ?? view.version : undefined,
       lists,
-      kind: `${place} ${skip ? 'delta' : 'playlist'} ${rendition.index} ${lists}`,
+      kind: `${place} ${skip ? `delta ${skip}` : 'playlist'} ${rendition.index} ${lists}`,
       window: () => listedWindow(view),
       build: (survey) => open(survey).toString(),
     }
@@ -206,6 +216,17 @@ export class ManifestAnswers {
       return this.#cache.blocked(view, `${kind} blocked`, () => openBlocked(survey), version)
     }
     return this.#cache.get(view, kind, () => build(survey), version?.())
+  }
+}
+
+/** A stretch of timeline that has just begun is told before its first segment is closed, where that can be asked for. */
+function mpdVersion(view: PresentationView): (() => number) | undefined {
+  if (!lowLatencyOf(view)) return undefined
+  return () => {
+    const newest = view.segment(view.endSequence - 1)
+    const { openSegment, partVersion } = view.live ?? {}
+    const isNew = openSegment && openSegment.discontinuitySequence !== newest?.discontinuitySequence
+    return (isNew ? partVersion : undefined) ?? view.version
   }
 }
 

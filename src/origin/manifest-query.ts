@@ -1,12 +1,13 @@
 import { AppError } from '../lib/errors.ts'
+import type { Skip } from '../manifest/hls-media.ts'
 
 /**
  * What the query of a manifest's URL asks for; anything else in it (CMCD, directives that are not known) is ignored. What a playlist
  * waits for is read by `readReloadDirectives`.
  */
 export type ManifestQuery = {
-  /** `_HLS_skip=YES`, or `v2`: a delta update of a media playlist (RFC 8216bis §6.2.5.1). */
-  readonly skip: boolean
+  /** `_HLS_skip=YES`, or `v2`, of date ranges too: a delta update of a media playlist (RFC 8216bis §6.2.5.1). */
+  readonly skip: Skip
   /** `rewind=full`: a live MPD reaches back over the whole rewind window. */
   readonly rewind: 'full' | undefined
   /** `cue=out-in`: HLS with the tags of breaks from before EXT-X-DATERANGE (`EXT-X-CUE-OUT` and its kin). */
@@ -30,6 +31,5 @@ export function readManifestQuery(requestTarget: string): ManifestQuery {
   if (cue !== null && cue !== 'out-in') {
     throw new AppError('URL_INVALID', 'The URL is malformed: cue is out-in, or left out.')
   }
-  // Date ranges are few: v2 gets all of them, as it may.
-  return { skip: skip === 'YES' || skip === 'v2', rewind, cues: cue !== null }
+  return { skip: skip === 'v2' ? 'v2' : skip === 'YES', rewind, cues: cue !== null }
 }

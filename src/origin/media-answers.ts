@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../lib/errors.ts'
 import { matchesEtag } from '../lib/http-conditions.ts'
+import { withEvents } from '../presentation/carried-events.ts'
 import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition, RenditionSegment } from '../presentation/view.ts'
 import { type Answer, notModified, rangeAnswer } from './answer.ts'
+import type { Admission } from './load-shedding.ts'
 import type { FragmentReader } from './ports.ts'
 
 /** A URL that carries the digest never has another content; one of the AMS grammar has a validator instead. */
@@ -23,6 +25,8 @@ export type MediaRequest = {
   readonly caching: Caching
   /** Aborted when the answer is done with, one way or another. */
   readonly signal: AbortSignal
+  /** There is too much to do: asked before any work is begun. */
+  readonly admission?: Admission | undefined
 }
 
 /** The initialisation segment of a track. */
@@ -35,7 +39,7 @@ export function initAnswer({ request, digest, caching }: MediaRequest, track: Tr
 
 /** The segment of a rendition that starts at `startTicks`; throws `SEGMENT_GONE`, `SEGMENT_NOT_YET` or `URL_UNKNOWN`. */
 export async function segmentAnswer(
-  { request, view, digest, caching, signal }: MediaRequest,
+  { request, view, digest, caching, signal, admission }: MediaRequest,
   fragments: FragmentReader,
   rendition: Rendition,
   startTicks: number,
@@ -46,10 +50,11 @@ export async function segmentAnswer(
   const etag = segmentEtag(digest, segment)
   const headers = mediaHeaders(track, caching)
   if (matchesEtag(request.headers['if-none-match'], etag)) return notModified([...headers, 'ETag', etag])
+  if (admission && !fragments.isReady?.(view.header.id, rendition.index, segment.sequence)) admission.forWork()
   const read = fragments.read(view.header.id, rendition.index, segment.sequence, signal)
   const chunks = read instanceof Promise ? await read : read
   if (!chunks) throw gone()
-  return rangeAnswer(request, etag, headers, chunks)
+  return rangeAnswer(request, etag, headers, withEvents(view, rendition, segment.sequence, chunks))
 }
 
 function segmentEtag(digest: string, { track, startTicks, sizeBytes }: RenditionSegment): string {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AddressInfo, Server as NetServer } from 'node:net'
+import { scheduler } from 'node:timers/promises'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { type Logger, silentLogger } from '../lib/logger.ts'
@@ -9,13 +10,15 @@ import { type Connections, trackConnections } from './connections.ts'
 import { DownloadAnswers } from './download-answers.ts'
 import { segmentsOf } from './download-segments.ts'
 import { createListener, type Listener, type TlsCredentials } from './listener.ts'
+import { LoadShedding } from './load-shedding.ts'
 import { ManifestAnswers } from './manifest-answers.ts'
 import { type Compress, ManifestCache } from './manifest-cache.ts'
 import { PackagedSegments } from './packaged-segments.ts'
-import type { FragmentReader, OriginObserver, PublicationReader, SegmentSource } from './ports.ts'
+import type { FragmentReader, KeyDesk, OriginObserver, PublicationReader, SegmentSource, TextReader } from './ports.ts'
 import { PublishedAnswers } from './published-answers.ts'
 import { RequestHandler } from './request-handler.ts'
 import { SendBudget } from './send-budget.ts'
+import { TextAnswers } from './text-answers.ts'
 import { type PictureMaker, ThumbnailAnswers } from './thumbnail-answers.ts'
 
 /** Everything that the origin bounds. */
@@ -26,6 +29,10 @@ export type OriginLimits = {
   readonly manifestCacheBytes: number
   /** For segments in other containers than the stored one. */
   readonly packageCacheBytes: number
+  /** Segments that are put into other containers at once; past it, 503. */
+  readonly packagings: number
+  /** How long what is to be done may wait for its turn; past it, some requests are answered 503. 0: none. */
+  readonly maxDelayMs: number
   /** Requests that wait for what comes next: in all, and for one presentation; past that, 503. */
   readonly blockedRequests: number
   readonly blockedPerPresentation: number
@@ -56,6 +63,9 @@ export const defaultOriginLimits: OriginLimits = {
   inFlightBytes: 256 * 2 ** 20,
   manifestCacheBytes: 32 * 2 ** 20,
   packageCacheBytes: 64 * 2 ** 20,
+  packagings: 64,
+  // Whoever shares the thread with others would be refused for what those do; an origin thread is told the operator's limit.
+  maxDelayMs: 0,
   blockedRequests: 20_000,
   blockedPerPresentation: 10_000,
   thumbnailCacheBytes: 16 * 2 ** 20,
@@ -88,11 +98,15 @@ export type OriginPorts = {
   readonly fragments: FragmentReader
   /** For downloads; where it is absent they read whole segments by `fragments`. */
   readonly segments?: SegmentSource
+  /** Absent: no view has texts. */
+  readonly texts?: TextReader
   readonly observer: OriginObserver
   readonly clock?: Clock
   readonly logger?: Logger
   /** Decodes pictures; absent: there are no thumbnails. */
   readonly pictures?: PictureMaker
+  /** Gives out content keys; absent: nobody does. */
+  readonly keys?: KeyDesk
   /** gzip of a manifest, where not the platform's own. */
   readonly compress?: Compress
 }
@@ -108,6 +122,9 @@ export class OriginServer {
   readonly #sampler: ConformanceSampler | undefined
   readonly #connections: Connections
   readonly #reload: BlockingReload
+  readonly #shedding: LoadShedding
+  readonly #stopping = new AbortController()
+  #closed: Promise<void> | undefined
   #stopped: Promise<void> | undefined
 
   constructor(options: OriginOptions, ports: OriginPorts) {
@@ -119,27 +136,33 @@ export class OriginServer {
     const { blockedRequests: total, blockedPerPresentation: perPresentation } = this.#limits
     this.#reload = new BlockingReload(ports.publications, clock, { total, perPresentation })
     this.#sampler = samplerOf(this.#limits.conformanceEvery, ports.observer, logger)
+    this.#shedding = new LoadShedding(this.#limits.maxDelayMs, { observer: ports.observer, clock, logger })
     const segments = ports.segments ?? segmentsOf(ports.fragments)
     const cache = new ManifestCache(this.#limits.manifestCacheBytes, ports.compress)
+    const manifests = new ManifestAnswers(cache, this.#limits.endedMaxAgeSeconds, ports.pictures !== undefined)
     this.#handler = new RequestHandler(
       { publications: ports.publications, observer: ports.observer, clock, logger },
       {
         answers: new PublishedAnswers({
           downloads: new DownloadAnswers({ segments, clock }, this.#limits.downloadCacheBytes),
-          manifests: new ManifestAnswers(cache, this.#limits.endedMaxAgeSeconds, ports.pictures !== undefined),
+          manifests,
+          texts: ports.texts && new TextAnswers(manifests, ports.texts),
           fragments: ports.fragments,
-          packaged: new PackagedSegments(ports.fragments, this.#limits.packageCacheBytes),
+          packaged: new PackagedSegments(ports.fragments, this.#limits.packageCacheBytes, this.#limits.packagings),
           reload: this.#reload,
           thumbnails:
             ports.pictures && new ThumbnailAnswers(segments, ports.pictures, this.#limits.thumbnailCacheBytes),
         }),
         sampler: this.#sampler,
         budget: new SendBudget(this.#limits.inFlightBytes),
+        keys: ports.keys,
+        shedding: this.#shedding,
         sendGraceMs: this.#limits.sendGraceMs,
         minBytesPerSecond: this.#limits.minBytesPerSecond,
       },
     )
     this.#listener = createListener(options.tls, this.#limits, this.#onRequest)
+    this.#listener.server.on('drop', () => this.#shedding.refused('connections'))
     this.#connections = trackConnections(this.#listener.server, options.tls !== undefined)
   }
 
@@ -156,6 +179,7 @@ export class OriginServer {
       server.once('error', (cause) => reject(startError(cause, host, port)))
       server.listen({ host, port, reusePort }, () => {
         server.removeAllListeners('error')
+        this.#shedding.start()
         server.on('error', (error) => this.#logger.error({ err: error }, 'the streaming listener failed'))
         resolve({ port: (server.address() as AddressInfo).port })
       })
@@ -167,18 +191,51 @@ export class OriginServer {
     this.#listener.setTls(credentials)
   }
 
+  /**
+   * Takes no new connections; each that there is ends with its next answer, or when `forMs` are over, so that a client that is just asking is
+   * answered. What waits goes on waiting that long. Then it stops; `stop` ends it early.
+   */
+  async drain(forMs: number): Promise<void> {
+    // Before anybody is sent away, who would come back.
+    await this.stopListening()
+    const closed = this.#close()
+    this.#handler.drain()
+    this.#connections.endAfterAnswer()
+    const early = AbortSignal.any([this.#stopping.signal, signalOf(closed)])
+    // Stopped, or nobody left: that is what is waited for.
+    await this.#clock.sleep(forMs, early).catch(() => undefined)
+    await this.stop()
+  }
+
+  /** Takes no new connections, and goes on with those that there are. */
+  async stopListening(): Promise<void> {
+    // What the kernel has for a listener that is closed it resets: it is closed where it has just been emptied.
+    await scheduler.yield()
+    await scheduler.yield()
+    void this.#close()
+  }
+
   /** Takes nothing new, lets what runs finish for the grace, then cuts it. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped
   }
 
+  /** Resolves when the last connection has ended. */
+  #close(): Promise<void> {
+    const { server } = this.#listener
+    // HTTP's own close() takes a connection for idle as soon as its answer is queued, and cuts the answer short.
+    this.#closed ??= new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
+    return this.#closed
+  }
+
   async #stop(): Promise<void> {
     const { server } = this.#listener
+    this.#stopping.abort()
     this.#handler.drain()
     this.#reload.stop()
-    // HTTP's own close() takes a connection for idle as soon as its answer is queued, and cuts the answer short.
-    const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
+    await this.#shedding.stop()
+    const closed = this.#close()
     this.#connections.drain()
     const cut = this.#clock.after(this.#limits.stopGraceMs, () => this.#connections.cut())
     await closed
@@ -193,6 +250,13 @@ export class OriginServer {
     response.once('close', end)
     void this.#handler.handle(request, response)
   }
+}
+
+/** Aborted when the promise is fulfilled. */
+function signalOf(done: Promise<void>): AbortSignal {
+  const abort = new AbortController()
+  void done.then(() => abort.abort())
+  return abort.signal
 }
 
 function samplerOf(every: number, observer: OriginObserver, logger: Logger): ConformanceSampler | undefined {

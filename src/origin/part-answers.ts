@@ -1,5 +1,6 @@
 import { AppError } from '../lib/errors.ts'
 import { matchesEtag } from '../lib/http-conditions.ts'
+import { withEvents } from '../presentation/carried-events.ts'
 import { findPart, newestPart } from '../presentation/live-edge.ts'
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import { type Answer, notModified, rangeAnswer } from './answer.ts'
@@ -29,7 +30,9 @@ export async function partAnswer(
   const chunks = read instanceof Promise ? await read : read
   if (!chunks) throw gone()
   const range = { first: part.offsetBytes, last: part.offsetBytes + sizeBytes - 1 }
-  return rangeAnswer(request, etag, headers, sliceChunks(chunks, range))
+  const stored = sliceChunks(chunks, range)
+  const bytes = part.offsetBytes === 0 ? withEvents(view, rendition, sequence, stored) : stored
+  return rangeAnswer(request, etag, headers, bytes)
 }
 
 /** Why there is no such part: it is older than what is kept one by one, is yet to come, or never will. */

@@ -1,8 +1,11 @@
 import type { ConformanceRule } from '../conformance/violation.ts'
 import type { AccountRules } from '../domain/serving-rules.ts'
 import type { ByteRange } from '../lib/http-conditions.ts'
+import type { TextDocument } from '../media/text/text-document.ts'
+import type { TextRendition } from '../presentation/text-rendition.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import type { CmcdReport } from './cmcd.ts'
+import type { ShedReason } from './shed-reason.ts'
 
 /** A presentation as it is published under a locator. */
 export type Published = {
@@ -10,6 +13,8 @@ export type Published = {
   /** The name in `/{locatorId}/{manifestName}.ism/manifest`. */
   readonly manifestName: string
   readonly view: PresentationView
+  /** The view with the texts beside it, which are read by whoever asks first; absent: there are none. It rejects with the signal's reason alone. */
+  readonly withTexts?: (signal: AbortSignal) => Promise<PresentationView>
   /** Whose filters hold; absent where that is the presentation's id. */
   readonly assetId?: string
   /** ms since the epoch: before it, and from `notAfterMs` on, the locator is as good as unknown. */
@@ -34,6 +39,8 @@ export type OriginFiles = {
    * @throws AppError `FILE_UNPLAYABLE`, `ORIGIN_BUSY`, `STORAGE_DOWN` and what else the storage throws; the signal's reason
    */
   open(signal: AbortSignal): Promise<PresentationView>
+  /** Whether that has been done, or is under way; absent: it has not. */
+  isOpen?(): boolean
 }
 
 /** An uploaded file. */
@@ -60,6 +67,12 @@ export type PublicationReader = {
   waitForPart?(presentationId: string, partVersion: number, signal: AbortSignal): Promise<PresentationView | undefined>
 }
 
+/** What the origin needs of texts. */
+export type TextReader = {
+  /** What a text of a view that came from here says; `undefined`: it is not there any more. @throws AppError what storage throws; `FORMAT_INVALID` */
+  read(text: TextRendition, signal: AbortSignal): Promise<TextDocument | undefined>
+}
+
 /** What the origin needs of the media bytes. */
 export type FragmentReader = {
   /**
@@ -73,6 +86,8 @@ export type FragmentReader = {
     sequence: number,
     signal: AbortSignal,
   ): readonly Uint8Array[] | undefined | Promise<readonly Uint8Array[] | undefined>
+  /** Whether that would be given without any work; absent: of nothing. */
+  isReady?(presentationId: string, renditionIndex: number, sequence: number): boolean
 }
 
 /** What a download needs of the media bytes: parts of segments, wherever they lie. */
@@ -90,6 +105,25 @@ export type SegmentSource = {
   ): Promise<Uint8Array | undefined>
 }
 
+/** A request for something below `/keys/`. */
+export type KeyRequest = {
+  readonly method: string
+  /** Path and query. */
+  readonly target: string
+  readonly authorization: string | undefined
+  readonly address: string
+  /** What was sent; `undefined`: more than a licence request has. */
+  readonly body: () => Promise<Uint8Array | undefined>
+}
+
+/** What gives out content keys. */
+export type KeyDesk = {
+  /** `headers` are names and values in turn. `undefined`: there is nothing of this name. */
+  answer(
+    request: KeyRequest,
+  ): Promise<{ readonly status: number; readonly headers: readonly string[]; readonly body: Uint8Array } | undefined>
+}
+
 /** Counts that an origin thread keeps; the main thread sums them up over threads for `/metrics`. */
 export type OriginObserver = {
   /** A request has come in; `request` follows when it is answered or given up. */
@@ -100,6 +134,8 @@ export type OriginObserver = {
   cmcd?(report: CmcdReport): void
   /** An answer broke a rule of a standard. */
   violated?(rule: ConformanceRule): void
+  /** A request was refused for want of room. */
+  shed?(reason: ShedReason): void
 }
 
 /** What was asked for: the closed list of the metrics' label. */
@@ -113,9 +149,12 @@ export type RequestKind =
   | 'init'
   | 'segment'
   | 'part'
-  /** A playlist or part that had to be waited for. */
+  /** A segment that was sent while it was written. */
+  | 'live-segment'
+  /** A playlist, part or segment that had to be waited for. */
   | 'blocked'
   | 'download'
   | 'thumbnail'
+  | 'key'
   | 'time'
   | 'other'

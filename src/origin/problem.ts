@@ -33,7 +33,14 @@ export function problemOf(thrown: unknown): Problem {
   const type = problemType(error?.code ?? 'INTERNAL')
   const detail = error?.message ?? 'The server made a mistake; it has been noted.'
   const isTransient = error?.kind === 'not-yet' || status === 503
-  return { status, type, title, detail, ...(isTransient && { retryAfterSeconds: 1 }) }
+  const after = error?.details['retryAfterSeconds']
+  return {
+    status,
+    type,
+    title,
+    detail,
+    ...(isTransient && { retryAfterSeconds: typeof after === 'number' ? after : 1 }),
+  }
 }
 
 /** `GET`, `HEAD` and `OPTIONS` are all there is. */

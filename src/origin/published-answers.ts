@@ -6,6 +6,8 @@ import type { Awaited, BlockingReload } from './blocking-reload.ts'
 import { childrenOf, IFRAMES_SUFFIX, type ManifestPlace } from './child-urls.ts'
 import type { DownloadAnswers } from './download-answers.ts'
 import type { IsmTarget } from './ism-target.ts'
+import { LiveSegments } from './live-segments.ts'
+import type { Admission } from './load-shedding.ts'
 import type { ManifestAnswers, ManifestRequest } from './manifest-answers.ts'
 import { readManifestQuery } from './manifest-query.ts'
 import { initAnswer, type MediaRequest, segmentAnswer } from './media-answers.ts'
@@ -16,11 +18,17 @@ import type { ResponseWatch } from './response-watch.ts'
 import { type Selected, Selections } from './selections.ts'
 import { smoothFragmentAnswer } from './smooth-fragments.ts'
 import type { Child, Target } from './target.ts'
+import type { TextAnswers } from './text-answers.ts'
 import type { ThumbnailAnswers } from './thumbnail-answers.ts'
 import { TransportAnswers } from './transport-answers.ts'
 
 /** A request and how its answer goes. */
-export type Exchange = { readonly request: IncomingMessage; readonly watch: ResponseWatch }
+export type Exchange = {
+  readonly request: IncomingMessage
+  readonly watch: ResponseWatch
+  /** Absent while there is no more to do than can be done. */
+  readonly admission?: Admission | undefined
+}
 /** What a presentation has under a locator. */
 export type PublishedTarget = Exclude<Target, { kind: 'time' | 'file' }>
 /** What a request's locator publishes. */
@@ -37,6 +45,8 @@ export type AnswerSources = {
   readonly reload: BlockingReload
   /** Absent: nobody here decodes pictures. */
   readonly thumbnails: ThumbnailAnswers | undefined
+  /** Absent: there are no texts here. */
+  readonly texts: TextAnswers | undefined
 }
 
 /** Answers what stands under a locator: which of the formats it is, and of which rendition. */
@@ -44,9 +54,11 @@ export class PublishedAnswers {
   readonly #sources: AnswerSources
   readonly #selections = new Selections()
   readonly #transport: TransportAnswers
+  readonly #liveSegments: LiveSegments
 
   constructor(sources: AnswerSources) {
     this.#sources = sources
+    this.#liveSegments = new LiveSegments(sources.fragments, sources.reload)
     this.#transport = new TransportAnswers(sources.manifests, sources.packaged)
   }
 
@@ -87,7 +99,8 @@ export class PublishedAnswers {
     const { view } = found.published
     if (digest !== found.digest) throw new AppError('URL_UNKNOWN', 'This address was of another presentation.')
     const { manifests } = this.#sources
-    if (child.kind === 'live-mpd') return manifests.mpd(manifestRequest(exchange, found, 'child'), child.audioOnly)
+    if (child.kind === 'live-mpd')
+      return manifests.mpd(manifestRequest(exchange, found, 'child'), child.audioOnly, child.flavour)
     if (child.kind === 'playlist') {
       const named = view.renditions.find(({ name }) => name === child.name)
       const mediaName = child.name.endsWith(IFRAMES_SUFFIX) ? child.name.slice(0, -IFRAMES_SUFFIX.length) : undefined
@@ -98,6 +111,12 @@ export class PublishedAnswers {
     const transport = this.#transport
     if (child.kind === 'transport-playlist') {
       return transport.childPlaylist(manifestRequest(exchange, found, 'rendition'), child.media, child.list)
+    }
+    if (child.kind === 'text') {
+      const texts = known(this.#sources.texts)
+      if (child.part !== 'playlist') return texts.media(mediaRequest(exchange, found, 'immutable'), child)
+      const place = child.media === 'transport' ? 'rendition' : 'child'
+      return texts.playlist(manifestRequest(exchange, found, place), child.id, child.media)
     }
     if (child.kind === 'thumbnail-track') return this.#thumbnailTrack(exchange, found, '')
     if (child.kind === 'sprite') {
@@ -111,12 +130,16 @@ export class PublishedAnswers {
     if (child.kind === 'part') {
       return partAnswer(asked, this.#sources.fragments, rendition, child.track, child.number)
     }
+    if (child.kind === 'numbered') {
+      return this.#liveSegments.answer({ ...asked, rendition, watch: exchange.watch }, child)
+    }
     if (child.kind === 'segment') return segmentAnswer(asked, this.#sources.fragments, rendition, child.startTicks)
     return initAnswer(asked, known(rendition.tracks.find(({ track }) => track === child.track)))
   }
 
   async #thumbnailTrack(exchange: Exchange, found: Shown, children: string): Promise<Answer> {
-    return known(this.#sources.thumbnails).track(mediaRequest(exchange, found, 'validated'), children)
+    const { view: part } = found.select(exchange.request.url ?? '')
+    return known(this.#sources.thumbnails).track(mediaRequest(exchange, found, 'validated'), children, part)
   }
 
   async #ismAnswer(exchange: Exchange, found: Shown, manifestName: string, target: IsmTarget): Promise<Answer> {
@@ -132,7 +155,7 @@ export class PublishedAnswers {
       if (format === 'm3u8-aapl' || format === 'm3u8-aapl-v3') return transport.master(asked, format, audioOnly)
       if (target.format === 'm3u8-cmaf') return manifests.master(asked, target.audioOnly)
       if (target.format === 'fmp4-v20') return manifests.smooth(asked, target.audioOnly)
-      return manifests.mpd(asked, target.audioOnly)
+      return manifests.mpd(asked, target.audioOnly, format === 'mpd-time-csf' ? 'csf' : 'cmaf')
     }
     if (target.kind === 'thumbnail') {
       return known(this.#sources.thumbnails).picture(mediaRequest(exchange, found, 'validated'), target)
@@ -164,18 +187,18 @@ function manifestRequest(
   filter?: string,
 ): ManifestRequest {
   const { view, query, isFromStart, backoffMs } = select(request.url ?? '', filter)
-  const isPart = view !== published.view
+  const { view: shown } = published
   const { cues } = readManifestQuery(request.url ?? '')
   const selection = cues ? `${query === '' ? '?' : `${query}&`}cue=out-in` : query
-  return { request, view, digest, place, selection, cues, isPart, backoffMs, ...(isFromStart && { rewind: 'full' }) }
+  return { request, view, digest, place, selection, cues, shown, backoffMs, ...(isFromStart && { rewind: 'full' }) }
 }
 
 function mediaRequest(
-  { request, watch }: Exchange,
+  { request, watch, admission }: Exchange,
   { published, digest }: Found,
   caching: MediaRequest['caching'],
 ): MediaRequest {
-  return { request, view: published.view, digest, caching, signal: watch.signal }
+  return { request, view: published.view, digest, caching, signal: watch.signal, admission }
 }
 
 /** What of a target players of LL-HLS wait for. */
@@ -187,8 +210,8 @@ function awaitedOf({ renditions }: PresentationView, target: Target): Awaited | 
   }
   if (target.kind !== 'child') return undefined
   const { child } = target
-  if (child.kind !== 'playlist' && child.kind !== 'part') return undefined
-  const rendition = renditions.find(({ name }) => name === (child.kind === 'part' ? child.rendition : child.name))
+  if (child.kind !== 'playlist' && child.kind !== 'part' && child.kind !== 'numbered') return undefined
+  const rendition = renditions.find(({ name }) => name === (child.kind === 'playlist' ? child.name : child.rendition))
   return rendition && { ...child, rendition }
 }
 

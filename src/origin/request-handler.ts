@@ -9,13 +9,16 @@ import { readCmcd } from './cmcd.ts'
 import type { ConformanceSampler } from './conformance-sampler.ts'
 import { EndpointGate, withinEndpoint } from './endpoint-rules.ts'
 import { fileAnswer } from './file-downloads.ts'
-import type { OriginObserver, PublicationReader, Published, UnopenedFiles } from './ports.ts'
+import { isKeyTarget, keyAnswer } from './key-answers.ts'
+import type { LoadShedding } from './load-shedding.ts'
+import type { KeyDesk, OriginObserver, PublicationReader, Published, UnopenedFiles } from './ports.ts'
 import { methodNotAllowed } from './problem.ts'
 import type { Exchange, PublishedAnswers, PublishedTarget } from './published-answers.ts'
 import { kindOf } from './request-kind.ts'
 import { type ResponseWatch, watchResponse } from './response-watch.ts'
 import type { SendBudget } from './send-budget.ts'
 import { sendStream } from './send-stream.ts'
+import { overloaded, shedReasonOf } from './shed-reason.ts'
 import { splitSignature } from './signed-url.ts'
 import { parseTarget, type Target } from './target.ts'
 import { PublicationTerms, withinTerms } from './terms.ts'
@@ -34,10 +37,17 @@ export type HandlerOptions = {
   /** Looks at what is answered; absent: nobody does. */
   readonly sampler: ConformanceSampler | undefined
   readonly budget: SendBudget
+  /** Gives out content keys; absent: nobody does. */
+  readonly keys?: KeyDesk | undefined
+  readonly shedding: LoadShedding
   /** Time for any answer, and the slowest that a client may read beyond it. */
   readonly sendGraceMs: number
   readonly minBytesPerSecond: number
 }
+
+/** Bodies that newcomers get as long as there is any room; of larger ones they get a part of it. */
+const SMALL_BYTES = 65_536
+const NEWCOMERS_SHARE = 0.875
 
 /** Turns requests into answers: parse, look up, render or read, send. What one request throws ends with that request. */
 export class RequestHandler {
@@ -72,21 +82,23 @@ export class RequestHandler {
       answer = await this.#answer({ request, watch })
       this.#options.sampler?.look(request.url ?? '', watch.kind, answer)
     } catch (thrown) {
-      answer = failureAnswer(thrown)
-      if (answer.status === 500) this.#noteFailure(request, thrown)
+      answer = this.#failed(request, thrown)
     }
     if (watch.isClosed) return
     this.#send(request, response, watch, answer)
   }
 
   #send(request: IncomingMessage, response: ServerResponse, watch: ResponseWatch, answer: Answer): void {
-    const { budget, sendGraceMs, minBytesPerSecond } = this.#options
+    const { budget, sendGraceMs, minBytesPerSecond, shedding } = this.#options
     const bodyBytes = request.method === 'HEAD' ? 0 : answer.sizeBytes
     // Of what is read while it is sent no more than a window is in memory; each window has its own time.
-    const heldBytes = Math.min(bodyBytes, answer.stream?.windowBytes ?? bodyBytes)
+    const heldBytes = heldOf(answer, bodyBytes)
     let sent = answer
-    if (budget.take(heldBytes)) watch.onClose(() => budget.giveBack(heldBytes))
-    else sent = failureAnswer(new AppError('ORIGIN_BUSY', 'Too many bytes are on their way to other clients.'))
+    // The last of the room is for those who watch, and for what is small.
+    const share = heldBytes > SMALL_BYTES && !shedding.isWatching(request) ? NEWCOMERS_SHARE : 1
+    if (budget.take(heldBytes, share)) watch.onClose(() => budget.giveBack(heldBytes))
+    else sent = this.#failed(request, overloaded('bytes', 'Too many bytes are on their way to other clients.'))
+    if (sent.status < 300) shedding.gave(request, watch.kind)
     watch.sending(sent.status, bodyBytes, sendGraceMs + (heldBytes / minBytesPerSecond) * 1_000)
     try {
       const stream = sendAnswer(request, response, sent, this.#isDraining || hasBody(request))
@@ -106,23 +118,31 @@ export class RequestHandler {
   ): Promise<void> {
     const { sendGraceMs, minBytesPerSecond } = this.#options
     try {
-      await sendStream(response, stream.open(), watch.signal, (sizeBytes) =>
-        watch.extend(sendGraceMs + (sizeBytes / minBytesPerSecond) * 1_000),
-      )
+      await sendStream(response, stream.open(), watch.signal, (sizeBytes) => {
+        if (stream.isOpenEnded) watch.sendingMore(sizeBytes)
+        watch.extend(sendGraceMs + (sizeBytes / minBytesPerSecond) * 1_000)
+      })
     } catch (thrown) {
       if (!watch.isClosed) this.#noteFailure(request, thrown)
       watch.cut()
     }
   }
 
-  async #answer(exchange: Exchange): Promise<Answer> {
-    const { request, watch } = exchange
+  async #answer(asked: Exchange): Promise<Answer> {
+    const { request, watch } = asked
+    const { keys } = this.#options
+    if (keys && isKeyTarget(request.url)) {
+      watch.kind = 'key'
+      return keyAnswer(request, keys)
+    }
     if (request.method === 'OPTIONS') return preflightAnswer
     if (request.method !== 'GET' && request.method !== 'HEAD') return problemAnswer(methodNotAllowed)
     const { target: url, signature } = splitSignature(request.url ?? '')
     const target = parseTarget(url)
     watch.kind = kindOf(target)
     if (target.kind === 'time') return this.#timeAnswer()
+    const admission = this.#options.shedding.admit(request, watch.kind)
+    const exchange = admission ? { ...asked, admission } : asked
     let found = await this.#find(target.locatorId, exchange)
     const visit = { request, locatorId: target.locatorId, signature, nowMs: this.#ports.clock.now() }
     const passage = found.rules && this.#gate.pass(found.rules, visit)
@@ -150,8 +170,10 @@ export class RequestHandler {
       return fileAnswer(request, found, { extension: 'mp4', ...target.file }, watch.signal)
     }
     if (target.kind === 'file') throw new AppError('URL_UNKNOWN', 'The locator publishes no file of this name.')
-    const view = 'files' in found ? await found.files.open(watch.signal) : found.view
-    const published = 'files' in found ? { ...found, view } : found
+    if ('files' in found && !found.files.isOpen?.()) exchange.admission?.forWork()
+    const open = 'files' in found ? found.files.open : found.withTexts
+    const view = open ? await open(watch.signal) : (found as Published).view
+    const published = open ? { ...found, view } : (found as Published)
     return this.#options.answers.answer(exchange, { published, digest: this.#digestOf(view.header) }, target)
   }
 
@@ -178,10 +200,25 @@ export class RequestHandler {
     return { status: 200, headers, chunks: [body], sizeBytes: body.byteLength }
   }
 
+  /** The answer to what was thrown, which is counted or noted. */
+  #failed(request: IncomingMessage, thrown: unknown): Answer {
+    const reason = shedReasonOf(thrown)
+    if (reason) this.#options.shedding.refused(reason)
+    const answer = failureAnswer(thrown)
+    if (answer.status === 500) this.#noteFailure(request, thrown)
+    return answer
+  }
+
   #noteFailure(request: IncomingMessage, thrown: unknown): void {
     const url = (request.url ?? '').split('?', 1)[0]
     this.#ports.logger.error({ err: thrown, url }, `a request failed: ${messageOf(thrown)}`)
   }
+}
+
+/** Bytes of an answer that are in memory until the client has taken them. */
+function heldOf({ stream }: Answer, bodyBytes: number): number {
+  if (!stream) return bodyBytes
+  return stream.isOpenEnded ? stream.windowBytes : Math.min(bodyBytes, stream.windowBytes)
 }
 
 /** Nothing here takes a body; what a client sends is not read, so its connection can't be used again. */

@@ -27,7 +27,11 @@ function kindOfChild(child: Child): RequestKind {
     case 'transport-playlist':
       return child.list === 'v4-iframes' ? 'iframe-playlist' : 'media-playlist'
     case 'transport-segment':
+    case 'numbered':
       return 'segment'
+    case 'text':
+      if (child.part === 'playlist') return 'media-playlist'
+      return child.part === 'init' ? 'init' : 'segment'
     case 'sprite':
     case 'thumbnail-track':
       return 'thumbnail'

@@ -1,10 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import { constants } from 'node:http2'
 import type { Clock, Timer } from '../lib/clock.ts'
+import { AppError } from '../lib/errors.ts'
 import type { OriginObserver, RequestKind } from './ports.ts'
 
 /** Counted for a client that went away before its answer was complete (the number that nginx uses for it). */
 const CLIENT_CLOSED = 499
+/** Without a reason of its own each abort makes an error with a stack, which costs more than all that listens to it. */
+const OVER = new AppError('STOPPED', 'The response is over.')
 
 /** One response from its request to its end. */
 export type ResponseWatch = {
@@ -18,6 +21,8 @@ export type ResponseWatch = {
   sending(status: number, sizeBytes: number, limitMs: number): void
   /** More of the answer follows: from now on there is `limitMs` for it. */
   extend(limitMs: number): void
+  /** So many bytes more than were announced are sent. */
+  sendingMore(sizeBytes: number): void
   /** Ends the response where it stands. */
   cut(): void
 }
@@ -52,7 +57,7 @@ class Watch implements ResponseWatch {
 
   get signal(): AbortSignal {
     this.#abort ??= new AbortController()
-    if (this.isClosed) this.#abort.abort()
+    if (this.isClosed) this.#abort.abort(OVER)
     return this.#abort.signal
   }
 
@@ -63,12 +68,16 @@ class Watch implements ResponseWatch {
   sending(status: number, sizeBytes: number, limitMs: number): void {
     this.#status = status
     this.#sizeBytes = sizeBytes
-    this.#limit = this.#clock.after(limitMs, () => this.cut())
+    this.#limit = this.#clock.after(wholeSeconds(limitMs), () => this.cut())
   }
 
   extend(limitMs: number): void {
     this.#limit?.cancel()
-    if (!this.isClosed) this.#limit = this.#clock.after(limitMs, () => this.cut())
+    if (!this.isClosed) this.#limit = this.#clock.after(wholeSeconds(limitMs), () => this.cut())
+  }
+
+  sendingMore(sizeBytes: number): void {
+    this.#sizeBytes += sizeBytes
   }
 
   cut(): void {
@@ -80,12 +89,17 @@ class Watch implements ResponseWatch {
   #closed(): void {
     this.isClosed = true
     this.#limit?.cancel()
-    this.#abort?.abort()
+    this.#abort?.abort(OVER)
     for (const run of this.#onClose) run()
     const isComplete = this.#response.writableFinished || this.#sizeBytes === 0
     const status = isComplete ? this.#status : CLIENT_CLOSED
     this.#done(this.kind, status, isComplete ? this.#sizeBytes : 0, this.#clock.monotonicMs() - this.#startMs)
   }
+}
+
+/** The runtime keeps a list of timers for each duration: with few of them it finds its place at once. Short limits stay as they are. */
+function wholeSeconds(ms: number): number {
+  return ms > 10_000 ? Math.ceil(ms / 1_000) * 1_000 : ms
 }
 
 function isHttp2Stream(stream: unknown): stream is { close(code: number): void } {

@@ -11,9 +11,9 @@ export class SendBudget {
     return this.#takenBytes
   }
 
-  /** False when there is no room; something that is larger than the whole budget goes alone. */
-  take(sizeBytes: number): boolean {
-    if (this.#takenBytes > 0 && this.#takenBytes + sizeBytes > this.#limitBytes) return false
+  /** False when there is no room within `share` of the budget; something that is larger than the whole budget goes alone. */
+  take(sizeBytes: number, share = 1): boolean {
+    if (this.#takenBytes > 0 && this.#takenBytes + sizeBytes > this.#limitBytes * share) return false
     this.#takenBytes += sizeBytes
     return true
   }

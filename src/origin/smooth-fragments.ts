@@ -8,6 +8,7 @@ import type { PresentationView, Rendition, RenditionSegment } from '../presentat
 import type { Answer } from './answer.ts'
 import { absent, type MediaRequest } from './media-answers.ts'
 import type { PackagedSegments } from './packaged-segments.ts'
+import { isSparseStream, sparseFragmentAnswer } from './smooth-sparse-answers.ts'
 
 /** A hole that is longer ends what a fragment tells of: players look at the manifest again. It is read through for each request. */
 const MAX_HOLE_SEGMENTS = 1_024
@@ -32,6 +33,7 @@ export async function smoothFragmentAnswer(
   { bitrate, stream, time, part }: SmoothFragmentTarget,
 ): Promise<Answer> {
   const { view } = asked
+  if (isSparseStream(stream)) return sparseFragmentAnswer(asked, time)
   const rendition = findQualityLevel(view, stream, bitrate)
   if (!rendition) throw new AppError('URL_UNKNOWN', 'The presentation has no such quality level.')
   const segment = findAt(view, rendition, time)

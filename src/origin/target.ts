@@ -1,8 +1,10 @@
 import { AppError } from '../lib/errors.ts'
-import { LIVE_AUDIO_MPD, LIVE_MPD } from './child-urls.ts'
+import type { NumberedSegment } from '../presentation/epoch-grid.ts'
+import { type MpdFlavour, parseLiveMpd } from './child-urls.ts'
 import type { DownloadName } from './download-choice.ts'
 import type { FileName } from './file-downloads.ts'
 import { type IsmTarget, parseIsmTarget } from './ism-target.ts'
+import { parseTextChild, type TextChild } from './text-target.ts'
 import { parseThumbnailChild, THUMBNAIL_TRACK, type ThumbnailChild } from './thumbnail-target.ts'
 import { parseTransportChild, type TransportChild } from './transport-target.ts'
 
@@ -27,11 +29,14 @@ export type Child =
   /** `name` may end with `-iframes`: whether that is part of the rendition's name is known only to the presentation. */
   | { readonly kind: 'playlist'; readonly name: string }
   /** The MPD that players of the live one go on with. */
-  | { readonly kind: 'live-mpd'; readonly audioOnly: boolean }
+  | { readonly kind: 'live-mpd'; readonly audioOnly: boolean; readonly flavour: MpdFlavour }
   | { readonly kind: 'init'; readonly rendition: string; readonly track: number }
   | { readonly kind: 'segment'; readonly rendition: string; readonly startTicks: number }
   | TransportChild
   | ThumbnailChild
+  | TextChild
+  /** A segment by its number on the epoch grid, within one stretch of timeline. */
+  | ({ readonly kind: 'numbered'; readonly rendition: string } & NumberedSegment)
   /** A part of a segment, by its number in the track. */
   | { readonly kind: 'part'; readonly rendition: string; readonly track: number; readonly number: number }
 
@@ -44,6 +49,7 @@ const INIT = /^(0|[1-9]\d{0,9})\.init\.mp4$/
 const MP4 = /^(.+)\.mp4$/i
 const MOVIE = /^(.+)\.(mov|qt|m4v|m4a)$/i
 const SEGMENT = /^(0|[1-9]\d{0,15})\.m4s$/
+const NUMBERED = /^(0|[1-9]\d{0,9})\.d(0|[1-9]\d{0,15})\.(0|[1-9]\d{0,15})\.m4s$/
 const PART = /^(0|[1-9]\d{0,9})\.([1-9]\d{0,9})\.m4s$/
 
 /**
@@ -92,11 +98,13 @@ function parseChild([first, second, ...rest]: readonly string[]): Child {
   if (first === undefined || rest.length > 0) throw unknown()
   const thumbnail = parseThumbnailChild(first, second)
   if (thumbnail) return thumbnail
+  const text = parseTextChild(first, second)
+  if (text) return text
   if (second === undefined) {
     const name = PLAYLIST.exec(first)?.[1]
     if (name !== undefined) return { kind: 'playlist', name }
-    if (first === LIVE_MPD) return { kind: 'live-mpd', audioOnly: false }
-    if (first === LIVE_AUDIO_MPD) return { kind: 'live-mpd', audioOnly: true }
+    const mpd = parseLiveMpd(first)
+    if (mpd) return { kind: 'live-mpd', ...mpd }
     throw unknown()
   }
   const transport = parseTransportChild(first, second)
@@ -106,6 +114,11 @@ function parseChild([first, second, ...rest]: readonly string[]): Child {
   const startTicks = SEGMENT.exec(second)?.[1]
   if (startTicks !== undefined && Number.isSafeInteger(Number(startTicks))) {
     return { kind: 'segment', rendition: first, startTicks: Number(startTicks) }
+  }
+  const numbered = NUMBERED.exec(second)?.slice(1).map(Number)
+  if (numbered?.every(Number.isSafeInteger)) {
+    const [track = 0, discontinuitySequence = 0, number = 0] = numbered
+    return { kind: 'numbered', rendition: first, track, discontinuitySequence, number }
   }
   const [, partTrack, number] = PART.exec(second) ?? []
   if (partTrack !== undefined)

@@ -18,6 +18,7 @@ import { type Answer, entityAnswer } from './answer.ts'
 import { CACHE_CONTROL, type MediaRequest } from './media-answers.ts'
 import type { SegmentSource } from './ports.ts'
 import { digestOf } from './rendered.ts'
+import { overloaded } from './shed-reason.ts'
 import { SPRITES, type ThumbnailTarget } from './thumbnail-target.ts'
 
 /** Makes a JPEG of key frames: of the first, or of all of them in rows. */
@@ -44,7 +45,7 @@ export class ThumbnailAnswers {
   readonly #cache: SharedCache<Picture>
   readonly #turns = new Turns(MAX_MAKING, {
     maxWaiting: MAX_WAITING,
-    refusal: () => new AppError('ORIGIN_BUSY', 'Too many pictures are being made: try again.'),
+    refusal: () => overloaded('pictures', 'Too many pictures are being made: try again.'),
   })
 
   constructor(segments: SegmentSource, make: PictureMaker, cacheBytes: number) {
@@ -81,12 +82,15 @@ export class ThumbnailAnswers {
     })
   }
 
-  /** What is where on the sprites, which are found below `children`. @throws AppError `SEGMENT_NOT_YET` while it is live, `URL_UNKNOWN` where there are no pictures */
-  track({ request, view }: MediaRequest, children: string): Answer {
+  /**
+   * What is where on the sprites, which are found below `children`, of a part of what is asked for.
+   * @throws AppError `SEGMENT_NOT_YET` while it is live, `URL_UNKNOWN` where there are no pictures
+   */
+  track({ request, view }: MediaRequest, children: string, part: PresentationView): Answer {
     const grid = tileGrid(view)
     if (!grid) throw noPictures()
-    if (!view.ended) throw new AppError('SEGMENT_NOT_YET', 'The pictures of the whole are there when it has ended.')
-    const body = Buffer.from(buildThumbnailTrack(view, grid, (sprite) => `${children}${SPRITES}/${sprite}.jpg`))
+    if (!part.ended) throw new AppError('SEGMENT_NOT_YET', 'The pictures of the whole are there when it has ended.')
+    const body = Buffer.from(buildThumbnailTrack(part, grid, (sprite) => `${children}${SPRITES}/${sprite}.jpg`))
     const headers = ['Content-Type', 'text/vtt; charset=utf-8', 'Cache-Control', CACHE_CONTROL.validated]
     return entityAnswer(request, `"${digestOf(body)}"`, headers, body)
   }

@@ -15,6 +15,7 @@ import type { Answer } from './answer.ts'
 import type { ManifestAnswers, ManifestRequest } from './manifest-answers.ts'
 import { absent, type MediaRequest } from './media-answers.ts'
 import type { PackagedSegments } from './packaged-segments.ts'
+import { textUris } from './text-uris.ts'
 import { MUXED, type TransportList, transportUris } from './transport-uris.ts'
 
 /** HLS as players before fragmented MP4 know it: version 4 with audio by itself, version 3 with audio in every stream. */
@@ -45,7 +46,8 @@ export class TransportAnswers {
         if (list === 'v3') return buildVersion3Master(view, uris(), { audioOnly }, survey)
         const formed = (listed: Parameters<typeof transportRenditions>[1]) =>
           transportRenditions(view, listed, audioOnly)
-        return buildMasterPlaylist(view, uris(), { audioOnly, version: TRANSPORT_VERSION, formed }, survey)
+        const texts = textUris(place, digest, 'transport', selection)
+        return buildMasterPlaylist(view, uris(), { audioOnly, version: TRANSPORT_VERSION, formed, texts }, survey)
       },
     })
   }

@@ -29,4 +29,9 @@ export type SegmentPackaging = {
   readonly contentType: string
   /** @throws AppError `MEDIA_UNSUPPORTED` for a codec that the container has no place for, `FORMAT_INVALID` for broken media */
   package(segment: StoredSegment, take?: TakeMemory): Uint8Array
+  /**
+   * The same bytes in a few pieces, those that are just as they are stored being views on the stored ones; `undefined`: they would be too many.
+   * Absent: there are none such.
+   */
+  pieces?(segment: StoredSegment, take: TakeMemory): readonly Uint8Array[] | undefined
 }

@@ -1,9 +1,11 @@
 import type { LiveEdge } from './live-edge.ts'
-import { markerEndTicks, type PlacedMarker } from './markers.ts'
+import type { PlacedMarker } from './markers.ts'
 import type { PresentationHeader, Track } from './records.ts'
+import type { SegmentEvents } from './segment-events.ts'
 import type { Span } from './span-table.ts'
+import type { TextRendition } from './text-rendition.ts'
 import { type TimeWindow, timeWindow } from './time-selection.ts'
-import { selectRenditions } from './track-selection.ts'
+import { selectRenditions, selectTexts } from './track-selection.ts'
 import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from './view.ts'
 import type { Selection } from './view-filter.ts'
 
@@ -65,6 +67,10 @@ export class FilteredView implements PresentationView {
     return this.#selected().renditions
   }
 
+  get texts(): readonly TextRendition[] {
+    return selectTexts(this.whole.texts ?? [], this.#selection.filters)
+  }
+
   get firstSequence(): number {
     return this.window.first
   }
@@ -74,11 +80,11 @@ export class FilteredView implements PresentationView {
   }
 
   get markers(): readonly PlacedMarker[] {
-    const { first, end, isEdgeHidden } = this.window
-    const from = this.whole.segment(first)?.startTicks ?? Number.NEGATIVE_INFINITY
+    // Those that were over before it begins too: manifests leave them out, and delta updates say that they have left.
+    const { end, isEdgeHidden } = this.window
     const last = isEdgeHidden ? this.whole.segment(end - 1) : undefined
     const to = last ? last.startTicks + last.durationTicks : Number.POSITIVE_INFINITY
-    return this.whole.markers.filter((marker) => markerEndTicks(marker) >= from && marker.startTicks < to)
+    return this.whole.markers.filter(({ startTicks }) => startTicks < to)
   }
 
   get live(): LiveEdge | undefined {
@@ -108,6 +114,10 @@ export class FilteredView implements PresentationView {
 
   discontinuityStartTicks(discontinuitySequence: number): number | undefined {
     return this.whole.discontinuityStartTicks(discontinuitySequence)
+  }
+
+  events(sequence: number): SegmentEvents | undefined {
+    return this.whole.events?.(sequence)
   }
 
   span(sequence: number): Span | undefined {
@@ -143,13 +153,17 @@ export class FilteredView implements PresentationView {
   }
 
   #narrowed(header: PresentationHeader, isEdgeHidden: boolean): PresentationHeader {
-    const { rewindWindowMs, partDurationMs, ...kept } = header
+    const { rewindWindowMs, partDurationMs, gridMs, ...kept } = header
+    // Of numbers, players believe that they go back as far as the window does.
+    const isFromStart = this.#selection.filters.some(({ timeRange }) => timeRange?.startMs !== undefined)
+    const isCounted = !isEdgeHidden && !isFromStart && this.#selection.startMs === undefined
     const windows = this.#selection.filters.flatMap(({ timeRange }) => timeRange?.windowMs ?? [])
     if (this.#selection.startMs === undefined && rewindWindowMs !== undefined) windows.push(rewindWindowMs)
     return {
       ...kept,
       ...(windows.length > 0 && { rewindWindowMs: Math.min(...windows) }),
       ...(partDurationMs !== undefined && !isEdgeHidden && { partDurationMs }),
+      ...(gridMs !== undefined && isCounted && { gridMs }),
     }
   }
 }

@@ -5,6 +5,7 @@ import { type FragmentRecord, MAX_FRAGMENTS, type OpenSegment } from './open-seg
 import { type RecentSegment, RecentSegments } from './recent-segments.ts'
 import type { LogRecord, PresentationHeader, Track } from './records.ts'
 import { type ReplaySource, replayRecords, replaySpan } from './replay.ts'
+import { EventTable, type SegmentEvents } from './segment-events.ts'
 import { SegmentIndex } from './segment-index.ts'
 import type { PresentationSnapshot } from './snapshot.ts'
 import { type Span, SpanTable } from './span-table.ts'
@@ -24,6 +25,7 @@ export class PresentationState implements PresentationView {
   protected opened: OpenSegment | undefined
   protected readonly spanTable = new SpanTable()
   protected readonly markerTable = new MarkerTable()
+  protected readonly eventTable = new EventTable()
   protected hasEnded = false
   protected isArchived = false
   /** Whether the log has said where its numbers begin. */
@@ -44,6 +46,7 @@ export class PresentationState implements PresentationView {
       discontinuities: this.history.snapshot(),
       spans: [...this.spanTable.all],
       markers: this.markerTable.all,
+      events: this.eventTable.all,
       recent: [...this.recent.all],
       open: open && { head: open.head, fragments: [...open.fragments] },
       lastStartSeconds: [...this.lastStartSeconds],
@@ -82,6 +85,10 @@ export class PresentationState implements PresentationView {
     return this.markerTable.all
   }
 
+  events(sequence: number): SegmentEvents | undefined {
+    return this.eventTable.find(sequence)
+  }
+
   span(sequence: number): Span | undefined {
     return this.spanTable.find(sequence)
   }
@@ -100,7 +107,7 @@ export class PresentationState implements PresentationView {
 
   /** Bytes that the index of segments holds. */
   get indexBytes(): number {
-    return this.index.byteLength
+    return this.index.byteLength + this.eventTable.sizeBytes
   }
 
   /** The segment that is being written; it and its fragments are as they are until the next record. */

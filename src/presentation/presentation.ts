@@ -3,7 +3,7 @@ import { withLoss } from './losses.ts'
 import { markerProblem } from './markers.ts'
 import { type FragmentRecord, OpenSegment } from './open-segment.ts'
 import { PresentationState } from './presentation-state.ts'
-import type { LogRecord, RecordOf } from './records.ts'
+import { type LogRecord, PRESENTATION_TIMESCALE, type RecordOf } from './records.ts'
 import type { MediaCell } from './segment-index.ts'
 import type { PresentationSnapshot } from './snapshot.ts'
 import type { Span } from './span-table.ts'
@@ -11,6 +11,10 @@ import { resumedHeader } from './terms.ts'
 import type { SegmentRow } from './view.ts'
 
 const AFTER_END: ReadonlySet<LogRecord['type']> = new Set(['evicted', 'marker', 'span', 'lost', 'archived', 'resumed'])
+
+/** How long markers that are over are kept behind what is kept else: the farthest skip boundary (12), and a segment. */
+const KEPT_TARGETS = 13
+const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
 
 type RowRecord = RecordOf<'segment-opened'> | RecordOf<'gap'>
 
@@ -32,6 +36,7 @@ export class Presentation extends PresentationState {
     this.history.restore(snapshot.discontinuities)
     for (const span of snapshot.spans) this.spanTable.add(span)
     this.markerTable.restore(snapshot.markers)
+    for (const { sequence, ...events } of snapshot.events) this.eventTable.put(sequence, events)
     for (const segment of snapshot.recent) this.recent.add(segment)
     this.lastStartSeconds.push(...snapshot.lastStartSeconds)
     this.lastRowTicks = snapshot.lastRowTicks
@@ -116,6 +121,7 @@ export class Presentation extends PresentationState {
     this.#checkRow(record)
     this.#number(record)
     this.opened = new OpenSegment(record)
+    if (record.events) this.eventTable.put(record.sequence, record.events)
   }
 
   #applyFragment(record: FragmentRecord): void {
@@ -149,6 +155,7 @@ export class Presentation extends PresentationState {
     this.#checkRow(record)
     this.#number(record)
     this.opened = undefined
+    this.eventTable.remove(record.sequence)
     const { discontinuitySequence, startTicks, durationTicks, wallMs } = record
     this.#appendRow({ discontinuitySequence, startTicks, durationTicks, wallMs, gap: true }, [])
   }
@@ -169,10 +176,12 @@ export class Presentation extends PresentationState {
     this.isNumbered = true
     this.index.trim(firstSequence)
     this.spanTable.trim(firstSequence)
+    this.eventTable.trim(firstSequence)
     const first = this.index.row(firstSequence)
     this.history.trim(first?.discontinuitySequence ?? Number.POSITIVE_INFINITY)
     this.recent.forget((sequence) => sequence < firstSequence)
-    if (first) this.markerTable.trim(first.startTicks)
+    // What has left a playlist is told of for as long as delta updates reach.
+    if (first) this.markerTable.trim(first.startTicks - KEPT_TARGETS * this.header.targetDurationMs * TICKS_PER_MS)
   }
 
   #applySpan(record: RecordOf<'span'>): void {

@@ -1,6 +1,8 @@
+import type { CaptionService } from '../media/codecs/captions.ts'
 import type { CodecConfig } from '../media/media.ts'
 import type { Loss } from './losses.ts'
 import type { Marker } from './markers.ts'
+import type { SegmentEvents } from './segment-events.ts'
 
 /** Presentation-wide times (segment starts and durations) are in ticks of 90 kHz from the Unix epoch. */
 export const PRESENTATION_TIMESCALE = 90_000
@@ -26,6 +28,8 @@ export type Track = {
   readonly frameRate?: number
   /** BCP 47. */
   readonly language?: string
+  /** What captions its pictures carry; absent: none that are known of. */
+  readonly captions?: readonly CaptionService[]
 }
 
 /** What stands over a presentation while it lives; but for the rewind window nothing of it changes. Durations in milliseconds. */
@@ -37,6 +41,11 @@ export type PresentationHeader = {
   readonly targetDurationMs: number
   /** Part target; absent where segments are stored whole. */
   readonly partDurationMs?: number
+  /**
+   * Segments begin with the first picture at or after each multiple of this since the Unix epoch, in every stretch of timeline; absent =
+   * nobody knows when the next one begins. It never changes, but goes away where a pause has made it untrue.
+   */
+  readonly gridMs?: number
   /** The name under which locators publish it, in `/{locatorId}/{manifestName}.ism`. */
   readonly manifestName?: string
   /** How far back a live manifest reaches; absent = everything kept. A `rewind-changed` record sets another. */
@@ -65,7 +74,7 @@ export type PresentationHeader = {
 /** What may be another when a presentation goes on after a pause. A target duration never becomes shorter. */
 export type PresentationTerms = Pick<
   PresentationHeader,
-  'targetDurationMs' | 'partDurationMs' | 'manifestName' | 'rewindWindowMs' | 'archiveWindowMs'
+  'targetDurationMs' | 'partDurationMs' | 'gridMs' | 'manifestName' | 'rewindWindowMs' | 'archiveWindowMs'
 >
 
 /** Why a new stretch of timeline began. */
@@ -96,6 +105,8 @@ export type LogRecord =
       readonly startTicks: number
       /** Wall clock of that instant, ms since the epoch: EXT-X-PROGRAM-DATE-TIME. */
       readonly wallMs: number
+      /** What was announced before it opened, and travels in it. */
+      readonly events?: SegmentEvents
     }
   | {
       readonly type: 'fragment'

@@ -1,6 +1,6 @@
 import type { DiscontinuityHistory } from './discontinuity-history.ts'
 import type { FragmentRecord, OpenSegment } from './open-segment.ts'
-import type { LogRecord, Track } from './records.ts'
+import type { LogRecord, RecordOf, Track } from './records.ts'
 import type { Span } from './span-table.ts'
 import type { PresentationView, SegmentRow } from './view.ts'
 
@@ -34,7 +34,7 @@ export function* replayRecords(source: ReplaySource): Iterable<LogRecord> {
   )
   if (open) {
     const { sequence, discontinuitySequence, startTicks, wallMs, fragments } = open
-    yield { type: 'segment-opened', sequence, discontinuitySequence, startTicks, wallMs }
+    yield { type: 'segment-opened', sequence, discontinuitySequence, startTicks, wallMs, ...eventsOf(view, sequence) }
     yield* fragments
   }
   for (const span of source.spans) yield { type: 'span', ...span }
@@ -102,6 +102,11 @@ function* recordsBeforeFirst({ view, discontinuities, isNumbered }: ReplaySource
   if (isNumbered) yield { type: 'evicted', firstSequence }
 }
 
+function eventsOf(view: PresentationView, sequence: number): Pick<RecordOf<'segment-opened'>, 'events'> {
+  const events = view.events?.(sequence)
+  return events ? { events: { kind: events.kind, boxes: events.boxes } } : {}
+}
+
 function* recordsOf(row: SegmentRow, { view, recentFragments }: ReplaySource): Iterable<LogRecord> {
   const { sequence, discontinuitySequence, startTicks, durationTicks, wallMs, gap } = row
   const head = { sequence, discontinuitySequence, startTicks, wallMs }
@@ -109,7 +114,7 @@ function* recordsOf(row: SegmentRow, { view, recentFragments }: ReplaySource): I
     yield { type: 'gap', ...head, durationTicks }
     return
   }
-  yield { type: 'segment-opened', ...head }
+  yield { type: 'segment-opened', ...head, ...eventsOf(view, sequence) }
   const fragments = recentFragments(sequence)
   if (fragments) yield* fragments
   else {

@@ -3,6 +3,7 @@ import type { PlacedMarker } from './markers.ts'
 import type { FragmentRecord } from './open-segment.ts'
 import type { RecentSegment } from './recent-segments.ts'
 import type { PresentationHeader, RecordOf, Track } from './records.ts'
+import type { NumberedEvents } from './segment-events.ts'
 import type { IndexColumns } from './segment-index.ts'
 import type { Span } from './span-table.ts'
 
@@ -14,6 +15,7 @@ export type PresentationSnapshot = {
   readonly discontinuities: HistorySnapshot
   readonly spans: readonly Span[]
   readonly markers: readonly PlacedMarker[]
+  readonly events: readonly NumberedEvents[]
   readonly recent: readonly RecentSegment[]
   readonly open:
     | { readonly head: RecordOf<'segment-opened'>; readonly fragments: readonly FragmentRecord[] }

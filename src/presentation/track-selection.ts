@@ -1,4 +1,5 @@
 import type { Track } from './records.ts'
+import type { TextRendition } from './text-rendition.ts'
 import type { Rendition } from './view.ts'
 import type { TrackCondition, ViewFilter } from './view-filter.ts'
 
@@ -14,6 +15,19 @@ export function selectRenditions(
   const firstQuality = filters.find((filter) => filter.firstQuality !== undefined)?.firstQuality
   const first = firstQuality === undefined ? undefined : nearest(selected, firstQuality)
   return first === undefined ? selected : [first, ...selected.filter((rendition) => rendition !== first)]
+}
+
+/** The texts that every filter lets through, in their order. Their type is `text`; what is said of bitrates is not said of them. */
+export function selectTexts(texts: readonly TextRendition[], filters: readonly ViewFilter[]): readonly TextRendition[] {
+  const isLetThrough = (text: TextRendition, { tracks }: ViewFilter) =>
+    tracks.length === 0 || tracks.some((conditions) => conditions.every((one) => holdsOfText(one, text)))
+  return texts.filter((text) => filters.every((filter) => isLetThrough(text, filter)))
+}
+
+function holdsOfText(condition: TrackCondition, { name, language = 'und', codec }: TextRendition): boolean {
+  if (condition.property === 'bitrate') return true
+  const is = { type: 'text', name, language, codec }[condition.property]
+  return (is.toLowerCase() === condition.value.toLowerCase()) === (condition.operation === 'equal')
 }
 
 /** A rendition is what any of its tracks is, so that a change of the codec does not make it come and go. */

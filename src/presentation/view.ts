@@ -1,7 +1,9 @@
 import type { LiveEdge } from './live-edge.ts'
 import type { PlacedMarker } from './markers.ts'
 import type { PresentationHeader, Track } from './records.ts'
+import type { SegmentEvents } from './segment-events.ts'
 import type { Span } from './span-table.ts'
+import type { TextRendition } from './text-rendition.ts'
 
 /** A closed segment (or gap) of the presentation. */
 export type SegmentRow = {
@@ -49,6 +51,8 @@ export type PresentationView = {
   /** It ended a while ago: all that is kept is listed, as on-demand. */
   readonly archived: boolean
   readonly renditions: readonly Rendition[]
+  /** Texts beside the media, as players list them; absent or empty: there are none. They have a segment in every row. */
+  readonly texts?: readonly TextRendition[] | undefined
   readonly firstSequence: number
   readonly endSequence: number
   /** Ad markers and timed metadata that reach into what is kept, or come later, in the order of their start. */
@@ -64,6 +68,8 @@ export type PresentationView = {
    * by now; `undefined` when no closed segment of it is there.
    */
   discontinuityStartTicks(discontinuitySequence: number): number | undefined
+  /** What a segment, closed or open, carries of markers; absent where none ever does. */
+  events?(sequence: number): SegmentEvents | undefined
   /** The run of segments in storage that this one is part of; `undefined`: it is in memory, or on its way to storage. */
   span(sequence: number): Span | undefined
   /** The closed segment in which this rendition's media starts at exactly `startTicks` (the track's timescale). */

@@ -44,7 +44,7 @@ export class ChannelPreview implements Stoppable {
   /** `cut`: how the channel cuts. */
   constructor(
     channel: Channel,
-    cut: Pick<PresentationHeader, 'targetDurationMs' | 'partDurationMs'>,
+    cut: Pick<PresentationHeader, 'targetDurationMs' | 'partDurationMs' | 'gridMs'>,
     { clock, memory, directory, random, logBudgetBytes }: ChannelPreviewPorts,
   ) {
     this.#directory = directory

@@ -24,7 +24,7 @@ export type ChannelProgramsPorts = {
 }
 
 /** How the channel cuts: the same for all its presentations. */
-export type ChannelCut = Pick<PresentationHeader, 'targetDurationMs' | 'partDurationMs'> & {
+export type ChannelCut = Pick<PresentationHeader, 'targetDurationMs' | 'partDurationMs' | 'gridMs'> & {
   readonly segmentDurationMs: number
 }
 

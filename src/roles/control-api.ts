@@ -12,6 +12,7 @@ import { OperationWatch } from '../supervisor/operation-watch.ts'
 import { openClips } from './clips.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { House } from './house.ts'
+import { keyDoorsOf } from './key-bureau.ts'
 import type { NodeArchive } from './node-archive.ts'
 import type { NodeChannels } from './node-channels.ts'
 import { openWebhooks } from './webhooks.ts'
@@ -29,7 +30,7 @@ export function openControlApi(
   scope: Scope,
 ): { readonly deps: Pick<Required<ControlDeps>, 'routers' | 'upgrade'>; readonly sockets: Stoppable } {
   const { clock, config, ffmpeg, logger, metrics, version } = house
-  const { auth, changes, feed, repository, secrets, storageKeys, store } = control
+  const { auth, changes, contentKeys, feed, repository, secrets, storageKeys, store } = control
   const usage = scope.own('usage meter', new UsageMeter({ storage: media, clock }))
   const storageTasks = scope.own('storage janitor', new StorageJanitor({ repository, storage: media, clock, logger }))
   storageTasks.start()
@@ -50,6 +51,8 @@ export function openControlApi(
     clips,
     checkStorage: (place, call) => media.check(place, call),
     secrets,
+    contentKeys,
+    keyDoors: keyDoorsOf(house),
     usage,
     maxUploadBytes: config.storage.maxUploadSize,
     auth,

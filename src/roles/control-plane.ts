@@ -8,6 +8,7 @@ import { Repository } from '../domain/repository.ts'
 import type { SecretKeeper } from '../domain/stored-secret.ts'
 import { EventFeed } from '../events/event-feed.ts'
 import { EventRecorder } from '../events/event-recorder.ts'
+import type { ContentKeys } from '../keys/content-keys.ts'
 import type { StorageKeys } from '../keys/storage-keys.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -40,6 +41,8 @@ export type ControlPlane = {
   readonly auth: Auth
   /** The keys under which assets are encrypted. */
   readonly storageKeys: StorageKeys
+  /** The keys that media is encrypted with on its way to players. */
+  readonly contentKeys: ContentKeys
   /** How the secrets of storage accounts are kept. */
   readonly secrets: SecretKeeper
   readonly account: Account
@@ -60,7 +63,7 @@ export async function openControlPlane(ports: ControlPlanePorts, scope: Scope): 
   const store = scope.own('store', await openStore({ url, timeoutMs: config.store.timeout }, { clock, logger }))
   const repository = new Repository(store)
   const { auth, account, systemApiKey } = await openNodeAuth(config.auth, { store, clock, logger, dataDir })
-  const { keys: storageKeys, secrets } = openNodeKeys(config.storage, { repository, clock, logger }, scope)
+  const { keys: storageKeys, contentKeys, secrets } = openNodeKeys(config, { repository, clock, logger }, scope)
   const bootstrapPorts = { repository, clock, random: randomBytes, logger }
   const first = await applyBootstrap(config.bootstrap, account, bootstrapPorts, ports.demo)
   const changes = scope.own('change feed', new ChangeFeed({ store, clock, logger }))
@@ -69,5 +72,18 @@ export async function openControlPlane(ports: ControlPlanePorts, scope: Scope): 
   const recorder = new EventRecorder({ store, clock, logger, observer, onRecorded: () => feed.ring() })
   scope.own('event recorder', recorder)
   await changes.start()
-  return { store, repository, changes, recorder, feed, auth, storageKeys, secrets, account, systemApiKey, first }
+  return {
+    store,
+    repository,
+    changes,
+    recorder,
+    feed,
+    auth,
+    storageKeys,
+    contentKeys,
+    secrets,
+    account,
+    systemApiKey,
+    first,
+  }
 }

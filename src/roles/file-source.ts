@@ -6,6 +6,7 @@ import { AppError, type ErrorCode } from '../lib/errors.ts'
 import type { Stoppable } from '../lib/scope.ts'
 import { SharedCache } from '../lib/shared-cache.ts'
 import { Turns } from '../lib/turns.ts'
+import type { TextDocument } from '../media/text/text-document.ts'
 import type { FilePresentation, openFilePresentation } from '../ondemand/file-presentation.ts'
 import type { SegmentMemory } from '../ondemand/segment-reader.ts'
 import type { SourceFile } from '../ondemand/source-file.ts'
@@ -21,13 +22,16 @@ export type FileSourcePorts = {
 }
 
 /** What is asked of an opened presentation. */
-type Readable = Pick<FilePresentation, 'view' | 'read' | 'memoryBytes'>
+type Readable = Pick<FilePresentation, 'view' | 'read' | 'memoryBytes'> &
+  Partial<Pick<FilePresentation, 'texts' | 'zeroTicks' | 'readText'>>
 type Opened = { readonly kind: 'presentation'; readonly presentation: Readable; readonly memoryBytes: number }
 type Segment = {
   readonly kind: 'segment'
   readonly fragments: readonly Uint8Array[] | undefined
   readonly memoryBytes: number | undefined
 }
+/** The text tracks of files, and where the files' time 0 lies, 90 kHz. */
+export type FileTexts = Pick<FilePresentation, 'zeroTicks'> & { readonly tracks: FilePresentation['texts'] }
 type Failure = { readonly error: AppError; readonly untilMs: number }
 
 const OPENED_AT_ONCE = 4
@@ -67,6 +71,7 @@ export class FileSource implements Stoppable {
   readonly #sets = new Map<string, FileSet>()
   readonly #failures = new Map<string, Failure>()
   readonly #files = new WeakMap<FileSet, OriginFiles>()
+  readonly #texts = new WeakMap<PresentationView, FileTexts>()
   readonly #stopped = new AbortController()
 
   constructor(ports: FileSourcePorts, cacheBytes: number) {
@@ -90,9 +95,15 @@ export class FileSource implements Stoppable {
         read: (range, signal) => this.#ports.storage(place).read(blob, range, { signal }),
       })),
       open: (signal) => this.#view(set, signal),
+      isOpen: () => this.#cache.has(presentationId(set)),
     }
     this.#files.set(set, files)
     return files
+  }
+
+  /** Whether a segment is at hand, or being read. */
+  holds(presentationId: string, renditionIndex: number, sequence: number): boolean {
+    return this.#cache.has(`${presentationId}/${renditionIndex}/${sequence}`)
   }
 
   /**
@@ -120,6 +131,22 @@ export class FileSource implements Stoppable {
     return made.kind === 'segment' ? made.fragments : undefined
   }
 
+  /** What the files of a presentation that was opened here have of texts. */
+  textsIn(view: PresentationView): FileTexts | undefined {
+    return this.#texts.get(view)
+  }
+
+  /**
+   * What one of a presentation's text tracks says; `undefined`: there is none.
+   *
+   * @throws AppError as `read`
+   */
+  async readText(presentationId: string, index: number, signal: AbortSignal): Promise<TextDocument | undefined> {
+    const set = this.#sets.get(presentationId)
+    const presentation = set && (await this.#open(set, signal))
+    return playable(() => this.#reading.run(async () => presentation?.readText?.(index, signal), { signal }))
+  }
+
   /** Nothing is opened any more that nobody waits for. */
   async stop(): Promise<void> {
     this.#stopped.abort()
@@ -135,7 +162,9 @@ export class FileSource implements Stoppable {
     this.#sets.set(id, set)
     const [oldest] = this.#sets.keys()
     if (this.#sets.size > MAX_REMEMBERED && oldest !== undefined) this.#sets.delete(oldest)
-    return (await this.#open(set, signal)).view
+    const { view, texts: tracks = [], zeroTicks = 0 } = await this.#open(set, signal)
+    this.#texts.set(view, { tracks, zeroTicks })
+    return view
   }
 
   async #open(set: FileSet, signal: AbortSignal): Promise<Readable> {

@@ -1,5 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { DeliveryReport } from '../keys/delivery-reports.ts'
 import { AppError, type ErrorCode, errorCatalog, messageOf } from '../lib/errors.ts'
+import type { BrokenText } from './text-source.ts'
 
 /** What an origin thread may ask of the node. */
 export type HouseRequest =
@@ -12,11 +14,22 @@ export type HouseRequest =
     }
   /** Whether a locator that is not published leads to a recording, or to uploaded files; it is published then. */
   | { readonly kind: 'wake'; readonly locatorId: string }
+  /** A text file that can't be shown is to be told of. */
+  | ({ readonly kind: 'broken-text' } & BrokenText)
+  /** A content key and who gets it (see `key-grants.ts`). */
+  | { readonly kind: 'key'; readonly keyId: string }
+  /** What became of requests for keys. */
+  | { readonly kind: 'key-reports'; readonly reports: readonly DeliveryReport[] }
 
 /** What answers them; rejects with an `AppError` that the viewer is answered with. */
 export type HouseDesk = {
   spooled(presentationId: string, renditionIndex: number, sequence: number): Promise<readonly Uint8Array[] | undefined>
   wake(locatorId: string): Promise<void>
+  /** Absent: nobody is told. */
+  brokenText?(text: BrokenText): void
+  /** As `encodeGrant` has it. */
+  contentKey?(keyId: string): Promise<readonly Uint8Array[] | undefined>
+  keyReports?(reports: readonly DeliveryReport[]): Promise<void>
 }
 
 type Question = { readonly id: number; readonly request: HouseRequest }
@@ -38,8 +51,18 @@ export function answerHouseCalls(port: MessagePort, desk: HouseDesk): void {
 }
 
 async function answer(desk: HouseDesk, request: HouseRequest): Promise<readonly Uint8Array[] | undefined> {
+  if (request.kind === 'broken-text') {
+    const { assetId, fileName, problem } = request
+    desk.brokenText?.({ assetId, fileName, problem })
+    return undefined
+  }
   if (request.kind === 'wake') {
     await desk.wake(request.locatorId)
+    return undefined
+  }
+  if (request.kind === 'key') return desk.contentKey?.(request.keyId)
+  if (request.kind === 'key-reports') {
+    await desk.keyReports?.(request.reports)
     return undefined
   }
   return desk.spooled(request.presentationId, request.renditionIndex, request.sequence)
@@ -75,6 +98,20 @@ export class HouseCalls implements HouseDesk {
     const waking = asked.finally(() => this.#waking.delete(key))
     this.#waking.set(key, waking)
     return waking
+  }
+
+  /** @throws AppError what the node answers; `ORIGIN_BUSY` */
+  contentKey(keyId: string) {
+    return this.#ask({ kind: 'key', keyId })
+  }
+
+  async keyReports(reports: readonly DeliveryReport[]): Promise<void> {
+    await this.#ask({ kind: 'key-reports', reports })
+  }
+
+  /** Tells the node; what it makes of it is not waited for. */
+  brokenText(text: BrokenText): void {
+    void this.#ask({ kind: 'broken-text', ...text }).catch(() => undefined)
   }
 
   /** Nobody answers any more. */

@@ -4,10 +4,12 @@ import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
 import type { ChangeSource } from '../supervisor/ports.ts'
+import type { AssetTexts } from './asset-texts.ts'
 import type { FilePresentations } from './file-presentations.ts'
 import type { HouseDesk } from './house-calls.ts'
 import type { LocatorPublisher } from './locator-publisher.ts'
 import type { PresentationShelf } from './presentation-shelf.ts'
+import type { BrokenText } from './text-source.ts'
 
 /** What the librarian looks in. */
 export type LibrarianPorts = {
@@ -16,6 +18,10 @@ export type LibrarianPorts = {
   readonly shelf: PresentationShelf
   readonly files: Pick<FilePresentations, 'load'>
   readonly publisher: Pick<LocatorPublisher, 'published'>
+  /** Absent: there are no texts. */
+  readonly texts?: Pick<AssetTexts, 'tried'>
+  /** Told of text files that can't be shown; each thread tells of each once. */
+  readonly brokenText?: (text: BrokenText) => void
   readonly clock: Clock
 }
 
@@ -50,6 +56,10 @@ export class Librarian implements HouseDesk {
     return segment && found?.recording?.readSpooled(sequence, segment.track)
   }
 
+  brokenText(text: BrokenText): void {
+    this.#ports.brokenText?.(text)
+  }
+
   /** @throws AppError `STORE_DOWN`, `STORAGE_DOWN`, `ORIGIN_BUSY` … */
   async wake(locatorId: string): Promise<void> {
     const { clock } = this.#ports
@@ -61,7 +71,7 @@ export class Librarian implements HouseDesk {
   }
 
   async #wake(locatorId: string): Promise<boolean> {
-    const { repository, shelf, files, publisher } = this.#ports
+    const { repository, shelf, files, publisher, texts } = this.#ports
     const locator: Locator | undefined = await repository.findAnywhere('locator', locatorId)
     const asset = locator && (await repository.findAnywhere('asset', locator.assetId))
     if (!asset || asset.state === 'Empty') return false
@@ -69,7 +79,7 @@ export class Librarian implements HouseDesk {
     if (asset.clip && asset.state === 'Recording') return false
     const isRecorded = shelf.find(asset.id) !== undefined || (await shelf.load(asset.id, asset.accountId))
     if (!isRecorded && !(await files.load(asset))) return false
-    await publisher.published(asset.id)
+    await Promise.all([publisher.published(asset.id), texts?.tried(asset.id)])
     return true
   }
 }

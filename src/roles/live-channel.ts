@@ -8,6 +8,7 @@ import type { Admission, ContributionSink, SlateMaker, Transcoder, TranscoderOut
 import type { LogEntry } from '../channel/segment-assembly.ts'
 import { ingestAdmission } from '../domain/allow-list.ts'
 import { type Channel, channelDurations, type IngestInput } from '../domain/channel.ts'
+import { captionServices } from '../domain/closed-captions.ts'
 import { durationMs } from '../domain/duration.ts'
 import type { InputHealth, InputStatus } from '../domain/input-health.ts'
 import type { RandomBytes } from '../domain/kinds.ts'
@@ -105,12 +106,13 @@ export class LiveChannel implements RunningChannel {
     this.#watch = new InputWatch(current, { clock, events, heartbeatMs, onIdle })
     this.#scope.add('input watch', () => this.#watch.stop())
     this.#sessions = new EncoderSessions(this.#watch)
-    const { partDurationMs } = this.#options
+    const { partDurationMs, segmentDurationMs } = this.#options
+    const isOnGrid = this.#options.encoding === 'standard' && partDurationMs !== undefined
     const cut = {
       targetDurationMs: targetDurationMs(this.#options),
       ...(partDurationMs !== undefined && { partDurationMs }),
+      ...(isOnGrid && { gridMs: segmentDurationMs }),
     }
-    const { segmentDurationMs } = this.#options
     const programsPorts = { clock, shelf, random: ports.random, logger: this.#logger }
     this.#programs = new ChannelPrograms(current, { ...cut, segmentDurationMs }, programsPorts)
     this.#scope.add('programs', () => this.#programs.leave())
@@ -265,6 +267,7 @@ function channelOptions(channel: Channel): ChannelOptions {
     ...channelDurations(channel),
     keyFrameIntervalMs: durationMs(channel.input.keyFrameInterval),
     ...inputOptions(channel),
+    captions: captionServices(channel),
     maxLayers: MAX_LAYERS,
   }
 }

@@ -7,7 +7,7 @@ import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Stoppable } from '../lib/scope.ts'
 import type { LogDirectory } from '../log/log-directory.ts'
-import type { ChangeSource, EndpointRunner } from '../supervisor/ports.ts'
+import type { ChangeSource } from '../supervisor/ports.ts'
 import type { AccountRulesKeeper } from './account-rules.ts'
 import { ChangedEntities } from './changed-entities.ts'
 import type { FilePresentations, OpenedFiles } from './file-presentations.ts'
@@ -35,7 +35,10 @@ const THREADS_LIMIT_MS = 5_000
  */
 export class LocatorPublisher implements Stoppable {
   /** What the supervisor starts and stops streaming endpoints by. */
-  readonly endpoints: EndpointRunner
+  readonly endpoints: {
+    start(endpoint: StreamingEndpoint): Promise<void>
+    stop(endpoint: StreamingEndpoint): Promise<void>
+  }
   readonly #ports: LocatorPublisherPorts
   readonly #assets = new Map<string, PublishedAsset>()
   /** The streaming endpoints that run, by account. */

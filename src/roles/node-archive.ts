@@ -6,8 +6,11 @@ import { MediaStorage } from '../storage/media-storage.ts'
 import { AccountRulesKeeper } from './account-rules.ts'
 import { Archive } from './archive.ts'
 import { AssetStorages } from './asset-storage.ts'
+import { AssetTexts } from './asset-texts.ts'
+import { tellBrokenTexts } from './broken-texts.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { FilePresentations } from './file-presentations.ts'
+import { FileTracks } from './file-tracks.ts'
 import type { House } from './house.ts'
 import { Librarian } from './librarian.ts'
 import { LocatorPublisher } from './locator-publisher.ts'
@@ -66,12 +69,19 @@ export async function openNodeArchive(house: House, control: ControlPlane, scope
   const files = new FilePresentations({ repository, storages, changes, shelf, directory, clock, logger })
   scope.own('published files', files)
   files.begin()
+  const fileTracks = new FileTracks({ repository, storages, changes, shelf, clock, logger })
+  scope.own('tracks of files', fileTracks)
+  fileTracks.begin()
   const rules = new AccountRulesKeeper({ repository, changes, directory, clock, logger })
   scope.own('account rules', rules)
   rules.begin()
   const publisher = new LocatorPublisher({ repository, changes, shelf, files, directory, rules, clock, logger })
   scope.own('locators', publisher)
   publisher.begin()
-  const librarian = new Librarian({ repository, changes, shelf, files, publisher, clock })
+  const texts = new AssetTexts({ repository, storages, changes, shelf, files, directory, clock, logger })
+  scope.own('texts', texts)
+  texts.begin()
+  const brokenText = tellBrokenTexts({ repository, events, clock, logger })
+  const librarian = new Librarian({ repository, changes, shelf, files, publisher, texts, brokenText, clock })
   return { media, storages, shelf, publisher, librarian }
 }

@@ -12,6 +12,7 @@ import type { LocatorPublisher } from './locator-publisher.ts'
 import { LogReporter } from './log-reporter.ts'
 import type { NodeArchive } from './node-archive.ts'
 import type { OriginPool } from './origin-pool.ts'
+import { ScaledEndpoints } from './scaled-endpoints.ts'
 import { slateImages } from './slates.ts'
 import { whenUp } from './start-up.ts'
 
@@ -59,7 +60,7 @@ export async function openNodeChannels(
     repository,
     changes,
     runner: channels,
-    endpoints: publisher.endpoints,
+    endpoints: new ScaledEndpoints({ publishing: publisher.endpoints, pool: origins, maxThreads: origins.maxThreads }),
     index: channels,
     observer: metrics.control,
     clock,

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Config } from '../config/schema.ts'
 import type { Repository } from '../domain/repository.ts'
 import type { SecretKeeper } from '../domain/stored-secret.ts'
+import { ContentKeys } from '../keys/content-keys.ts'
+import { commandKeyProvider, localKeyProvider } from '../keys/key-provider.ts'
 import { KeyRotation } from '../keys/key-rotation.ts'
 import { MasterKeys } from '../keys/master-keys.ts'
 import { resealSecrets, SealedSecrets } from '../keys/sealed-secrets.ts'
@@ -14,13 +16,21 @@ import { Group, type Scope } from '../lib/scope.ts'
 type KeyPorts = { readonly repository: Repository; readonly clock: Clock; readonly logger: Logger }
 
 /** The keys of assets that are encrypted, and what keeps the secrets of storage accounts. */
-export type NodeKeys = { readonly keys: StorageKeys; readonly secrets: SecretKeeper }
+export type NodeKeys = {
+  readonly keys: StorageKeys
+  readonly contentKeys: ContentKeys
+  readonly secrets: SecretKeeper
+}
 
 /**
  * The keys of assets that are encrypted. Begins to look for the master key, and to seal anew what is sealed under another: a
  * master key that can't be had is in the log at once, and keeps nothing else from starting.
  */
-export function openNodeKeys(config: Config['storage'], ports: KeyPorts, scope: Scope): NodeKeys {
+export function openNodeKeys(
+  { storage: config, keys: { provider } }: Pick<Config, 'storage' | 'keys'>,
+  ports: KeyPorts,
+  scope: Scope,
+): NodeKeys {
   const { clock, logger, repository } = ports
   // Together: what waits for a master key ends when the command that should print it is ended.
   const parts = scope.own('keys', new Group())
@@ -29,6 +39,9 @@ export function openNodeKeys(config: Config['storage'], ports: KeyPorts, scope: 
     new MasterKeys(config.masterKeys, { clock, environment: takeVariables(config) }),
   )
   const keys = new StorageKeys({ repository, masterKeys, random: randomBytes })
+  const { command } = provider
+  const source = command ? commandKeyProvider(command, clock) : localKeyProvider(randomBytes)
+  const contentKeys = new ContentKeys({ masterKeys, provider: source, random: randomBytes })
   const { primaryId } = masterKeys
   if (primaryId !== undefined) {
     masterKeys.load(primaryId).catch((error: unknown) => {
@@ -47,7 +60,7 @@ export function openNodeKeys(config: Config['storage'], ports: KeyPorts, scope: 
       await resealed
     },
   })
-  return { keys, secrets }
+  return { keys, contentKeys, secrets }
 }
 
 /** The variables that hold master keys, taken out of the environment: what is started here, ffmpeg above all, would inherit them. */

@@ -3,17 +3,27 @@ import { readSegmentRange } from '../archive/segment-ranges.ts'
 import type { ArchivePlace } from '../domain/archive-place.ts'
 import type { BlobStorage } from '../domain/blob-storage.ts'
 import { plainSecrets } from '../domain/stored-secret.ts'
+import type { TextSet } from '../domain/text-sidecar.ts'
 import { systemClock } from '../lib/clock.ts'
+import type { Logger } from '../lib/logger.ts'
 import type { Scope } from '../lib/scope.ts'
 import type { PublishedSet, Replica } from '../log/replica.ts'
 import { openFilePresentation } from '../ondemand/file-presentation.ts'
 import { segmentsOf } from '../origin/download-segments.ts'
-import type { FragmentReader, PublicationReader, SegmentSource, UnopenedFiles } from '../origin/ports.ts'
+import type {
+  FragmentReader,
+  PublicationReader,
+  Published,
+  SegmentSource,
+  TextReader,
+  UnopenedFiles,
+} from '../origin/ports.ts'
 import { MediaStorage } from '../storage/media-storage.ts'
 import { openAssetStorage } from './asset-storage.ts'
 import { FileSource } from './file-source.ts'
 import { HouseCalls } from './house-calls.ts'
 import type { OriginThreadData } from './origin-messages.ts'
+import { type BrokenText, TextSource } from './text-source.ts'
 
 /** Open storages that a thread keeps: of each recording that was read lately. */
 const MAX_STORAGES = 1_000
@@ -23,6 +33,9 @@ export type OriginMedia = {
   readonly publications: PublicationReader
   readonly fragments: FragmentReader
   readonly segments: SegmentSource
+  readonly texts: TextReader
+  /** What the thread asks the node through. */
+  readonly calls: HouseCalls
 }
 
 /** What an origin thread answers from: memory where it is there, else storage, else the node that has it on its disk. */
@@ -30,6 +43,7 @@ export function openOriginMedia(
   replica: Replica,
   { media, house }: Pick<OriginThreadData, 'media' | 'house'>,
   scope: Scope,
+  logger: Logger,
 ): OriginMedia {
   const calls = new HouseCalls(house)
   scope.add('house calls', () => calls.stop())
@@ -50,11 +64,18 @@ export function openOriginMedia(
   const cold = new ColdReader({ storage: storageOf, spooled }, cacheBytes)
   const filePorts = { storage: storageOf, open: openFilePresentation, clock: systemClock }
   const files = scope.own('published files', new FileSource(filePorts, fileCacheBytes))
+  const broken = (text: BrokenText) => calls.brokenText(text)
+  const texts = new TextSource({ storage: storageOf, files, broken, clock: systemClock, logger })
   const filed = segmentsOf(files)
   const hot = segmentsOf({ read: (...asked) => replica.read(...asked) })
   return {
+    calls,
+    texts,
     publications: {
-      find: (locatorId) => replica.find(locatorId) ?? unopened(replica.findFiles(locatorId), files),
+      find: (locatorId) => {
+        const found = replica.find(locatorId) ?? unopened(replica.findFiles(locatorId), files)
+        return found && texted(found, replica.findTexts(locatorId), texts)
+      },
       wake: (locatorId) => calls.wake(locatorId),
       waitForPart: (...asked) => replica.waitForPart(...asked),
     },
@@ -65,6 +86,12 @@ export function openOriginMedia(
         const recorded = replica.recorded(presentationId)
         if (recorded) return cold.read(recorded, renditionIndex, sequence, signal)
         return files.read(presentationId, renditionIndex, sequence, signal)
+      },
+      isReady(presentationId, renditionIndex, sequence) {
+        if (replica.holds(presentationId, renditionIndex, sequence)) return true
+        const recorded = replica.recorded(presentationId)
+        if (recorded) return cold.holds(recorded, renditionIndex, sequence)
+        return files.holds(presentationId, renditionIndex, sequence)
       },
     },
     segments: {
@@ -83,6 +110,20 @@ export function openOriginMedia(
       },
     },
   }
+}
+
+/** What is published, with the texts beside it as soon as it changes no more. */
+function texted(
+  found: Published | UnopenedFiles,
+  set: TextSet | undefined,
+  texts: TextSource,
+): Published | UnopenedFiles {
+  if ('files' in found) {
+    const open = async (signal: AbortSignal) => texts.beside(await found.files.open(signal), set, signal)
+    return { ...found, files: { ...found.files, open } }
+  }
+  if (!set || !found.view.ended) return found
+  return { ...found, withTexts: (signal) => texts.beside(found.view, set, signal) }
 }
 
 function unopened(published: PublishedSet | undefined, source: FileSource): UnopenedFiles | undefined {

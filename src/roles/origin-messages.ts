@@ -21,6 +21,21 @@ export type OriginThreadData = {
   /** The other end of what the node is asked through (`HouseCalls`). */
   readonly house: MessagePort
   readonly media: OriginMedia
+  /** Absent: no keys are given out. */
+  readonly keys?: OriginKeyOptions
+}
+
+/** How a thread gives out content keys. */
+export type OriginKeyOptions = {
+  /** How far the clocks of token issuers may be off. */
+  readonly skewMs: number
+  /** For fetching an issuer's keys, and how long those are good. */
+  readonly issuerTimeoutMs: number
+  readonly issuerFreshMs: number
+  /** Whether issuers may be at private and local addresses. */
+  readonly allowPrivateIssuers: boolean
+  /** Of one address, in each thread. */
+  readonly requests: { readonly count: number; readonly windowMs: number }
 }
 
 /** From where, and within which bounds, a thread reads what is not in memory. */
@@ -35,10 +50,17 @@ export type OriginMedia = {
 }
 
 /** To an origin thread. */
-export type OriginCommand = { readonly kind: 'stop' } | { readonly kind: 'tls'; readonly tls: TlsMaterial }
+export type OriginCommand =
+  | { readonly kind: 'stop' }
+  /** Take no new connections. */
+  | { readonly kind: 'unlisten' }
+  /** Take no new connections, go on for those that there are, each for one more answer and no longer than that; then stop. */
+  | { readonly kind: 'drain'; readonly forMs: number }
+  | { readonly kind: 'tls'; readonly tls: TlsMaterial }
 
 /** From an origin thread. */
 export type OriginReport =
   | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'unlistened' }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
   | { readonly kind: 'counts'; readonly counts: OriginCounts }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { GrantCache } from '../keys/grant-cache.ts'
 import { systemClock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { createLogger } from '../lib/logger.ts'
@@ -9,17 +10,19 @@ import { Replica } from '../log/replica.ts'
 import { OriginServer } from '../origin/origin-server.ts'
 import { OriginCounter } from '../telemetry/origin-counts.ts'
 import { encodeJpeg } from '../transcode/jpeg-encoder.ts'
+import { openGrants, openOriginKeys } from './origin-keys.ts'
 import { openOriginMedia } from './origin-media.ts'
 import type { OriginCommand, OriginReport, OriginThreadData } from './origin-messages.ts'
+
+type RunningThread = { readonly scope: Scope; readonly server: OriginServer }
 
 const COUNTS_PERIOD_MS = 1_000
 
 /** A streaming endpoint in a thread of its own: a replica of the logs, and a server that answers from it. */
-async function run(data: OriginThreadData, report: (message: OriginReport) => void): Promise<Scope> {
+async function run(data: OriginThreadData, report: (message: OriginReport) => void): Promise<RunningThread> {
   const scope = new Scope()
   try {
-    await start(data, scope, report)
-    return scope
+    return { scope, server: await start(data, scope, report) }
   } catch (error) {
     // What is left open would keep the thread alive.
     await scope.stop()
@@ -27,16 +30,25 @@ async function run(data: OriginThreadData, report: (message: OriginReport) => vo
   }
 }
 
-async function start(data: OriginThreadData, scope: Scope, report: (message: OriginReport) => void): Promise<void> {
+async function start(
+  data: OriginThreadData,
+  scope: Scope,
+  report: (message: OriginReport) => void,
+): Promise<OriginServer> {
   const logger = createLogger(data.logLevel).child({ thread: data.thread })
   const counter = new OriginCounter(randomUUID())
+  let grants: GrantCache | undefined
   const replica = new Replica(data.feed, {
+    onKeysChanged: (accountId) => grants?.changed(accountId),
     onFailure: (reason) => logger.error({ reason }, 'replica failed; it is copied anew'),
   })
   scope.add('feed', () => data.feed.close())
   scope.add('replica', () => replica.stop())
   // A thread that replaces another answers when it knows all that the other knew.
   await replica.ready
+  const media = openOriginMedia(replica, data, scope, logger)
+  grants = openGrants(media.calls)
+  const keys = data.keys && openOriginKeys(data.keys, grants, { ...media, counter, logger }, scope)
   const encoder = { ffmpeg: { path: data.ffmpegPath }, clock: systemClock }
   const server = new OriginServer(
     {
@@ -48,7 +60,8 @@ async function start(data: OriginThreadData, scope: Scope, report: (message: Ori
     },
     {
       pictures: (wish, signal) => encodeJpeg(wish, encoder, signal),
-      ...openOriginMedia(replica, data, scope),
+      ...media,
+      ...(keys && { keys }),
       observer: counter,
       clock: systemClock,
       logger,
@@ -69,6 +82,7 @@ async function start(data: OriginThreadData, scope: Scope, report: (message: Ori
     if (command.kind === 'tls') server.setTls(command.tls)
   })
   report({ kind: 'listening', port })
+  return server
 }
 
 const port = parentPort
@@ -81,8 +95,17 @@ if (port) {
     port.close()
   })
   port.on('message', (command: OriginCommand) => {
-    if (command.kind !== 'stop') return
-    const stopped = running.then((scope) => scope.stop())
+    if (command.kind === 'tls') return
+    if (command.kind === 'unlisten') {
+      const unlistened = running.then(({ server }) => server.stopListening())
+      // One that could not start listens no more than one that has stopped to.
+      void unlistened.catch(() => undefined).finally(() => report({ kind: 'unlistened' }))
+      return
+    }
+    const stopped = running.then(async ({ scope, server }) => {
+      if (command.kind === 'drain') await server.drain(command.forMs)
+      await scope.stop()
+    })
     // Why it could not start was told above.
     void stopped.catch(() => undefined).finally(() => port.close())
   })

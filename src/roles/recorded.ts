@@ -39,7 +39,7 @@ export function timeBaseTicks(startMs: number): number {
 export function programHeader(
   program: Program,
   epoch: string,
-  cut: Pick<PresentationHeader, 'targetDurationMs' | 'partDurationMs'>,
+  cut: Pick<PresentationHeader, 'targetDurationMs' | 'partDurationMs' | 'gridMs'>,
   nowMs: number,
 ): PresentationHeader {
   const { assetId, manifestName, rewindWindow, archiveWindow, startAt } = program

@@ -41,6 +41,7 @@ export class EndpointWorker {
   /** As it was when it was last tried to be opened here; one whose opening failed may serve in part. */
   #open: StreamingEndpoint | undefined
   #isUp = false
+  readonly #halt = new AbortController()
 
   constructor(endpointId: string, ports: EndpointPorts) {
     this.#id = endpointId
@@ -56,6 +57,8 @@ export class EndpointWorker {
 
   /** Ends the work on it and leaves it open: it serves until the origins end. */
   stop(): Promise<void> {
+    // What takes long goes on without this: threads that are left by their viewers.
+    this.#halt.abort()
     return this.#rounds.stop()
   }
 
@@ -85,17 +88,33 @@ export class EndpointWorker {
     if (endpoint.state === 'Stopped') return this.#stopped(endpoint, operation)
     if (!this.#isUp) {
       const error = await this.#tryOpen(endpoint)
+      if (this.#halt.signal.aborted) return 'woken'
       if (error !== undefined) return this.#startFailed(endpoint, operation, error)
     }
+    if (endpoint.state === 'Scaling') return this.#scaling(endpoint, operation)
     this.#backOff.reset()
     if (endpoint.state === 'Running' && !operation) return 'woken'
     return this.#move(endpoint, { state: 'Running', reason: 'completed', ends: operation })
   }
 
+  /** Serves on with what there is, whether that is what was asked for or not. */
+  async #scaling(endpoint: StreamingEndpoint, operation: Operation | undefined): Promise<Next> {
+    let error: unknown
+    try {
+      await this.#ports.endpoints.scale(endpoint, this.#halt.signal)
+    } catch (thrown) {
+      if (this.#halt.signal.aborted) return 'woken'
+      this.#failed(thrown)
+      error = thrown
+    }
+    const reason = error === undefined ? 'completed' : 'failed'
+    return this.#move(endpoint, { state: 'Running', reason, error, ends: operation })
+  }
+
   async #tryOpen(endpoint: StreamingEndpoint): Promise<unknown> {
     try {
       this.#open = endpoint
-      await this.#ports.endpoints.start(endpoint)
+      await this.#ports.endpoints.start(endpoint, this.#halt.signal)
       this.#isUp = true
       return undefined
     } catch (error) {
@@ -120,6 +139,7 @@ export class EndpointWorker {
     try {
       await this.#close(endpoint)
     } catch (thrown) {
+      if (this.#halt.signal.aborted) return 'woken'
       error = thrown
       const afterMs = this.#failed(thrown)
       if (this.#backOff.tries < STOP_TRIES) return { afterMs }
@@ -149,7 +169,7 @@ export class EndpointWorker {
 
   async #close(endpoint: StreamingEndpoint): Promise<void> {
     this.#isUp = false
-    await this.#ports.endpoints.stop(endpoint)
+    await this.#ports.endpoints.stop(endpoint, this.#halt.signal)
     this.#open = undefined
   }
 

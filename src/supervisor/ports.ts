@@ -40,11 +40,15 @@ export type ChannelRunner = {
   ): Promise<RunningChannel>
 }
 
-/** Opens and closes the way to what an account has published. Both resolve when every origin thread knows. */
+/**
+ * Opens and closes the way to what an account has published. Both resolve when every origin thread knows. The signal ends the waiting, not what was begun.
+ */
 export type EndpointRunner = {
-  start(endpoint: StreamingEndpoint): Promise<void>
+  start(endpoint: StreamingEndpoint, signal: AbortSignal): Promise<void>
+  /** Resolves when as many threads serve as the endpoints that run ask for by `scaleUnits`. @throws AppError `ORIGIN_THREAD_DOWN` */
+  scale(endpoint: StreamingEndpoint, signal: AbortSignal): Promise<void>
   /** With the last one of an account that runs, none of its locators is answered any more. */
-  stop(endpoint: StreamingEndpoint): Promise<void>
+  stop(endpoint: StreamingEndpoint, signal: AbortSignal): Promise<void>
 }
 
 /** Told of every channel there is, whatever its state, so that an encoder with a known key is told why it is turned away. */

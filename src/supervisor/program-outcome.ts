@@ -1,4 +1,4 @@
-import { type Asset, assetMachine } from '../domain/asset.ts'
+import { type Asset, assetMachine, withOtherFiles } from '../domain/asset.ts'
 import type { ChangeSet } from '../domain/change-set.ts'
 import { formatDuration } from '../domain/duration.ts'
 import { announce, announceMove } from '../domain/lifecycle.ts'
@@ -85,8 +85,8 @@ function putRecorded(changes: ChangeSet, asset: Asset | undefined, ended: EndedP
   const media =
     recorded && recorded.tracks.length > 0
       ? { tracks: recorded.tracks, duration: formatDuration(recorded.durationMs) }
-      : {}
+      : undefined
   const failure = error === undefined ? {} : { lastError: lastErrorOf(error, nowMs) }
-  changes.update('asset', { ...asset, ...media, ...failure, state })
+  changes.update('asset', { ...(media ? withOtherFiles(asset) : asset), ...media, ...failure, state })
   announceMove(changes, 'asset', asset, state, { reason: error === undefined ? 'completed' : 'failed' }, nowMs)
 }

@@ -12,15 +12,32 @@ export const originRequestKinds = [
   'init',
   'segment',
   'part',
+  'live-segment',
   'blocked',
   'download',
   'thumbnail',
+  'key',
   'time',
   'other',
 ] as const
 
 /** A value of the `kind` label. */
 export type OriginRequestKind = (typeof originRequestKinds)[number]
+
+/** What there may be too much of: the closed list of the `reason` label. */
+export const originShedReasons = [
+  'delay',
+  'bytes',
+  'packaging',
+  'reading',
+  'waiting',
+  'pictures',
+  'downloads',
+  'connections',
+] as const
+
+/** A value of the `reason` label. */
+export type OriginShedReason = (typeof originShedReasons)[number]
 
 /** Upper bounds of the duration histogram's buckets, in seconds; one more bucket takes what is slower. */
 export const durationBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
@@ -43,9 +60,13 @@ export type OriginCounts = {
   readonly inFlight: number
   /** Of those, how many wait for the next part of a live presentation. */
   readonly blocked?: number
+  /** Requests that were refused for want of room, by what there was too much of. */
+  readonly shed?: Readonly<Partial<Record<OriginShedReason, number>>>
   /** Answers that broke a rule of a standard, by the rule. */
   readonly violations: Readonly<Partial<Record<ConformanceRule, number>>>
   readonly kinds: Readonly<Partial<Record<OriginRequestKind, RequestCounts>>>
+  /** Answers to requests for content keys, by `{delivery} {outcome}`; absent: there were none. */
+  readonly keys?: Readonly<Record<string, number>>
   /** What players have reported, if any did. */
   readonly cmcd?: CmcdCounts
 }
@@ -67,7 +88,9 @@ export class OriginCounter {
   readonly #incarnation: string
   readonly #tallies = new Map<OriginRequestKind, Tally>()
   readonly #violations: Partial<Record<ConformanceRule, number>> = {}
+  readonly #shed: Partial<Record<OriginShedReason, number>> = {}
   readonly #cmcd = new CmcdCounter()
+  readonly #keys: Record<string, number> = {}
   #inFlight = 0
 
   /** `incarnation` must never be used again by the thread's successor, as `crypto.randomUUID()` gives. */
@@ -101,6 +124,16 @@ export class OriginCounter {
     this.#cmcd.add(report)
   }
 
+  shed(reason: OriginShedReason): void {
+    this.#shed[reason] = (this.#shed[reason] ?? 0) + 1
+  }
+
+  /** A content key was given (`granted`) or refused, for one of a closed list of reasons. */
+  key(delivery: string, outcome: string): void {
+    const label = `${delivery} ${outcome}`
+    this.#keys[label] = (this.#keys[label] ?? 0) + 1
+  }
+
   violated(rule: ConformanceRule): void {
     this.#violations[rule] = (this.#violations[rule] ?? 0) + 1
   }
@@ -122,8 +155,10 @@ export class OriginCounter {
       incarnation: this.#incarnation,
       inFlight: this.#inFlight,
       blocked,
+      shed: { ...this.#shed },
       violations,
       kinds,
+      ...(Object.keys(this.#keys).length > 0 && { keys: { ...this.#keys } }),
       ...(cmcd && { cmcd }),
     }
   }

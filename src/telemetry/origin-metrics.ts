@@ -7,6 +7,7 @@ import {
   type OriginCounts,
   type OriginRequestKind,
   originRequestKinds,
+  originShedReasons,
   type RequestCounts,
 } from './origin-counts.ts'
 
@@ -20,6 +21,8 @@ export class OriginMetrics {
   readonly #requests
   readonly #sentBytes
   readonly #violations
+  readonly #keys
+  readonly #shed
   readonly #duration: MergedHistogram<'kind'>
 
   constructor(families: Families) {
@@ -36,10 +39,22 @@ export class OriginMetrics {
     })
     this.#violations = families.counter({
       name: 'conformance_violations_total',
-      help: 'Answers of the streaming endpoint that broke a rule of HLS, DASH or CMAF, of those that were looked at.',
+      help: 'Answers of the streaming endpoint that broke a rule of HLS, DASH, Smooth Streaming or CMAF, of those that were looked at.',
       labels: ['rule'],
     })
     for (const rule of CONFORMANCE_RULES) this.#violations.inc({ rule }, 0)
+    this.#shed = families.counter({
+      name: 'origin_shed_total',
+      help: 'Requests that the streaming endpoint refused for want of room (503), by what there was too much of.',
+      labels: ['reason'],
+    })
+    for (const reason of originShedReasons) this.#shed.inc({ reason }, 0)
+    this.#keys = families.counter({
+      name: 'key_requests_total',
+      help: 'Content keys that were asked for, by kind of delivery and outcome: granted, or why not.',
+      labels: ['delivery', 'outcome'],
+    })
+    for (const delivery of ['aes128', 'clearkey']) this.#keys.inc({ delivery, outcome: 'granted' }, 0)
     this.#duration = new MergedHistogram({
       name: 'headend_origin_request_duration_seconds',
       help: 'Time from a request to the end of its answer; blocking reloads include the wait that was asked for.',
@@ -81,6 +96,13 @@ export class OriginMetrics {
     }
     for (const rule of CONFORMANCE_RULES) {
       this.#violations.inc({ rule }, (counts.violations[rule] ?? 0) - (before?.violations[rule] ?? 0))
+    }
+    for (const reason of originShedReasons) {
+      this.#shed.inc({ reason }, (counts.shed?.[reason] ?? 0) - (before?.shed?.[reason] ?? 0))
+    }
+    for (const [label, count] of Object.entries(counts.keys ?? {})) {
+      const [delivery = '', outcome = ''] = label.split(' ')
+      this.#keys.inc({ delivery, outcome }, count - (before?.keys?.[label] ?? 0))
     }
     if (counts.cmcd) this.#cmcd.merge(before?.cmcd, counts.cmcd)
     this.#threads.set(thread, counts)

@@ -1,5 +1,5 @@
 import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openBrowser, WatchPage, type WatchProtocol } from '../support/browser.ts'
 import { type Encoder, publish } from '../support/ffmpeg.ts'
 import { type Headend, startHeadend } from '../support/headend.ts'
@@ -7,6 +7,7 @@ import { playingVariant } from '../support/playlist.ts'
 
 const PHONE = { width: 390, height: 844 }
 const PROTOCOLS: readonly WatchProtocol[] = ['hls', 'dash']
+const WATCHED_S = 10
 /** Encoder, server and decoder share the machine: a few frames may be late. */
 const DROPPED_SHARE = 0.05
 
@@ -40,12 +41,12 @@ it('plays in real time in both protocols, without a stall, and the picture moves
   await Promise.all(
     pages.map(async (watch, at) => {
       const before = await watch.picture()
-      const progress = await watch.watch(15)
+      const progress = await watch.watch(WATCHED_S)
       expect(await watch.picture()).not.toBe(before)
-      expect(progress.wallS).toBeCloseTo(15, 0)
+      expect(progress.wallS).toBeCloseTo(WATCHED_S, 0)
       expect(Math.abs(progress.mediaS - progress.wallS)).toBeLessThan(0.5)
       expect(progress.stalls).toBe(0)
-      expect(progress.frames).toBeGreaterThan(15 * 25 * 0.9)
+      expect(progress.frames).toBeGreaterThan(WATCHED_S * 25 * 0.9)
       expect(progress.droppedFrames).toBeLessThan(progress.frames * DROPPED_SHARE)
       const { protocol, latencyS } = await watch.state()
       expect(protocol).toBe(PROTOCOLS[at])
@@ -117,76 +118,82 @@ it('asked nobody but this machine, and the console is clean', () =>
   both(async (watch) => {
     expect([...watch.hosts]).toEqual(['127.0.0.1'])
     expect(watch.complaints).toEqual([])
+    await watch.close()
   }))
 
-it('switches the protocol by its buttons, there and back', async () => {
-  const watch = await WatchPage.open(browser, headend.quickstart.playerUrl)
-  await watch.playing()
-  for (const protocol of ['dash', 'hls'] as const) {
-    await watch.page.click(`[data-protocol="${protocol}"]`)
-    await watch.until(`the switch to ${protocol}`, 20_000, (state) => state.protocol === protocol && state.level >= 0)
+/** Each on a page of its own, side by side. */
+describe.concurrent('by other ways', () => {
+  it('switches the protocol by its buttons, there and back', async () => {
+    const watch = await WatchPage.open(browser, headend.quickstart.playerUrl)
     await watch.playing()
-    const { mediaS, wallS, stalls } = await watch.watch(3)
+    for (const protocol of ['dash', 'hls'] as const) {
+      await watch.page.click(`[data-protocol="${protocol}"]`)
+      await watch.until(`the switch to ${protocol}`, 20_000, (state) => state.protocol === protocol && state.level >= 0)
+      await watch.playing()
+      const { mediaS, wallS, stalls } = await watch.watch(3)
+      expect(Math.abs(mediaS - wallS)).toBeLessThan(0.5)
+      expect(stalls).toBe(0)
+      expect(await watch.page.getAttribute(`[data-protocol="${protocol}"]`, 'aria-pressed')).toBe('true')
+    }
+    expect(watch.complaints).toEqual([])
+    await watch.close()
+  })
+
+  it('plays a pasted address', async () => {
+    const { controlUrl, dashUrl } = headend.quickstart
+    const watch = await WatchPage.open(browser, `${controlUrl}/player/`)
+    await watch.page.fill('#url', dashUrl)
+    await watch.page.press('#url', 'Enter')
+    const { protocol } = await watch.until('DASH', 20_000, (state) => state.protocol === 'dash' && state.level >= 0)
+    expect(protocol).toBe('dash')
+    await watch.playing()
+    expect(new URL(watch.page.url()).searchParams.get('url')).toBe(dashUrl)
+    await watch.close()
+  })
+
+  it("plays HLS by the browser's own means where there are no Media Source Extensions", async () => {
+    const watch = await WatchPage.open(browser, playerUrl('dash'), PHONE, (page) =>
+      page.addInitScript('delete window.MediaSource; delete window.ManagedMediaSource'),
+    )
+    const { protocol } = await watch.playing()
+    expect(protocol).toBe('hls')
+    const { mediaS, wallS } = await watch.watch(4)
     expect(Math.abs(mediaS - wallS)).toBeLessThan(0.5)
-    expect(stalls).toBe(0)
-    expect(await watch.page.getAttribute(`[data-protocol="${protocol}"]`, 'aria-pressed')).toBe('true')
-  }
-  expect(watch.complaints).toEqual([])
-  await watch.close()
+    expect(await watch.page.isVisible('#protocols')).toBe(false)
+    await watch.close()
+  })
 })
 
-it('plays a pasted address', async () => {
-  const { controlUrl, dashUrl } = headend.quickstart
-  const watch = await WatchPage.open(browser, `${controlUrl}/player/`)
-  await watch.page.fill('#url', dashUrl)
-  await watch.page.press('#url', 'Enter')
-  const { protocol } = await watch.until('DASH', 20_000, (state) => state.protocol === 'dash' && state.level >= 0)
-  expect(protocol).toBe('dash')
-  await watch.playing()
-  expect(new URL(watch.page.url()).searchParams.get('url')).toBe(dashUrl)
-  await watch.close()
-})
+describe.concurrent('on a phone', () => {
+  it('has room for every control on a phone', async () => {
+    const watch = await WatchPage.open(browser, playerUrl('hls'), PHONE)
+    await watch.playing()
+    await watch.page.evaluate(`document.getElementById('controller').setAttribute('noautohide', '')`)
+    await watch.page.click('#stats-button')
+    for (const name of ['media-play-button', 'media-fullscreen-button', '#quality', '#live', '#unmute', '#stats']) {
+      const box = await watch.page.locator(name).boundingBox()
+      expect(box?.x, name).toBeGreaterThanOrEqual(0)
+      expect((box?.x ?? PHONE.width) + (box?.width ?? 0), name).toBeLessThanOrEqual(PHONE.width)
+      expect(box?.height, name).toBeGreaterThanOrEqual(44)
+    }
+    const scrolled = await watch.page.evaluate('document.documentElement.scrollWidth > innerWidth')
+    expect(scrolled).toBe(false)
+    await watch.close()
+  })
 
-it("plays HLS by the browser's own means where there are no Media Source Extensions", async () => {
-  const watch = await WatchPage.open(browser, playerUrl('dash'), PHONE, (page) =>
-    page.addInitScript('delete window.MediaSource; delete window.ManagedMediaSource'),
-  )
-  const { protocol } = await watch.playing()
-  expect(protocol).toBe('hls')
-  const { mediaS, wallS } = await watch.watch(4)
-  expect(Math.abs(mediaS - wallS)).toBeLessThan(0.5)
-  expect(await watch.page.isVisible('#protocols')).toBe(false)
-  await watch.close()
-})
-
-it('has room for every control on a phone', async () => {
-  const watch = await WatchPage.open(browser, playerUrl('hls'), PHONE)
-  await watch.playing()
-  await watch.page.evaluate(`document.getElementById('controller').setAttribute('noautohide', '')`)
-  await watch.page.click('#stats-button')
-  for (const name of ['media-play-button', 'media-fullscreen-button', '#quality', '#live', '#unmute', '#stats']) {
-    const box = await watch.page.locator(name).boundingBox()
-    expect(box?.x, name).toBeGreaterThanOrEqual(0)
-    expect((box?.x ?? PHONE.width) + (box?.width ?? 0), name).toBeLessThanOrEqual(PHONE.width)
-    expect(box?.height, name).toBeGreaterThanOrEqual(44)
-  }
-  const scrolled = await watch.page.evaluate('document.documentElement.scrollWidth > innerWidth')
-  expect(scrolled).toBe(false)
-  await watch.close()
-})
-
-it.each([
-  [410, 'No longer available'],
-  [500, 'The server has a problem'],
-])('explains an answer of %i, and plays on when it passes', async (status, title) => {
-  const headers = { 'access-control-allow-origin': '*' }
-  const watch = await WatchPage.open(browser, playerUrl('hls'), PHONE, (page) =>
-    page.route('**/index.m3u8', (route) => route.fulfill({ status, body: 'no', headers })),
-  )
-  await watch.until('the problem', 20_000, ({ notice }) => notice === 'problem')
-  expect(await watch.page.textContent('#notice-title')).toBe(title)
-  await watch.page.unroute('**/index.m3u8')
-  await watch.playing()
-  expect(await watch.page.isVisible('#notice')).toBe(false)
-  await watch.close()
+  it.each([
+    [410, 'No longer available'],
+    [500, 'The server has a problem'],
+  ])('explains an answer of %i, and plays on when it passes', async (status, title) => {
+    const headers = { 'access-control-allow-origin': '*' }
+    const watch = await WatchPage.open(browser, playerUrl('hls'), PHONE, (page) =>
+      page.route('**/index.m3u8', (route) => route.fulfill({ status, body: 'no', headers })),
+    )
+    await watch.until('the problem', 20_000, ({ notice }) => notice === 'problem')
+    expect(await watch.page.textContent('#notice-title')).toBe(title)
+    await watch.page.unroute('**/index.m3u8')
+    await watch.playing()
+    expect(await watch.page.isVisible('#notice')).toBe(false)
+    await watch.close()
+  })
 })

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openBrowser, WatchPage } from '../support/browser.ts'
 import { type Encoder, publish } from '../support/ffmpeg.ts'
 import { type Headend, startHeadend } from '../support/headend.ts'
+import { play, playFaults } from '../support/matrix/players.ts'
 import { until } from '../support/playlist.ts'
 import { encodeAudio, encodeVideo, Recording } from '../support/recording.ts'
 import { readSmoothManifest, serveRecording } from '../support/smooth-client.ts'
@@ -40,7 +41,7 @@ function expectSmooth({ wallS, mediaS, stalls, frames }: Omit<SmoothProgress, 'l
   expect(frames).toBeGreaterThan(WATCHED_S * 25 * 0.9)
 }
 
-it('dash.js plays a recording without a stall, and the watch page a live channel by what each fragment tells of the next', async () => {
+it('dash.js and shaka-player play a recording without a stall, and the watch page a live channel by what each fragment tells of the next', async () => {
   const page = await SmoothPage.open(browser, recorded.url)
   await page.playing()
   const liveUrl = headend.quickstart.hlsUrl.replace(/index\.m3u8$/, 'manifest.ism/manifest')
@@ -48,13 +49,16 @@ it('dash.js plays a recording without a stall, and the watch page a live channel
     const answer = await fetch(liveUrl)
     return answer.ok ? readSmoothManifest(await answer.text()).streams[0]?.chunks.length : 0
   }
-  const [progress] = await Promise.all([
-    page.watch(WATCHED_S),
-    until('a live manifest', 30_000, listed, (count = 0) => count >= LISTED),
-  ])
-  expectSmooth(progress)
-  expect(page.complaints).toEqual([])
-  await page.close()
+  const recording = async () => {
+    expectSmooth(await page.watch(WATCHED_S))
+    expect(page.complaints).toEqual([])
+    await page.close()
+    // The matrix of all formats and players: `test/long/matrix`.
+    const options = { mimeType: 'application/dash+xml' }
+    const url = `${recorded.base}/manifest(format=mpd-time-cmaf)`
+    expect(playFaults(await play(browser, 'shaka-player', url, 4, options), true)).toEqual([])
+  }
+  await Promise.all([recording(), until('a live manifest', 30_000, listed, (count = 0) => count >= LISTED)])
 
   const requested: string[] = []
   const address = `${headend.quickstart.controlUrl}/player/?url=${encodeURIComponent(liveUrl)}`

@@ -112,6 +112,17 @@ it('plays an uploaded file, as HLS and as DASH, frame by frame', async () => {
   expect(urls).toContain(`${film.base}/film.ism/manifest(format=m3u8-cmaf)`)
   expect(shown['playerUrl']).toContain(encodeURIComponent(urls[0] ?? ''))
   for (const url of urls) expect((await fetch(url)).status, url).toBe(200)
+  const read = () => api.ask(200, 'GET', `/v1/assets/${film.assetId}`)
+  const asset = await until('what the asset is', 10_000, read, ({ tracks }) => (tracks as Json[]).length > 0)
+  expect(asset).toMatchObject({
+    state: 'Ready',
+    tracksFrom: 'files',
+    duration: expect.stringMatching(/^PT14(\.0\d*)?S$/),
+  })
+  expect((asset['tracks'] as Json[]).map(({ kind, width }) => [kind, width])).toEqual([
+    ['video', 320],
+    ['audio', undefined],
+  ])
 })
 
 it('answers alike on every thread', async () => {

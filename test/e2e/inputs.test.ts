@@ -70,7 +70,8 @@ function tryToPublish(url: string) {
   return publish(url, { size: '64x36', seconds: 1, audio: false }).finished
 }
 
-describe('layers', () => {
+/** On channels of their own, side by side. */
+describe.concurrent('layers', () => {
   it('publish side by side, cut at the same instants, with one audio', async () => {
     const { key, hlsUrl } = house.at('layers')
     const large = testSource({ size: '160x90' })
@@ -171,48 +172,6 @@ describe('keys', () => {
   })
 })
 
-describe('an encoder that goes away', () => {
-  it('leaves gaps on the grid, and comes back with one discontinuity under the same init segment', async () => {
-    const { key, hlsUrl } = house.at('away')
-    const encoder = await openPublisher(house.headend, key)
-    await feed(encoder, firstSeconds(4.5), true)
-    await encoder.close()
-    const { url } = videoOf(await readServed(hlsUrl))
-    await until(
-      'two gaps',
-      15_000,
-      () => fetchMedia(url),
-      ({ segments }) => segments.filter(({ gap }) => gap).length >= 2,
-    )
-    await publishMessages(house.headend, key, firstSeconds(6), { realTime: true })
-    const { renditions } = await until(
-      'the return',
-      15_000,
-      () => readServed(hlsUrl),
-      (served) => videoOf(served).segments.filter((segment) => segment.discontinuitySequence === 1).length >= 3,
-    )
-    for (const { playlist, text } of renditions) {
-      const { segments } = playlist
-      const gaps = segments.filter(({ gap }) => gap)
-      const returned = segments.findIndex(({ discontinuitySequence }) => discontinuitySequence === 1)
-      const between = segments.slice(
-        segments.findIndex(({ gap }) => gap),
-        returned,
-      )
-      expect(
-        between.every(({ gap }) => gap),
-        text,
-      ).toBe(true)
-      for (const { duration } of gaps) expect(duration).toBeLessThanOrEqual(2)
-      // After the first, which fills up the grid's cell, each takes one cell.
-      for (const { duration } of between.slice(1, -1)) expect(duration).toBe(2)
-      expect(new Set(segments.map(({ discontinuitySequence }) => discontinuitySequence))).toEqual(new Set([0, 1]))
-      expect(new Set(segments.map(({ initUrl }) => initUrl)).size).toBe(1)
-      expectContinuousDates(segments, text)
-    }
-  })
-})
-
 /** The dates in a playlist are those that its durations add up to: nothing is missing, not even over the gaps. */
 function expectContinuousDates(segments: readonly ListedSegment[], text: string): void {
   let dueMs = segments[0]?.programDateTimeMs ?? 0
@@ -222,53 +181,98 @@ function expectContinuousDates(segments: readonly ListedSegment[], text: string)
   }
 }
 
-describe('a program that stops', () => {
-  it('ends its playlists with the segments they had, and its MPD becomes static; all can still be fetched', async () => {
-    const stopAt = new Date(Date.now() + 12_000).toISOString()
-    const own = await startChannels({ stopping: { program: { stopAt } } })
-    const { key, hlsUrl, dashUrl } = own.at('stopping')
-    const encoder = await openPublisher(own.headend, key)
-    const sent = feed(encoder, [...both, ...again, ...shifted(again, SECONDS * 1_000)], true)
-    const before = await playing(hlsUrl, 1)
-    expect(videoOf(before).playlist.ended).toBe(false)
-    expect((await readMpd(dashUrl)).text).toContain('type="dynamic"')
-    const after = await until(
-      'the end',
-      30_000,
-      () => readServed(hlsUrl),
-      ({ renditions }) => renditions.every(({ playlist }) => playlist.ended),
-    )
-    expect(after.renditions.map(({ url }) => url)).toEqual(before.renditions.map(({ url }) => url))
-    const urlsOf = ({ segments }: ServedRendition) => segments.map(({ url }) => url)
-    for (const [index, rendition] of before.renditions.entries()) {
-      const listed = after.renditions[index] as ServedRendition
-      expect(urlsOf(listed).slice(0, rendition.segments.length)).toEqual(urlsOf(rendition))
-      for (const { url, initUrl } of listed.segments) {
-        expect((await fetchBytes(url)).byteLength).toBeGreaterThan(100)
-        expect((await fetchBytes(initUrl ?? '')).byteLength).toBeGreaterThan(100)
+/** They wait for real time, each on a channel or a server of its own. */
+describe.concurrent('what comes and goes', () => {
+  describe('an encoder that goes away', () => {
+    it('leaves gaps on the grid, and comes back with one discontinuity under the same init segment', async () => {
+      const { key, hlsUrl } = house.at('away')
+      const encoder = await openPublisher(house.headend, key)
+      await feed(encoder, firstSeconds(4.5), true)
+      await encoder.close()
+      const { url } = videoOf(await readServed(hlsUrl))
+      await until(
+        'two gaps',
+        15_000,
+        () => fetchMedia(url),
+        ({ segments }) => segments.filter(({ gap }) => gap).length >= 2,
+      )
+      await publishMessages(house.headend, key, firstSeconds(6), { realTime: true })
+      const { renditions } = await until(
+        'the return',
+        15_000,
+        () => readServed(hlsUrl),
+        (served) => videoOf(served).segments.filter((segment) => segment.discontinuitySequence === 1).length >= 3,
+      )
+      for (const { playlist, text } of renditions) {
+        const { segments } = playlist
+        const gaps = segments.filter(({ gap }) => gap)
+        const returned = segments.findIndex(({ discontinuitySequence }) => discontinuitySequence === 1)
+        const between = segments.slice(
+          segments.findIndex(({ gap }) => gap),
+          returned,
+        )
+        expect(
+          between.every(({ gap }) => gap),
+          text,
+        ).toBe(true)
+        for (const { duration } of gaps) expect(duration).toBeLessThanOrEqual(2)
+        // After the first, which fills up the grid's cell, each takes one cell.
+        for (const { duration } of between.slice(1, -1)) expect(duration).toBe(2)
+        expect(new Set(segments.map(({ discontinuitySequence }) => discontinuitySequence))).toEqual(new Set([0, 1]))
+        expect(new Set(segments.map(({ initUrl }) => initUrl)).size).toBe(1)
+        expectContinuousDates(segments, text)
       }
-    }
-    // The encoder publishes on, to a channel without programs: what has ended stays as it is.
-    const closed = () => own.headend.metric('headend_segmenter_segments_total')
-    const atEnd = await closed()
-    await until('another segment', 15_000, closed, (now) => now > atEnd)
-    expect((await readServed(hlsUrl)).renditions.map(({ text }) => text)).toEqual(
-      after.renditions.map(({ text }) => text),
-    )
-    const { text, manifest } = await readMpd(dashUrl)
-    expect(text).toContain('type="static"')
-    expect(manifest.endList).toBe(true)
-    expect(manifest.playlists[0]?.segments).toHaveLength(videoOf(after).segments.length)
-    for (const { uri } of manifest.playlists[0]?.segments ?? []) {
-      expect((await fetch(new URL(uri, dashUrl))).status).toBe(200)
-    }
-    await encoder.close()
-    await sent
-    await own.headend.stop()
+    })
+  })
+
+  describe('a program that stops', () => {
+    it('ends its playlists with the segments they had, and its MPD becomes static; all can still be fetched', async () => {
+      const stopAt = new Date(Date.now() + 12_000).toISOString()
+      const own = await startChannels({ stopping: { program: { stopAt } } })
+      const { key, hlsUrl, dashUrl } = own.at('stopping')
+      const encoder = await openPublisher(own.headend, key)
+      const sent = feed(encoder, [...both, ...again, ...shifted(again, SECONDS * 1_000)], true)
+      const before = await playing(hlsUrl, 1)
+      expect(videoOf(before).playlist.ended).toBe(false)
+      expect((await readMpd(dashUrl)).text).toContain('type="dynamic"')
+      const after = await until(
+        'the end',
+        30_000,
+        () => readServed(hlsUrl),
+        ({ renditions }) => renditions.every(({ playlist }) => playlist.ended),
+      )
+      expect(after.renditions.map(({ url }) => url)).toEqual(before.renditions.map(({ url }) => url))
+      const urlsOf = ({ segments }: ServedRendition) => segments.map(({ url }) => url)
+      for (const [index, rendition] of before.renditions.entries()) {
+        const listed = after.renditions[index] as ServedRendition
+        expect(urlsOf(listed).slice(0, rendition.segments.length)).toEqual(urlsOf(rendition))
+        for (const { url, initUrl } of listed.segments) {
+          expect((await fetchBytes(url)).byteLength).toBeGreaterThan(100)
+          expect((await fetchBytes(initUrl ?? '')).byteLength).toBeGreaterThan(100)
+        }
+      }
+      // The encoder publishes on, to a channel without programs: what has ended stays as it is.
+      const closed = () => own.headend.metric('headend_segmenter_segments_total')
+      const atEnd = await closed()
+      await until('another segment', 15_000, closed, (now) => now > atEnd)
+      expect((await readServed(hlsUrl)).renditions.map(({ text }) => text)).toEqual(
+        after.renditions.map(({ text }) => text),
+      )
+      const { text, manifest } = await readMpd(dashUrl)
+      expect(text).toContain('type="static"')
+      expect(manifest.endList).toBe(true)
+      expect(manifest.playlists[0]?.segments).toHaveLength(videoOf(after).segments.length)
+      for (const { uri } of manifest.playlists[0]?.segments ?? []) {
+        expect((await fetch(new URL(uri, dashUrl))).status).toBe(200)
+      }
+      await encoder.close()
+      await sent
+      await own.headend.stop()
+    })
   })
 })
 
-describe('a server that starts again on its data', () => {
+describe.concurrent('a server that starts again on its data', () => {
   it.each(['in order', 'after kill -9'])('goes on with keys, URLs and numbers: %s', async (way) => {
     const dataDir = temporaryFolder()
     const plans = { again: {} }

@@ -44,6 +44,21 @@ describe.concurrent('load tests', () => {
     expect(stdout).toContain('no budget judged')
   })
 
+  it('keep viewers that do nothing, and print what they cost', async ({ expect }) => {
+    const { code, stdout, stderr } = await loadTest('viewers', '--quick', '--json')
+    expect(code, stderr).toBe(0)
+    const [sample] = (JSON.parse(stdout) as { samples: { viewers: number; growthMb: number }[] }).samples
+    expect(sample?.viewers).toBe(200)
+    expect(sample?.growthMb).toBeLessThan(50)
+  })
+
+  it('open a movie that nobody has touched, and print how long it takes', async ({ expect }) => {
+    const { code, stdout, stderr } = await loadTest('opening', '--quick', '--json')
+    expect(code, stderr).toBe(0)
+    const [sample] = (JSON.parse(stdout) as { samples: { coldMs: number; warmMs: number }[] }).samples
+    expect(sample?.coldMs).toBeGreaterThan(sample?.warmMs ?? 0)
+  })
+
   it('say what is wrong with a command line', async ({ expect }) => {
     const { code, stderr } = await loadTest('rtmp-egress')
     expect(code).toBe(2)

@@ -27,6 +27,17 @@ describe('a channel', () => {
     expect(keys.json.ingest).toEqual(made.json.ingest)
   })
 
+  it('says what captions its pictures carry, each once, and no others than there are', async () => {
+    const closedCaptions = [{ instreamId: 'CC1', language: 'en', name: 'English' }, { instreamId: 'SERVICE2' }]
+    const changed = await api.call('PATCH', path, { key, body: { closedCaptions } })
+    expect(changed).toMatchObject({ status: 200, json: { closedCaptions } })
+    for (const wrong of [[{ instreamId: 'CC5' }], [{ instreamId: 'CC1' }, { instreamId: 'CC1' }]]) {
+      expect((await api.call('PATCH', path, { key, body: { closedCaptions: wrong } })).status).toBe(400)
+    }
+    const cleared = await api.call('PATCH', path, { key, body: { closedCaptions: null } })
+    expect(cleared.json).not.toHaveProperty('closedCaptions')
+  })
+
   it('has its key made anew once for a request that is repeated', async () => {
     const headers = { 'idempotency-key': 'rotate-1' }
     const first = await api.call('POST', `${path}/rotate-key`, { key, body: { input: 'primary' }, headers })

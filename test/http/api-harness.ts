@@ -18,6 +18,8 @@ import type { Account } from '../../src/domain/account.ts'
 import type { EntityStore, Store } from '../../src/domain/entity-store.ts'
 import { Repository } from '../../src/domain/repository.ts'
 import { plainSecrets } from '../../src/domain/stored-secret.ts'
+import { ContentKeys } from '../../src/keys/content-keys.ts'
+import { localKeyProvider } from '../../src/keys/key-provider.ts'
 import { MasterKeys } from '../../src/keys/master-keys.ts'
 import type { MasterKeySource } from '../../src/keys/ports.ts'
 import { StorageKeys } from '../../src/keys/storage-keys.ts'
@@ -57,6 +59,7 @@ export type TestApi = {
   readonly repository: Repository
   readonly auth: Auth
   readonly janitor: StorageJanitor
+  readonly contentKeys: ContentKeys
   readonly check: OpenApiCheck
   /** The OpenAPI document of the routes. */
   readonly document: Readonly<Record<string, unknown>>
@@ -133,13 +136,24 @@ export async function startApi(overrides: ApiOverrides = {}): Promise<TestApi> {
   const auth = openAuth({ ...generous, ...overrides.auth }, { ...shared, store, signingKey: randomBytes(32) })
   const masterKeys = new MasterKeys(overrides.masterKeys ?? [], { clock, environment: process.env })
   const storageKeys = new StorageKeys({ repository, masterKeys, random: randomBytes })
+  const provider = localKeyProvider(randomBytes)
+  const contentKeys = new ContentKeys({ masterKeys, provider, random: randomBytes })
   const assetStorages = new AssetStorages({ repository, media, keys: storageKeys })
   const checkStorage: ApiDeps['checkStorage'] = async (place, call) => {
     if (overrides.media) return media.check(place, call)
     if (place.kind === 's3') throw new AppError('STORAGE_REFUSED', 'A test without buckets has none.')
   }
   const clips = { nudge: () => undefined }
-  const own = { clips, assetStorages, storageKeys, storageTasks: janitor, records: store, checkStorage, usage }
+  const own = {
+    clips,
+    assetStorages,
+    contentKeys,
+    storageKeys,
+    storageTasks: janitor,
+    records: store,
+    checkStorage,
+    usage,
+  }
   const routes = apiRoutes(apiDeps(repository, clock, auth, { ...own, ...overrides.deps }))
   const observer = { served: (id: string, status: number) => overrides.operationId?.(id, status) }
   const router = Router()
@@ -163,6 +177,7 @@ export async function startApi(overrides: ApiOverrides = {}): Promise<TestApi> {
     repository: new Repository(opened),
     auth,
     janitor,
+    contentKeys,
     check,
     document,
     mediaDir: join(folder, 'media'),
@@ -203,7 +218,10 @@ function apiDeps(
   clock: Clock,
   auth: Auth,
   given: Partial<ApiDeps> &
-    Pick<ApiDeps, 'clips' | 'assetStorages' | 'storageKeys' | 'storageTasks' | 'records' | 'checkStorage' | 'usage'>,
+    Pick<
+      ApiDeps,
+      'clips' | 'assetStorages' | 'contentKeys' | 'storageKeys' | 'storageTasks' | 'records' | 'checkStorage' | 'usage'
+    >,
 ): ApiDeps {
   return {
     repository,
@@ -221,6 +239,7 @@ function apiDeps(
     maxUploadBytes: 64 * 1_048_576,
     allowPrivateTargets: false,
     publications: { withdrawn: async () => undefined },
+    keyDoors: { changed: async () => undefined },
     ...given,
   }
 }

@@ -4,10 +4,16 @@ import { assetCreateSchema, newAsset } from '../../src/domain/asset.ts'
 import { assetFileCreateSchema, newAssetFile } from '../../src/domain/asset-file.ts'
 import { ChangeSet } from '../../src/domain/change-set.ts'
 import { channelCreateSchema, newChannel } from '../../src/domain/channel.ts'
+import { contentKeyCreateSchema } from '../../src/domain/content-key.ts'
 import { newCredential } from '../../src/domain/credential.ts'
+import { deliveryPolicyCreateSchema, newDeliveryPolicy } from '../../src/domain/delivery-policy.ts'
 import { eventSubscriptionCreateSchema, newEventSubscription } from '../../src/domain/event-subscription.ts'
 import { newEvent } from '../../src/domain/events.ts'
 import { filterCreateSchema, newFilter } from '../../src/domain/filter.ts'
+import {
+  keyAuthorizationPolicyCreateSchema,
+  newKeyAuthorizationPolicy,
+} from '../../src/domain/key-authorization-policy.ts'
 import { newId } from '../../src/domain/kinds.ts'
 import { locatorCreateSchema, newLocator } from '../../src/domain/locator.ts'
 import { newOperation } from '../../src/domain/operation.ts'
@@ -21,7 +27,7 @@ export type Seed = {
   /** By the name of the path parameter. */
   readonly ids: Readonly<Record<string, string>>
   /** What no answer may say by chance. */
-  readonly secrets: { readonly 'stream-key': readonly string[]; readonly 'subscription-secret': readonly string[] }
+  readonly secrets: Readonly<Record<'stream-key' | 'subscription-secret' | 'content-key', readonly string[]>>
   readonly secretHash: string
 }
 
@@ -40,11 +46,21 @@ export async function seed(api: TestApi, account: Pick<Account, 'id'>): Promise<
   changes.create('asset-file', file)
   const channel = newChannel(channelCreateSchema.parse({ name }), accountId, randomBytes)
   changes.create('channel', channel)
-  const given = programCreateSchema.parse({ name, channelId: channel.id })
-  const program = newProgram(given, asset.id, accountId, randomBytes)
+  const wantedProgram = programCreateSchema.parse({ name, channelId: channel.id })
+  const program = newProgram(wantedProgram, asset.id, accountId, randomBytes)
   changes.create('program', program)
   const locator = newLocator(locatorCreateSchema.parse({ assetId: asset.id }), accountId, randomBytes)
   changes.create('locator', locator)
+  const policy = newDeliveryPolicy(deliveryPolicyCreateSchema.parse({ name }), accountId, randomBytes)
+  changes.create('delivery-policy', policy)
+  const options = [{ delivery: 'clearkey', restriction: { kind: 'open' } }]
+  const openToAll = keyAuthorizationPolicyCreateSchema.parse({ name, options })
+  const keyPolicy = newKeyAuthorizationPolicy(openToAll, accountId, randomBytes)
+  changes.create('key-authorization-policy', keyPolicy)
+  const keyValue = randomBytes(16).toString('base64')
+  const given = contentKeyCreateSchema.parse({ kind: 'cbcs', value: keyValue })
+  const key = await api.contentKeys.create(given, accountId, new AbortController().signal)
+  changes.create('content-key', key)
   const filter = newFilter(filterCreateSchema.parse({ name }), accountId, randomBytes)
   changes.create('filter', filter)
   const wanted = eventSubscriptionCreateSchema.parse({ name, url: 'https://example.com/hook' })
@@ -74,10 +90,13 @@ export async function seed(api: TestApi, account: Pick<Account, 'id'>): Promise<
       accountId,
       assetId: asset.id,
       channelId: channel.id,
+      contentKeyId: key.id,
       credentialId: credential.id,
       deadLetterId: letter.id,
+      deliveryPolicyId: policy.id,
       fileId: file.id,
       filterId: filter.id,
+      keyAuthorizationPolicyId: keyPolicy.id,
       locatorId: locator.id,
       markerId: 'break-1',
       operationId: operation.id,
@@ -86,7 +105,11 @@ export async function seed(api: TestApi, account: Pick<Account, 'id'>): Promise<
       streamingEndpointId: endpoint?.id ?? '',
       subscriptionId: subscription.id,
     },
-    secrets: { 'stream-key': Object.values(channel.streamKeys), 'subscription-secret': [subscription.secret] },
+    secrets: {
+      'stream-key': Object.values(channel.streamKeys),
+      'subscription-secret': [subscription.secret],
+      'content-key': [keyValue],
+    },
     secretHash,
   }
 }
@@ -105,6 +128,10 @@ export function bodyOf(operationId: string, ids: Seed['ids']): unknown {
     clipAsset: { name },
     createAssetFile: { name: `${name}.mp4` },
     createFilter: { name },
+    scaleStreamingEndpoint: { scaleUnits: 2 },
+    createContentKey: { kind: 'cbcs', keyAuthorizationPolicyId: ids['keyAuthorizationPolicyId'] },
+    createDeliveryPolicy: { name },
+    createKeyAuthorizationPolicy: { name, options: [{ delivery: 'clearkey', restriction: { kind: 'open' } }] },
     createLocator: { assetId: ids['assetId'] },
     createEventSubscription: { name, url: 'https://example.com/hook' },
     writeAssetFileContent: 'media',

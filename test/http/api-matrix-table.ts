@@ -79,11 +79,31 @@ export const whoMay: Readonly<Record<string, string>> = {
   createLocator: 'AO',
   deleteLocator: 'AO',
 
+  listContentKeys: 'AO',
+  getContentKey: 'AO',
+  createContentKey: 'A',
+  exportContentKey: 'A',
+  updateContentKey: 'A',
+  deleteContentKey: 'A',
+
+  listKeyAuthorizationPolicies: 'A',
+  getKeyAuthorizationPolicy: 'A',
+  createKeyAuthorizationPolicy: 'A',
+  updateKeyAuthorizationPolicy: 'A',
+  deleteKeyAuthorizationPolicy: 'A',
+
+  listDeliveryPolicies: 'AOV',
+  getDeliveryPolicy: 'AOV',
+  createDeliveryPolicy: 'A',
+  updateDeliveryPolicy: 'A',
+  deleteDeliveryPolicy: 'A',
+
   listStreamingEndpoints: 'AOV',
   getStreamingEndpoint: 'AOV',
   updateStreamingEndpoint: 'A',
   startStreamingEndpoint: 'AO',
   stopStreamingEndpoint: 'AO',
+  scaleStreamingEndpoint: 'AO',
 
   listEventSubscriptions: 'AO',
   getEventSubscription: 'AO',
@@ -114,12 +134,14 @@ export const judgedByOwn = [
 ]
 
 /** What an answer may tell of which all others must say nothing. */
-export const tellsSecrets: Readonly<Record<string, 'api-key' | 'stream-key' | 'subscription-secret'>> = {
-  createCredential: 'api-key',
-  rotateCredentialSecret: 'api-key',
-  createChannel: 'stream-key',
-  getChannelKeys: 'stream-key',
-  rotateChannelKey: 'stream-key',
-  createEventSubscription: 'subscription-secret',
-  rotateEventSubscriptionSecret: 'subscription-secret',
-}
+export const tellsSecrets: Readonly<Record<string, 'api-key' | 'stream-key' | 'subscription-secret' | 'content-key'>> =
+  {
+    createCredential: 'api-key',
+    rotateCredentialSecret: 'api-key',
+    createChannel: 'stream-key',
+    getChannelKeys: 'stream-key',
+    rotateChannelKey: 'stream-key',
+    exportContentKey: 'content-key',
+    createEventSubscription: 'subscription-secret',
+    rotateEventSubscriptionSecret: 'subscription-secret',
+  }

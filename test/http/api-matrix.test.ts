@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { pathParams, type Route } from '../../src/api/rest/route.ts'
 import type { Account } from '../../src/domain/account.ts'
@@ -14,7 +15,8 @@ let other: Account
 let keys: Readonly<Record<Letter, string>>
 
 beforeAll(async () => {
-  api = await startApi()
+  process.env['MATRIX_MASTER_KEY'] = randomBytes(32).toString('base64')
+  api = await startApi({ masterKeys: [{ id: 'one', environment: 'MATRIX_MASTER_KEY' }] })
   other = await api.newAccount('other')
   // Room for what the matrix makes: a quota is no refusal of who asks.
   const quotas = { channels: 10_000, runningChannels: 10_000, credentials: 10_000, eventSubscriptions: 1_000 }
@@ -66,6 +68,7 @@ function expectDiscreet(what: string, { operationId }: Route, { text }: ApiAnswe
     one.secretHash,
     ...(told === 'stream-key' ? [] : one.secrets['stream-key']),
     ...(told === 'subscription-secret' ? [] : one.secrets['subscription-secret']),
+    ...(told === 'content-key' ? [] : one.secrets['content-key']),
   ])
   expect(
     secrets.filter((secret) => text.includes(secret)),

@@ -69,15 +69,7 @@ describe('the OpenAPI document', () => {
   it('describes only what there are routes for', () => {
     const schemas = Object.keys(document.components?.schemas ?? {})
     expect(schemas).toContain('Channel')
-    for (const name of [
-      'ContentKey',
-      'DeliveryPolicy',
-      'Job',
-      'Task',
-      'MediaProcessor',
-      'MediaStream',
-      'StorageTask',
-    ]) {
+    for (const name of ['Job', 'Task', 'MediaProcessor', 'MediaStream', 'StorageTask']) {
       expect(schemas).not.toContain(name)
     }
     expect(document.tags?.filter(({ description }) => description === '')).toEqual([])

@@ -127,6 +127,9 @@ describe('a streaming endpoint', () => {
       status: 409,
       json: { code: 'STATE_CONFLICT' },
     })
+    const scale = (scaleUnits: number) => api.call('POST', `${path}/scale`, { key, body: { scaleUnits } })
+    expect(await scale(2)).toMatchObject({ status: 409, json: { code: 'STATE_CONFLICT' } })
+    expect((await scale(65)).status).toBe(400)
     const stopped = await api.call('POST', `${path}/stop`, { key })
     expect(stopped).toMatchObject({ status: 202, json: { action: 'streaming-endpoint.stop' } })
     const given = await api.call('GET', `/v1/operations/${started.json.id}`, { key })

@@ -154,6 +154,30 @@ describe('sprites', () => {
     expect(await (await fetch(`${origin}/live/index.mpd`)).text()).not.toContain('image')
   })
 
+  it.each(['done', 'live'])('of a part show the times of the part (%s)', async (locator) => {
+    const { startSeconds } = views.get(locator) as Recording
+    const iso = (seconds: number) => new Date((startSeconds + seconds) * 1_000).toISOString()
+    const query = `?start=${iso(20)}&end=${iso(40)}`
+    const mpd = await (await fetch(`${origin}/${locator}/index.mpd${query}`)).text()
+    const [, set = ''] = /<AdaptationSet([^>]*contentType="image"[\s\S]*?)<\/AdaptationSet>/.exec(mpd) ?? []
+    const [number, offset, timescale] = ['startNumber', 'presentationTimeOffset', 'timescale'].map((name) =>
+      Number(new RegExp(`[ \n]${name}="(\\d+)"`).exec(set)?.[1]),
+    ) as [number, number, number]
+    const media = /media="([^"]*)"/.exec(set)?.[1] ?? ''
+    const tile = Math.floor((offset / timescale / 2) % 25)
+    const url = new URL(media.replace('$Number$', String(number)), `${origin}/${locator}/index.mpd`)
+    const crop = (at: number) => `crop=160:90:${(at % 5) * 160}:${Math.floor(at / 5) * 90}`
+    expect(Math.abs((await look(url.pathname, crop(tile))).light - luminance(20))).toBeLessThan(4)
+
+    const track = await (await fetch(`${origin}/${locator}/thumbnails.vtt${query}`)).text()
+    const cues = [...track.matchAll(/(\d\d:\d\d:\d\d\.\d{3}) --> .*\n(\S+)#xywh=(\d+),(\d+)/g)]
+    expect([cues.length, cues[0]?.[1], cues.at(-1)?.[1]]).toEqual([10, '00:00:00.000', '00:00:18.000'])
+    const [, , uri = '', x, y] = cues[7] ?? []
+    const path = new URL(uri, `${origin}/${locator}/thumbnails.vtt`).pathname
+    expect(Math.abs((await look(path, `crop=160:90:${x}:${y}`)).light - luminance(34))).toBeLessThan(4)
+    expect(new Set(mpd.match(/<AdaptationSet id="\d+"/g)).size).toBe(mpd.match(/<AdaptationSet/g)?.length)
+  })
+
   it('are named by a track only when the whole is there, and are found nowhere else', async () => {
     expect((await fetch(`${origin}/live/thumbnails.vtt`)).status).toBe(412)
     const track = await (await fetch(`${origin}/done/thumbnails.vtt`)).text()

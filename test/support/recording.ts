@@ -6,7 +6,7 @@ import { FragmentedMp4Reader } from '../../src/media/isobmff/fragmented-reader.t
 import { type CodecConfig, timescaleOf } from '../../src/media/media.ts'
 import type { SegmentSource } from '../../src/origin/ports.ts'
 import { Presentation } from '../../src/presentation/presentation.ts'
-import type { PresentationHeader } from '../../src/presentation/records.ts'
+import type { LogRecord, PresentationHeader } from '../../src/presentation/records.ts'
 
 export type MediaSample = FragmentSample & { readonly dtsTicks: number }
 /** One track of coded media, whose first picture or sound is at 0. */
@@ -66,6 +66,8 @@ export type RecordingOptions = {
   readonly fragmentSamples?: number
   readonly startSeconds?: number
   readonly header?: Partial<PresentationHeader>
+  /** Hears of every record in its order, and of a fragment's bytes. */
+  readonly onRecord?: (record: LogRecord, bytes?: Uint8Array) => void
 }
 
 type Placed = MediaSample & { readonly seconds: number; readonly track: number }
@@ -79,10 +81,12 @@ export class Recording {
   readonly reads: { readonly sequence: number; readonly sizeBytes: number }[] = []
   readonly startSeconds: number
   #fragments = 0
+  readonly #onRecord: (record: LogRecord, bytes?: Uint8Array) => void
 
   constructor(stretches: readonly Stretch[], options: RecordingOptions = {}) {
     const { segmentSeconds = 2, startSeconds = 1_760_000_000, header } = options
     this.startSeconds = startSeconds
+    this.#onRecord = options.onRecord ?? (() => undefined)
     this.presentation = new Presentation({ id: 'as_1', epoch: 'e1', targetDurationMs: 2_000, ...header })
     const placed = new Map<string, Placed[]>()
     for (const [at, stretch] of stretches.entries()) {
@@ -125,11 +129,16 @@ export class Recording {
     return concatBytes(parts)
   }
 
+  #apply(record: LogRecord, bytes?: Uint8Array): void {
+    this.presentation.apply(record)
+    this.#onRecord(record, bytes)
+  }
+
   #addTrack(track: number, rendition: string, config: CodecConfig): void {
     const init = buildInitSegment([{ trackId: 1, config }])
     const rates = { bandwidth: 900_000, averageBandwidth: 800_000, nominalBitrate: 700_000 + track }
     const timescale = timescaleOf(config)
-    this.presentation.apply({ type: 'track-added', track: { track, rendition, config, timescale, init, ...rates } })
+    this.#apply({ type: 'track-added', track: { track, rendition, config, timescale, init, ...rates } })
   }
 
   #cut(placed: ReadonlyMap<string, readonly Placed[]>, segmentSeconds: number, fragmentSamples: number): void {
@@ -140,11 +149,11 @@ export class Recording {
       const startSeconds = this.startSeconds + sequence * segmentSeconds
       const at = { sequence, wallMs: startSeconds * 1_000 }
       const startTicks = Math.round(startSeconds * 90_000)
-      this.presentation.apply({ type: 'segment-opened', ...at, discontinuitySequence: 0, startTicks })
+      this.#apply({ type: 'segment-opened', ...at, discontinuitySequence: 0, startTicks })
       for (const [index, { name }] of this.presentation.renditions.entries()) {
         this.#segment(index, at, cutOf(placed.get(name) ?? [], from, to), fragmentSamples)
       }
-      this.presentation.apply({ type: 'segment-closed', sequence, durationTicks: segmentSeconds * 90_000 })
+      this.#apply({ type: 'segment-closed', sequence, durationTicks: segmentSeconds * 90_000 })
     }
   }
 
@@ -171,7 +180,7 @@ export class Recording {
       const durationTicks = run.reduce((sum, sample) => sum + sample.durationTicks, 0)
       const sizeBytes = bytes.byteLength
       const size = { startTicks, durationTicks, sizeBytes, leadingBytes, independent }
-      this.presentation.apply({ type: 'fragment', ...at, track, ...size })
+      this.#apply({ type: 'fragment', ...at, track, ...size }, bytes)
     }
     if (fragments.length > 0) this.bytes.set(`${rendition}/${at.sequence}`, concatBytes(fragments))
   }

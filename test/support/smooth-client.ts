@@ -80,9 +80,34 @@ function configOf(level: Attributes): CodecConfig {
     const size = { width: Number(level['MaxWidth']), height: Number(level['MaxHeight']) }
     return videoConfigOf('avc', avcRecordFromAnnexB(data), { ...size, path })
   }
+  if (level['FourCC'] === 'HVC1') {
+    const size = { width: Number(level['MaxWidth']), height: Number(level['MaxHeight']) }
+    return videoConfigOf('hevc', hevcRecord(data), { ...size, path })
+  }
   if (!level['FourCC']?.startsWith('AAC')) throw new Error(`a quality level of ${level['FourCC']}`)
   const sound = { channels: Number(level['Channels']), sampleRate: Number(level['SamplingRate']) }
   return audioConfigOf('aac', data, { ...sound, path })
+}
+
+/** An HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 §8.3.3.1) of parameter sets behind start codes, with 4:2:0 and lengths of 4 bytes. */
+function hevcRecord(data: Buffer): Buffer {
+  const units = data
+    .toString('latin1')
+    .split('\0\0\0\x01')
+    .slice(1)
+    .map((unit) => Buffer.from(unit, 'latin1'))
+  const typeOf = (unit: Buffer) => (unit.readUInt8(0) >> 1) & 0x3f
+  const sps = units.find((unit) => typeOf(unit) === 33)
+  if (!sps) throw new Error('CodecPrivateData without an SPS')
+  const bits = Buffer.from(sps.toString('latin1').replaceAll('\0\0\x03', '\0\0'), 'latin1')
+  const profile = bits.subarray(3, 15)
+  const deep = (bits.readUInt8(3) & 0x1f) === 2 ? 2 : 0
+  const head = [0xf0, 0, 0xfc, 0xfd, 0xf8 | deep, 0xf8 | deep, 0, 0, 0x0f, units.length]
+  const arrays = units.flatMap((unit) => [
+    Buffer.from([0x80 | typeOf(unit), 0, 1, unit.length >> 8, unit.length & 0xff]),
+    unit,
+  ])
+  return Buffer.concat([Buffer.from([1]), profile, Buffer.from(head), ...arrays])
 }
 
 /** A fragment with a `tfdt` behind its `tfhd`: what readers of plain fragmented MP4 count from. */

@@ -53,7 +53,9 @@ export function assetClips(deps: ClipDeps): Route {
       const fresh = newAsset(given, storage.id, accountId, deps.random)
       const state = transition(assetMachine, fresh.state, 'record') as 'Recording'
       const clip = { assetId: source.id, from, exact, ...(to !== undefined && { to }) }
-      const draft = { ...fresh, state, clip }
+      // Keys are for an admin to give, and until then what was protected stays blocked or without keys: it is never in the clear.
+      const { deliveryPolicyId } = source
+      const draft = { ...fresh, state, clip, ...(deliveryPolicyId !== undefined && { deliveryPolicyId }) }
       const operation = newOperation(CLIP_ACTION, assetSubject(draft), accountId, deps.random)
       const changes = request.changes(CLIP_ACTION, assetSubject(draft))
       const shared = await deps.storageKeys.share(source, draft)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { assetMachine } from '../../domain/asset.ts'
+import { assetMachine, withOtherFiles } from '../../domain/asset.ts'
 import { type AssetFile, assetFileMachine } from '../../domain/asset-file.ts'
 import type { BlobStorage } from '../../domain/blob-storage.ts'
 import { ChangeSet } from '../../domain/change-set.ts'
@@ -165,7 +165,7 @@ export class AssetFileUpload {
       const next = transition(assetMachine, asset.state, 'ingest') as typeof asset.state
       announceMove(changes, 'asset', asset, next, { reason: 'completed' }, clock.now())
       changes.update('asset', { ...asset, state: next })
-    }
+    } else if (received && asset.tracksFrom) changes.update('asset', withOtherFiles(asset))
     return (await repository.commit(changes)).get(handle)
   }
 }

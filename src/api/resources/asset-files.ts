@@ -1,4 +1,4 @@
-import { assetMachine } from '../../domain/asset.ts'
+import { assetMachine, hasRecording, withOtherFiles } from '../../domain/asset.ts'
 import {
   type AssetFile,
   assetFileCreateSchema,
@@ -164,11 +164,12 @@ function removal(deps: StorageDeps): Route {
         changes.create('storage-task', newStorageTask(place, work, deps.random))
       }
       const isLast = files.every(({ id, state }) => id === file.id || state !== 'Ready')
-      if (isLast && file.state === 'Ready' && asset.state === 'Ready' && asset.tracks.length === 0) {
+      const left = file.state === 'Ready' ? withOtherFiles(asset) : asset
+      if (isLast && file.state === 'Ready' && asset.state === 'Ready' && !hasRecording(asset)) {
         const state = transition(assetMachine, asset.state, 'clear') as typeof asset.state
         announceMove(changes, 'asset', asset, state, { reason: 'requested' }, deps.clock.now())
-        changes.update('asset', { ...asset, state })
-      }
+        changes.update('asset', { ...left, state })
+      } else if (left !== asset) changes.update('asset', left)
       await request.commit(changes)
       deps.storageTasks.nudge()
       return { status: 204 }

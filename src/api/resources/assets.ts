@@ -19,6 +19,7 @@ import { assertSeen } from '../rest/etag.ts'
 import { listAnswer, listQuerySchema, pageSchema } from '../rest/listing.ts'
 import { type RestRequest, type Route, route } from '../rest/route.ts'
 import { assetClips, type ClipDeps } from './asset-clips.ts'
+import { protectAsset } from './asset-protection.ts'
 import { type AssetRemovalDeps, assetRemoval } from './asset-removal.ts'
 import type { ResourceDeps } from './ports.ts'
 import { referred } from './referred.ts'
@@ -78,6 +79,7 @@ function creation(deps: ResourceDeps & StorageKeyDeps): Route {
       const draft = newAsset(body, storage.id, accountId, deps.random)
       const changes = request.changes('asset.create', assetSubject(draft))
       const handle = await createAsset(deps, changes, draft)
+      await protectAsset(deps, request, changes, draft)
       announce(changes, 'asset.created', draft, deps.clock.now())
       const done = await request.commit(changes, { status: 201, id: draft.id })
       return { status: 201, body: done.get(handle), headers: headers(draft.id) }
@@ -124,6 +126,7 @@ function changing(deps: ResourceDeps): Route {
       const fields = changedFields(asset, next)
       if (fields.length === 0) return { status: 200, body: asset }
       const changes = request.changes('asset.update', assetSubject(asset), fields)
+      await protectAsset(deps, request, changes, next, asset)
       const handle = changes.update('asset', next)
       changes.event(newEvent('asset.updated', asset, { fields: fields.slice(0, 64) }, deps.clock.now()))
       return { status: 200, body: (await request.commit(changes)).get(handle) }

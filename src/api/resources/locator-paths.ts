@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { hasRecording } from '../../domain/asset.ts'
 import { publishedFiles } from '../../domain/file-set.ts'
 import { idSchema } from '../../domain/kinds.ts'
 import { type Locator, locatorStatus } from '../../domain/locator.ts'
@@ -75,7 +76,7 @@ export async function showLocatorPaths(
     deps.repository.get('asset', assetId, accountId),
     deps.repository.referring('program', accountId, { relation: 'asset', id: assetId }),
   ])
-  const isRecorded = programs.length > 0 || asset.tracks.length > 0
+  const isRecorded = programs.length > 0 || hasRecording(asset)
   const files = isRecorded
     ? undefined
     : publishedFiles(await deps.repository.referring('asset-file', accountId, { relation: 'asset', id: assetId }))

@@ -1,8 +1,10 @@
+import type { z } from 'zod'
 import { beginOperation } from '../../domain/lifecycle.ts'
 import { patched } from '../../domain/merge-patch.ts'
 import { transition } from '../../domain/state-machine.ts'
 import {
   type StreamingEndpoint,
+  scaleSchema,
   showStreamingEndpoint,
   streamingEndpointMachine,
   streamingEndpointPatchSchema,
@@ -13,7 +15,7 @@ import {
 import { changedFields } from '../rest/changed-fields.ts'
 import { assertSeen } from '../rest/etag.ts'
 import { listAnswer, listQuerySchema, pageSchema } from '../rest/listing.ts'
-import { type RestRequest, type Route, route } from '../rest/route.ts'
+import { type Answer, type RestRequest, type Route, route } from '../rest/route.ts'
 import { operationAnswer, operationAnswers, recallOperation, waitQuerySchema } from './operations.ts'
 import type { ResourceDeps } from './ports.ts'
 
@@ -31,7 +33,7 @@ when what it signed has expired.`
 
 /** `/v1/streaming-endpoints`: each account has the one that it was made with. */
 export function streamingEndpointRoutes(deps: ResourceDeps): Route[] {
-  return [listing(deps), reading(deps), changing(deps), move(deps, 'start'), move(deps, 'stop')]
+  return [listing(deps), reading(deps), changing(deps), move(deps, 'start'), move(deps, 'stop'), scaling(deps)]
 }
 
 async function endpointOf(deps: ResourceDeps, request: RestRequest): Promise<StreamingEndpoint> {
@@ -109,18 +111,46 @@ function move(deps: ResourceDeps, verb: 'start' | 'stop'): Route {
     query: waitQuerySchema,
     answers: operationAnswers,
     recall: recallOperation(deps),
+    handle: async (request) => operate(deps, request, await endpointOf(deps, request), verb),
+  })
+}
+
+function scaling(deps: ResourceDeps): Route {
+  return route({
+    method: 'post',
+    path: `${onePath}/scale`,
+    operationId: 'scaleStreamingEndpoint',
+    summary: 'Give a streaming endpoint that runs more or fewer threads',
+    description: `Nobody is cut off: a thread that is one too many takes no new connections, answers each request that still comes to it, and ends
+when its connections have ended, or after \`origin.drainTime\`.`,
+    tag,
+    access: { action: 'operate', resource },
+    query: waitQuerySchema,
+    body: scaleSchema,
+    answers: operationAnswers,
+    recall: recallOperation(deps),
     async handle(request) {
       const endpoint = await endpointOf(deps, request)
-      const { accountId, operationId } = endpoint
-      const state = transition(streamingEndpointMachine, endpoint.state, verb)
-      const running =
-        operationId === undefined ? undefined : await deps.repository.find('operation', operationId, accountId)
-      const changes = request.changes(`streaming-endpoint.${verb}`, subjectOf(endpoint))
-      const desiredState = isStart ? 'Running' : 'Stopped'
-      const asked = { action: `streaming-endpoint.${verb}`, state, desiredState, running } as const
-      const begun = beginOperation(changes, 'streaming-endpoint', endpoint, asked, deps.random, deps.clock.now())
-      const done = await request.commit(changes, { status: 202, id: begun.operationId })
-      return operationAnswer(deps, request, done.get(begun.operation))
+      return operate(deps, request, { ...endpoint, scaleUnits: request.body.scaleUnits }, 'scale')
     },
   })
+}
+
+async function operate(
+  deps: ResourceDeps,
+  request: RestRequest<z.output<typeof waitQuerySchema>>,
+  endpoint: StreamingEndpoint,
+  verb: 'start' | 'stop' | 'scale',
+): Promise<Answer> {
+  const { accountId, operationId } = endpoint
+  const action = `streaming-endpoint.${verb}`
+  const state = transition(streamingEndpointMachine, endpoint.state, verb)
+  const running =
+    operationId === undefined ? undefined : await deps.repository.find('operation', operationId, accountId)
+  const changes = request.changes(action, subjectOf(endpoint))
+  const desiredState = verb === 'stop' ? ('Stopped' as const) : ('Running' as const)
+  const asked = { action, state, desiredState, running }
+  const begun = beginOperation(changes, 'streaming-endpoint', endpoint, asked, deps.random, deps.clock.now())
+  const done = await request.commit(changes, { status: 202, id: begun.operationId })
+  return operationAnswer(deps, request, done.get(begun.operation))
 }

@@ -49,8 +49,8 @@ export function readAv1Unit(data: Uint8Array, path: string): Av1Unit {
   }
 }
 
-/** The bounds of the payload of the OBU at `at` (§5.3). Without a size field it runs to the end. */
-function obuBody(data: Uint8Array, at: number, path: string): { start: number; end: number } {
+/** The bounds of the payload of the OBU at `at` (§5.3). Without a size field it runs to the end. @throws FormatError */
+export function obuBody(data: Uint8Array, at: number, path: string): { start: number; end: number } {
   const header = data[at] ?? 0
   if ((header & 0x80) !== 0) throw new FormatError(path, at, 'the forbidden bit of an OBU is set')
   let start = at + ((header & 4) === 0 ? 1 : 2)

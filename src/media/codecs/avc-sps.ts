@@ -10,6 +10,22 @@ export type AvcSps = {
   readonly width: number
   readonly height: number
   readonly frameRate: number | undefined
+  readonly slices: AvcSliceTerms
+}
+
+/** What slice headers take from their sequence (§7.3.3). */
+export type AvcSliceTerms = {
+  readonly id: number
+  readonly separatePlanes: boolean
+  /** Whether pictures have chroma of their own slice data (ChromaArrayType is not 0). */
+  readonly hasChroma: boolean
+  readonly frameNumberBits: number
+  readonly framesOnly: boolean
+  readonly orderType: number
+  readonly orderBits: number
+  /** delta_pic_order_always_zero_flag */
+  readonly orderIsFixed: boolean
+  readonly mapUnits: number
 }
 
 /** The profiles whose SPS carries the chroma format and scaling lists (§7.3.2.1.1). */
@@ -26,10 +42,10 @@ export function parseAvcSps(nal: Uint8Array, path: string): AvcSps {
   const profile = bits.bits(8)
   const constraints = bits.bits(8)
   const level = bits.bits(8)
-  bits.ue()
+  const id = bits.ue()
   const chroma = HIGH_PROFILES.has(profile) ? readChroma(bits) : { format: 1, arrayType: 1 }
-  bits.ue()
-  skipPictureOrder(bits)
+  const frameNumberBits = bits.ue() + 4
+  const order = readPictureOrder(bits)
   bits.ue()
   bits.skip(1)
   const widthMbs = bits.ue() + 1
@@ -46,7 +62,24 @@ export function parseAvcSps(nal: Uint8Array, path: string): AvcSps {
   const width = widthMbs * 16 - (crop === undefined ? 0 : (crop.left + crop.right) * cropUnitX)
   const height = heightMbs * 16 - (crop === undefined ? 0 : (crop.top + crop.bottom) * cropUnitY)
   if (width < 1 || height < 1) bits.fail('cropping leaves no picture')
-  return { profile, constraints, level, width, height, frameRate: bits.flag() ? readFrameRate(bits) : undefined }
+  const slices = {
+    id,
+    separatePlanes: chroma.format === 3 && chroma.arrayType === 0,
+    hasChroma: chroma.arrayType !== 0,
+    frameNumberBits,
+    framesOnly: frameMbsOnly,
+    ...order,
+    mapUnits: widthMbs * heightMapUnits,
+  }
+  return {
+    profile,
+    constraints,
+    level,
+    width,
+    height,
+    frameRate: bits.flag() ? readFrameRate(bits) : undefined,
+    slices,
+  }
 }
 
 function readChroma(bits: BitReader): { format: number; arrayType: number } {
@@ -74,18 +107,17 @@ function skipScalingList(bits: BitReader, size: number): void {
   }
 }
 
-function skipPictureOrder(bits: BitReader): void {
-  const type = bits.ue()
-  if (type === 0) {
-    bits.ue()
-  } else if (type === 1) {
-    bits.skip(1)
-    bits.se()
-    bits.se()
-    const cycle = bits.ue()
-    if (cycle > 255) bits.fail(`num_ref_frames_in_pic_order_cnt_cycle ${cycle}`)
-    for (let i = 0; i < cycle; i++) bits.se()
-  }
+function readPictureOrder(bits: BitReader): Pick<AvcSliceTerms, 'orderType' | 'orderBits' | 'orderIsFixed'> {
+  const orderType = bits.ue()
+  if (orderType === 0) return { orderType, orderBits: bits.ue() + 4, orderIsFixed: false }
+  if (orderType !== 1) return { orderType, orderBits: 0, orderIsFixed: false }
+  const orderIsFixed = bits.flag()
+  bits.se()
+  bits.se()
+  const cycle = bits.ue()
+  if (cycle > 255) bits.fail(`num_ref_frames_in_pic_order_cnt_cycle ${cycle}`)
+  for (let i = 0; i < cycle; i++) bits.se()
+  return { orderType, orderBits: 0, orderIsFixed }
 }
 
 /** The frame rate of the VUI's timing (§E.1.1): two ticks make a frame. */

@@ -40,8 +40,8 @@ export function parseHevcSps(nal: Uint8Array, path: string): HevcSps {
   return { width, height, frameRate: readFrameRate(bits, maxSubLayers) }
 }
 
-/** §7.3.3; the record holds the general part, which the codec string is made of. */
-function skipProfileTierLevel(bits: BitReader, maxSubLayers: number): void {
+/** Passes over profile_tier_level (§7.3.3); the record holds the general part, which the codec string is made of. */
+export function skipProfileTierLevel(bits: BitReader, maxSubLayers: number): void {
   bits.skip(88 + 8)
   if (maxSubLayers === 1) return
   let subLayerBits = 0
@@ -88,8 +88,8 @@ function skipToVui(bits: BitReader, maxSubLayers: number): void {
   bits.skip(2)
 }
 
-/** §7.3.4 */
-function skipScalingLists(bits: BitReader): void {
+/** Passes over scaling_list_data (§7.3.4). */
+export function skipScalingLists(bits: BitReader): void {
   for (let sizeId = 0; sizeId < 4; sizeId++) {
     for (let matrixId = 0; matrixId < 6; matrixId += sizeId === 3 ? 3 : 1) {
       if (!bits.flag()) {

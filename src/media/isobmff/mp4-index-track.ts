@@ -5,6 +5,7 @@ import { assertLanguageTag, languageTagOf, unpackLanguage } from './language.ts'
 import { type EditedTime, readEditList } from './mp4-index-edits.ts'
 import { readSampleEntries, type SampleEntry } from './mp4-index-entries.ts'
 import { countSamples, readSampleTables, type SampleTables } from './mp4-index-tables.ts'
+import { readTextMedia, type TextTrackMedia } from './mp4-index-text.ts'
 import { isSameConfig } from './progressive-samples.ts'
 import { IDENTITY_MATRIX, type TrackDisplay } from './track.ts'
 
@@ -31,6 +32,8 @@ export type OtherTrack = {
   readonly handler: string
   readonly entry: string
   readonly language?: string
+  /** Absent where it is no text that can be read. */
+  readonly text?: TextTrackMedia
 }
 
 /** Either kind of track. */
@@ -60,7 +63,9 @@ export function readFileTrack(trak: Box, movieTimescale: number): FileTrack {
   const tableBoxes = stbl ? childrenOf(stbl) : []
   const stsd = findBox(tableBoxes, 'stsd')
   if (kind === undefined || !minf || !stbl || !stsd) {
-    return { trackId, path, handler, entry: entryType(stsd), ...language }
+    const other = { trackId, path, handler, entry: entryType(stsd), ...language }
+    const text = minf && stbl && stsd && readTextMedia({ boxes, stbl, stsd, handler, movieTimescale, timescale })
+    return text ? { ...other, text } : other
   }
   const entries = readSampleEntries(stsd, kind)
   const sampleCount = countSamples(tableBoxes, stbl.path)

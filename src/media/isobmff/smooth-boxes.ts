@@ -1,4 +1,4 @@
-import { type RunLayout, type RunSample, runBytes, writeRun } from './track-run.ts'
+import { type MeasuredSample, type RunLayout, runBytes, writeRun } from './track-run.ts'
 
 /** When a fragment is, in ticks of Smooth's timescale. */
 export type SmoothInterval = { readonly time: number; readonly duration: number }
@@ -13,7 +13,7 @@ export type SmoothFragmentHeader = SmoothInterval & {
 
 /** The samples of a fragment and how its run is written. */
 export type SmoothRun = {
-  readonly samples: readonly RunSample[]
+  readonly samples: readonly MeasuredSample[]
   readonly layout: RunLayout
 }
 

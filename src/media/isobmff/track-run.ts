@@ -11,6 +11,9 @@ export type RunSample = {
   readonly data: Uint8Array
 }
 
+/** A sample of whose data no more than the length is known. */
+export type MeasuredSample = Omit<RunSample, 'data'> & { readonly data: { readonly byteLength: number } }
+
 /** What a `trun` says of a sample. */
 type RunEntry = {
   readonly durationTicks: number
@@ -82,7 +85,7 @@ function entryBytes(flags: number): number {
 }
 
 /** Looks at the samples once and finds the smallest way to write them. No samples, or a time that doesn't fit, is an error. */
-export function layOutRun(samples: readonly RunSample[]): RunLayout {
+export function layOutRun(samples: readonly MeasuredSample[]): RunLayout {
   const first = samples[0]
   if (first === undefined) throw new AppError('INTERNAL', 'a fragment without samples')
   const firstBytes = first.data.byteLength
@@ -119,7 +122,7 @@ export function layOutRun(samples: readonly RunSample[]): RunLayout {
   }
 }
 
-function flagsOf(sample: RunSample): number {
+function flagsOf(sample: MeasuredSample): number {
   return sample.independent ? SYNC_SAMPLE : DEPENDENT_SAMPLE
 }
 
@@ -143,7 +146,7 @@ function runFlags(layout: RunLayout): number {
 export function writeRun(
   view: DataView,
   at: number,
-  run: { readonly samples: readonly RunSample[]; readonly layout: RunLayout; readonly dataOffset: number },
+  run: { readonly samples: readonly MeasuredSample[]; readonly layout: RunLayout; readonly dataOffset: number },
 ): number {
   const { samples, layout } = run
   view.setUint32(at, runBytes(layout))

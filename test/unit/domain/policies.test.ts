@@ -64,7 +64,7 @@ describe('a content key', () => {
     expect(accepts({ kind: 'cbcs', value })).toBe(true)
     expect(accepts({ kind: 'cbcs', value: Buffer.alloc(15).toString('base64') })).toBe(false)
     expect(accepts({ kind: 'storage', value })).toBe(false)
-    expect(accepts({ kind: 'storage' })).toBe(true)
+    expect(accepts({ kind: 'storage' })).toBe(false)
     expect(accepts({ kind: 'cenc', id: 'not a guid' })).toBe(false)
   })
 })

@@ -62,11 +62,12 @@ const tables: readonly { readonly machine: Machine; readonly initial: string; re
     machine: streamingEndpointMachine,
     initial: 'Stopped',
     table: `
-      state     start     stop      update    completed  failed
-      Stopped   Starting  -         Stopped   -          -
-      Starting  -         Stopping  Starting  Running    Stopped
-      Running   -         Stopping  Running   -          Starting
-      Stopping  -         -         Stopping  Stopped    Stopped`,
+      state     start     stop      scale    update    completed  failed
+      Stopped   Starting  -         -        Stopped   -          -
+      Starting  -         Stopping  -        Starting  Running    Stopped
+      Running   -         Stopping  Scaling  Running   -          Starting
+      Stopping  -         -         -        Stopping  Stopped    Stopped
+      Scaling   -         Stopping  Scaling  Scaling   Running    Running`,
   },
   {
     machine: jobMachine,

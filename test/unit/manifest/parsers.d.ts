@@ -48,7 +48,10 @@ declare module 'mpd-parser' {
     readonly playlists: readonly ParsedPlaylist[]
     readonly mediaGroups: {
       readonly AUDIO: Readonly<
-        Record<string, Readonly<Record<string, { readonly playlists: readonly ParsedPlaylist[] }>>>
+        Record<
+          string,
+          Readonly<Record<string, { readonly language?: string; readonly playlists: readonly ParsedPlaylist[] }>>
+        >
       >
     }
     readonly eventStream?: readonly {

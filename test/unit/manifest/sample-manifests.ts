@@ -15,6 +15,7 @@ export const sampleUris: ManifestUris = {
   segment: ({ rendition }, startTicks) => `${rendition}/${startTicks}.m4s`,
   part: ({ rendition, track }, number) => `${rendition}/${track}.${number}.m4s`,
   dashSegmentTemplate: ({ name }) => `${name}/$Time$.m4s`,
+  dashNumberTemplate: ({ rendition, track }, stretch) => `${rendition}/${track}.d${stretch}.$Number$.m4s`,
   utcTiming: '/time',
 }
 

@@ -60,6 +60,16 @@ it('checks media at once and MPDs in their turn, and leaves other answers alone'
   expect(rules).toHaveLength(3)
 })
 
+it('checks Smooth Streaming, manifests as well as fragments', async () => {
+  const { sampler, rules } = open()
+  sampler.look('/l/a.ism/manifest', 'smooth-manifest', answerOf('<SmoothStreamingMedia', 'text/xml'))
+  await sampler.idle()
+  expect(rules).toEqual(['smooth-syntax'])
+  const path = '/l/a.ism/QualityLevels(1)/Fragments(video=0)'
+  sampler.look(path, 'smooth-fragment', answerOf('no boxes', 'video/mp4'))
+  expect(new Set(rules.slice(1))).toEqual(new Set(['smooth-fragment']))
+})
+
 it('passes manifests over where too many wait, and goes on', async () => {
   const { sampler, violated } = open()
   const wrong = answerOf('<MPD', 'application/dash+xml')

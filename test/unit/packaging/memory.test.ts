@@ -44,4 +44,30 @@ describe('a packaging', () => {
       expect(Buffer.from(dirty).equals(clean)).toBe(true)
     }
   })
+
+  it('gives a Smooth fragment in a few pieces as the same bytes, of which it copies none of the media', () => {
+    const segment = segmentOf(0)
+    const packaging = smoothPackaging('video', next, 'fragment')
+    let takenBytes = 0
+    const pieces = packaging.pieces?.(segment, (sizeBytes) => {
+      takenBytes += sizeBytes
+      return Buffer.alloc(sizeBytes, 0xa5)
+    })
+    const whole = packaging.package(segment)
+    expect(Buffer.concat(pieces ?? []).equals(whole)).toBe(true)
+    const stored = segment.media[0]?.fragments.map(({ buffer }) => buffer)
+    expect(pieces?.slice(1).every(({ buffer }) => stored?.includes(buffer as ArrayBuffer))).toBe(true)
+    expect(takenBytes).toBe(pieces?.[0]?.byteLength)
+    expect(takenBytes).toBeLessThan(whole.byteLength / 4)
+  })
+
+  it('gives no pieces of what lies in many', () => {
+    const many = new Recording([{ rendition: 'video-1', media: encodeVideo(1), atSeconds: 0 }], { fragmentSamples: 1 })
+    const { presentation, bytes } = many
+    const found = presentation.renditionSegment(0, 0)!
+    const media = [{ track: presentation.track(found.track)!, segment: found, fragments: [bytes.get('0/0')!] }]
+    const segment = { header: presentation.header, row: presentation.segment(0)!, media }
+    expect(smoothPackaging('video', next, 'fragment').pieces?.(segment, Buffer.alloc)).toBeUndefined()
+    expect(smoothPackaging('video', next, 'info').pieces).toBeUndefined()
+  })
 })

@@ -33,6 +33,15 @@ describe('the newest stretch of an MPD', () => {
     expect(newestStretch({ Period: [{ start: 0, AdaptationSet: [set] }] })).toEqual({ start: 10, end: 12 })
   })
 
+  it('has no end where segments are counted', () => {
+    const counted = { SegmentTemplate: { timescale: 1_000, duration: 2_000 } }
+    const Period = [
+      period(10, [{ t: 10_000, d: 2_000 }]),
+      { start: 20, AdaptationSet: [{ Representation: [counted] }] },
+    ]
+    expect(newestStretch({ Period })).toEqual({ start: 20, end: Number.POSITIVE_INFINITY })
+  })
+
   it('is not known without a timeline', () => {
     expect(newestStretch({})).toBeUndefined()
     expect(

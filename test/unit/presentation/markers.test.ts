@@ -52,7 +52,8 @@ describe('markers of a presentation', () => {
   })
 
   test('leave with the window, when they are over', () => {
-    const log = simple().segments(10)
+    // They are kept for 13 target durations more, as long as delta updates may have to say that they have left.
+    const log = simple().segments(23)
     const presentation = read(log.records)
     const over = { plannedTicks: 90_000 }
     for (const marker of [
@@ -64,10 +65,10 @@ describe('markers of a presentation', () => {
     ]) {
       presentation.apply(said(marker))
     }
-    presentation.apply({ type: 'evicted', firstSequence: 4 })
+    presentation.apply({ type: 'evicted', firstSequence: 17 })
     expect(ids(presentation)).toEqual(['open', 'reaching', 'later'])
     presentation.apply(said(sampleMarker('open', 2, { durationTicks: 90_000, revision: 1 })))
-    presentation.apply({ type: 'evicted', firstSequence: 7 })
+    presentation.apply({ type: 'evicted', firstSequence: 20 })
     expect(ids(presentation)).toEqual(['later'])
   })
 

@@ -31,8 +31,8 @@ function open(masterKeys: readonly object[]) {
   const complaint = Promise.withResolvers<string>()
   const logger = { ...silentLogger, error: (_about: object, text: string) => complaint.resolve(text) } as Logger
   const scope = new Scope()
-  const { storage } = configSchema.parse({ storage: { masterKeys } })
-  const { keys } = openNodeKeys(storage, { repository: new Repository(store), clock, logger }, scope)
+  const config = configSchema.parse({ storage: { masterKeys } })
+  const { keys } = openNodeKeys(config, { repository: new Repository(store), clock, logger }, scope)
   return { keys, scope, complaint: complaint.promise }
 }
 

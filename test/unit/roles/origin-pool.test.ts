@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { Agent } from 'node:http'
 import { createServer } from 'node:net'
 import type { Worker } from 'node:worker_threads'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -9,6 +10,7 @@ import { LogDirectory } from '../../../src/log/log-directory.ts'
 import { PresentationLog } from '../../../src/log/presentation-log.ts'
 import { OriginPool } from '../../../src/roles/origin-pool.ts'
 import { Metrics } from '../../../src/telemetry/metrics.ts'
+import { rawRequest } from '../../http/raw-request.ts'
 import { until } from '../../support/rtmp-ingest.ts'
 
 const running: { stop(): Promise<void> }[] = []
@@ -36,6 +38,8 @@ function makePool(threads: number, port = 0) {
   const logger = { ...silentLogger, warn: note, error: note, child: () => logger } as unknown as Logger
   const options = {
     threads,
+    maxThreads: 3,
+    drainMs: 2_000,
     host: '127.0.0.1',
     port,
     ffmpegPath: 'ffmpeg',
@@ -106,6 +110,28 @@ describe('OriginPool', () => {
     }
     await directory.withdraw('mine')
     for (let request = 0; request < 10; request++) expect(await at('mine')).toBe(404)
+  }, 30_000)
+
+  it('grows and shrinks, answering whoever asks meanwhile; a thread that is too many is not replaced', async () => {
+    const { pool, clock } = makePool(1)
+    await pool.start()
+    const at = `http://127.0.0.1:${pool.port}/time`
+    await pool.resize(3)
+    expect(pool.runningThreads).toBe(3)
+    const agents = Array.from({ length: 12 }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
+    const all = async () =>
+      (await Promise.all(agents.map((agent) => rawRequest(at, { agent })))).map(({ status }) => status)
+    expect(new Set(await all())).toEqual(new Set([200]))
+    const shrunk = pool.resize(1)
+    for (let round = 0; round < 20; round++) expect(new Set(await all())).toEqual(new Set([200]))
+    expect(pool.runningThreads).toBe(1)
+    await shrunk
+    await clock.advance(60_000)
+    expect(pool.runningThreads).toBe(1)
+    await pool.resize(9)
+    expect(pool.runningThreads).toBe(3)
+    expect(new Set(await all())).toEqual(new Set([200]))
+    for (const agent of agents) agent.destroy()
   }, 30_000)
 
   it('goes on answering while one of two is away', async () => {

@@ -272,6 +272,16 @@ export class Bench {
     }))
   }
 
+  scaleEndpoint(id: string, scaleUnits: number): Promise<string> {
+    return this.write(async (changes) => {
+      const endpoint = { ...(await this.get('streaming-endpoint', id)), scaleUnits }
+      const state = transition(streamingEndpointMachine, endpoint.state, 'scale')
+      const running = await this.#running(endpoint.operationId)
+      const asked = { action: 'streaming-endpoint.scale', state, desiredState: 'Running', running } as const
+      return beginOperation(changes, 'streaming-endpoint', endpoint, asked, random, this.clock.now()).operationId
+    })
+  }
+
   #programsOf(channelId: string): Promise<Program[]> {
     return this.repository.referring('program', this.account.id, { relation: 'channel', id: channelId })
   }

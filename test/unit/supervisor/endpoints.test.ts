@@ -90,6 +90,44 @@ describe('a streaming endpoint', () => {
     expect(open).not.toHaveProperty('lastError')
   })
 
+  it('is scaled while it runs, and runs on with what it has where that fails', async () => {
+    const scaling = await bench.scaleEndpoint(id, 3)
+    expect(await bench.get('streaming-endpoint', id)).toMatchObject({ state: 'Scaling', scaleUnits: 3 })
+    await bench.quiet()
+    const scaled = await bench.get('streaming-endpoint', id)
+    expect(scaled).toMatchObject({ state: 'Running', desiredState: 'Running', scaleUnits: 3 })
+    expect(scaled).not.toHaveProperty('operationId')
+    expect((await bench.get('operation', scaling)).state).toBe('succeeded')
+    expect(bench.node.notes.at(-1)).toBe('scale default to 3')
+    bench.node.plan('endpoint', down)
+    const failing = await bench.scaleEndpoint(id, 5)
+    await bench.quiet()
+    expect(await bench.get('streaming-endpoint', id)).toMatchObject({
+      state: 'Running',
+      lastError: { code: 'ORIGIN_THREAD_DOWN' },
+    })
+    expect((await bench.get('operation', failing)).error).toMatchObject({ code: 'ORIGIN_THREAD_DOWN' })
+    expect(bench.node.open).toEqual(new Set([id]))
+    expect(await bench.events(id)).toContain('streaming-endpoint.state-changed Scaling>Running failed')
+  })
+
+  it('is scaled after a crash in the middle of it, and stopped out of it', async () => {
+    bench.process.kill()
+    const scaling = await bench.scaleEndpoint(id, 2)
+    await bench.crash()
+    await bench.quiet()
+    expect((await bench.get('operation', scaling)).state).toBe('succeeded')
+    expect((await bench.get('streaming-endpoint', id)).state).toBe('Running')
+    bench.process.kill()
+    const given = await bench.scaleEndpoint(id, 4)
+    const stopping = await bench.moveEndpoint(id, 'stop')
+    await bench.crash()
+    await bench.quiet()
+    expect((await bench.get('operation', given)).state).toBe('failed')
+    expect((await bench.get('operation', stopping)).state).toBe('succeeded')
+    expect((await bench.get('streaming-endpoint', id)).state).toBe('Stopped')
+  })
+
   it('is not said to be closed before it is, unless that fails again and again', async () => {
     bench.node.plan('endpoint', down, 2)
     const first = await bench.moveEndpoint(id, 'stop')

@@ -174,6 +174,10 @@ export class FakeNode implements ChannelRunner, ChannelIndex {
         this.open.add(endpoint.id)
         this.note(`open ${endpoint.name}`)
       },
+      scale: async (endpoint) => {
+        this.throwIfPlanned('endpoint')
+        this.note(`scale ${endpoint.name} to ${endpoint.scaleUnits}`)
+      },
       stop: async (endpoint) => {
         this.throwIfPlanned('endpoint')
         this.open.delete(endpoint.id)

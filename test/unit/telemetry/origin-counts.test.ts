@@ -71,9 +71,11 @@ describe('OriginCounter', () => {
       init: 'init',
       segment: 'segment',
       part: 'part',
+      'live-segment': 'live-segment',
       blocked: 'blocked',
       download: 'download',
       thumbnail: 'thumbnail',
+      key: 'key',
       time: 'time',
       other: 'other',
     }

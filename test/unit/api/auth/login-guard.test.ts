@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { LoginGuard, siteOf } from '../../../../src/api/auth/login-guard.ts'
+import { LoginGuard } from '../../../../src/api/auth/login-guard.ts'
 import { MemoryRateLimiter } from '../../../../src/api/auth/rate-limiter.ts'
+import { siteOf } from '../../../../src/domain/network-site.ts'
 
 // The library behind the limiters has no clock port: its Date and timers are the test's.
 beforeEach(() => void vi.useFakeTimers())

@@ -1,0 +1,37 @@
+import { CONTENT_KEY_BYTES, keyIdBytes } from '../protection/content-key-derivation.ts'
+
+const MAX_KIDS = 64
+
+/**
+ * The KIDs, as GUIDs, of a licence request (W3C Encrypted Media Extensions §9.1.3: `{"kids": [base64url], "type": "temporary"}`);
+ * `undefined` for what is none, or asks for more than 64.
+ */
+export function readClearKeyRequest(body: Uint8Array | undefined): string[] | undefined {
+  if (!body) return undefined
+  let kids: unknown
+  try {
+    const request: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    kids = typeof request === 'object' && request !== null && 'kids' in request ? request.kids : undefined
+  } catch {
+    // No JSON: no licence request.
+    return undefined
+  }
+  if (!Array.isArray(kids) || kids.length === 0 || kids.length > MAX_KIDS) return undefined
+  const guids = kids.map(guidOf)
+  return guids.every((guid) => guid !== undefined) ? [...new Set(guids)] : undefined
+}
+
+function guidOf(kid: unknown): string | undefined {
+  if (typeof kid !== 'string' || !/^[A-Za-z0-9_-]{22}$/.test(kid)) return undefined
+  const bytes = Buffer.from(kid, 'base64url')
+  if (bytes.byteLength !== CONTENT_KEY_BYTES) return undefined
+  const hex = bytes.toString('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}
+
+/** A licence (§9.1.4): a JSON Web Key Set of octet sequences, to be used once. */
+export function clearKeyLicence(keys: readonly { readonly kid: string; readonly value: Uint8Array }[]): Uint8Array {
+  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url')
+  const set = keys.map(({ kid, value }) => ({ kty: 'oct', kid: text(keyIdBytes(kid)), k: text(value) }))
+  return Buffer.from(JSON.stringify({ keys: set, type: 'temporary' }))
+}

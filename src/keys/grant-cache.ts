@@ -1,0 +1,75 @@
+import type { KeyOption } from '../domain/key-authorization-policy.ts'
+import type { KeyMaterial } from '../protection/content-key-derivation.ts'
+
+/** A content key, opened, and who gets it. Never logged, never sent anywhere but to the node's own threads. */
+export type KeyGrant = {
+  readonly keyId: string
+  readonly accountId: string
+  readonly rotating: boolean
+  readonly material: KeyMaterial
+  /** Of its policy; none: nobody gets it. */
+  readonly options: readonly KeyOption[]
+}
+
+const MAX_GRANTS = 10_000
+const MAX_TRIES = 3
+
+/**
+ * What was asked lately of the node about keys, also that there are none, until something changes in their account: a thread hears
+ * of that before the change is answered, so that what is taken away is gone with the next request.
+ */
+export class GrantCache {
+  readonly #ask: (keyId: string) => Promise<KeyGrant | undefined>
+  /** In the order of use. */
+  readonly #known = new Map<string, KeyGrant | undefined>()
+  readonly #asking = new Map<string, Promise<KeyGrant | undefined>>()
+  #changes = 0
+
+  constructor(ask: (keyId: string) => Promise<KeyGrant | undefined>) {
+    this.#ask = ask
+  }
+
+  /** `undefined`: there is no such key. @throws AppError what the node answers */
+  async find(keyId: string): Promise<KeyGrant | undefined> {
+    if (this.#known.has(keyId)) {
+      const known = this.#known.get(keyId)
+      this.#keep(keyId, known)
+      return known
+    }
+    for (let attempt = 1; ; attempt += 1) {
+      const seen = this.#changes
+      const asked = this.#asking.get(keyId) ?? this.#begin(keyId)
+      const grant = await asked
+      // What was read before a change says nothing of what holds after it.
+      if (seen === this.#changes) {
+        this.#keep(keyId, grant)
+        return grant
+      }
+      if (attempt === MAX_TRIES) return grant
+    }
+  }
+
+  /** Keys or policies of an account were written, or who knows what of which (`undefined`). */
+  changed(accountId?: string): void {
+    this.#changes += 1
+    this.#asking.clear()
+    for (const [keyId, grant] of this.#known) {
+      if (accountId === undefined || grant === undefined || grant.accountId === accountId) this.#known.delete(keyId)
+    }
+  }
+
+  #keep(keyId: string, grant: KeyGrant | undefined): void {
+    this.#known.delete(keyId)
+    this.#known.set(keyId, grant)
+    const [oldest] = this.#known.keys()
+    if (this.#known.size > MAX_GRANTS && oldest !== undefined) this.#known.delete(oldest)
+  }
+
+  #begin(keyId: string): Promise<KeyGrant | undefined> {
+    const asked = this.#ask(keyId).finally(() => {
+      if (this.#asking.get(keyId) === asked) this.#asking.delete(keyId)
+    })
+    this.#asking.set(keyId, asked)
+    return asked
+  }
+}

@@ -1,0 +1,60 @@
+import { createHash, hkdfSync } from 'node:crypto'
+import { AppError } from '../lib/errors.ts'
+
+/** The length of a content key, and of a KID. */
+export const CONTENT_KEY_BYTES = 16
+const SEED_BYTES = 30
+
+/** What is kept of a content key: its value, or a PlayReady key seed. */
+export type KeyMaterial = { readonly source: 'value' | 'playready-seed'; readonly bytes: Uint8Array }
+
+/** A KID as MP4 has it: the GUID's digits in the order in which they are written. */
+export function keyIdBytes(keyId: string): Uint8Array {
+  const bytes = Buffer.from(keyId.replaceAll('-', ''), 'hex')
+  if (bytes.byteLength === CONTENT_KEY_BYTES) return bytes
+  throw new AppError('INTERNAL', `A KID is a GUID, and ${keyId} is none.`)
+}
+
+/** A KID as PlayReady has it: a GUID in memory, of which the first three fields are little-endian. */
+function playReadyKeyId(keyId: string): Uint8Array {
+  const bytes = keyIdBytes(keyId)
+  bytes.subarray(0, 4).reverse()
+  bytes.subarray(4, 6).reverse()
+  bytes.subarray(6, 8).reverse()
+  return bytes
+}
+
+/**
+ * The key of a KID by PlayReady's key seed algorithm (Microsoft, *PlayReady Key Seed*), as Azure Media Services and PlayReady's
+ * test server have it: three SHA-256 over the seed's first 30 bytes and the KID, folded to 16 bytes.
+ *
+ * @throws AppError `INTERNAL` for a seed of fewer than 30 bytes
+ */
+export function playReadyContentKey(seed: Uint8Array, keyId: string): Uint8Array {
+  if (seed.byteLength < SEED_BYTES) throw new AppError('INTERNAL', `A PlayReady key seed has ${SEED_BYTES} bytes.`)
+  const cut = seed.subarray(0, SEED_BYTES)
+  const id = playReadyKeyId(keyId)
+  const hash = (...parts: readonly Uint8Array[]) => createHash('sha256').update(Buffer.concat(parts)).digest()
+  const hashes = [hash(cut, id), hash(cut, id, cut), hash(cut, id, cut, id)]
+  return Uint8Array.from({ length: CONTENT_KEY_BYTES }, (_, at) =>
+    hashes.reduce((value, digest) => value ^ (digest[at] ?? 0) ^ (digest[at + CONTENT_KEY_BYTES] ?? 0), 0),
+  )
+}
+
+/**
+ * The key of a KID: for `keyId` itself what was given, or what follows from the seed; for the KID of a period what only follows
+ * from it, by HKDF-SHA-256 (RFC 5869) or from the seed, so that whoever has one period's key has no other's. The same on every node.
+ */
+export function contentKeyValue({ source, bytes }: KeyMaterial, keyId: string, kid: string): Uint8Array {
+  if (source === 'playready-seed') return playReadyContentKey(bytes, kid)
+  if (kid === keyId) return bytes
+  return new Uint8Array(hkdfSync('sha256', bytes, keyIdBytes(kid), 'headend period key 1', CONTENT_KEY_BYTES))
+}
+
+/** How long before a period begins its key may be had: players load it while they play what comes before. */
+export const KEY_AHEAD_MS = 120_000
+
+/** The begin of the period in which an instant of the epoch timeline lies. Periods count from the epoch, alike on every node. */
+export function periodStartMs(atMs: number, periodMs: number): number {
+  return Math.floor(atMs / periodMs) * periodMs
+}

@@ -1,0 +1,133 @@
+import type { Config } from '../config/schema.ts'
+import { newEvent } from '../domain/events.ts'
+import type { Id } from '../domain/kinds.ts'
+import type { DeliveryReport } from '../keys/delivery-reports.ts'
+import type { KeyGrant } from '../keys/grant-cache.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
+import type { Scope } from '../lib/scope.ts'
+import type { ControlPlane } from './control-plane.ts'
+import type { House } from './house.ts'
+import type { HouseDesk } from './house-calls.ts'
+import { encodeGrant } from './key-grants.ts'
+import type { OriginKeyOptions } from './origin-messages.ts'
+
+type BureauPorts = Pick<House, 'clock' | 'directory' | 'logger'> &
+  Pick<ControlPlane, 'repository' | 'contentKeys' | 'recorder'>
+
+/** What origin threads ask the node about content keys, and what they tell it of their delivery. */
+export class KeyBureau {
+  readonly #ports: BureauPorts
+  #complaint: string | undefined
+
+  constructor(ports: BureauPorts) {
+    this.#ports = ports
+  }
+
+  /** The desk that threads ask, with what this one answers. */
+  deskWith(desk: HouseDesk): HouseDesk {
+    return {
+      spooled: (...asked) => desk.spooled(...asked),
+      wake: (locatorId) => desk.wake(locatorId),
+      brokenText: (text) => desk.brokenText?.(text),
+      contentKey: (keyId) => this.#contentKey(keyId),
+      keyReports: async (reports) => this.#record(reports),
+    }
+  }
+
+  async #contentKey(keyId: string): Promise<readonly Uint8Array[] | undefined> {
+    try {
+      const grant = await this.#grantOf(keyId)
+      this.#complaint = undefined
+      return grant && encodeGrant(grant)
+    } catch (error) {
+      // A crowd that asks while the store is down would fill the log.
+      const message = messageOf(error)
+      if (message !== this.#complaint) this.#ports.logger.warn({ error: message }, 'content keys can not be had')
+      this.#complaint = message
+      throw error
+    }
+  }
+
+  /** What is stored as a key of storage opens what is stored, and is nobody's to get. */
+  async #grantOf(keyId: string): Promise<KeyGrant | undefined> {
+    const { contentKeys, repository } = this.#ports
+    const key = await repository.findAnywhere('content-key', keyId)
+    if (!key || key.kind === 'storage') return undefined
+    const { accountId, keyAuthorizationPolicyId, rotating, source } = key
+    const policy = keyAuthorizationPolicyId
+      ? await repository.find('key-authorization-policy', keyAuthorizationPolicyId, accountId)
+      : undefined
+    const bytes = await contentKeys.open(key)
+    return { keyId, accountId, rotating, material: { source, bytes }, options: policy?.options ?? [] }
+  }
+
+  #record(reports: readonly DeliveryReport[]): void {
+    const { clock, recorder } = this.#ports
+    for (const report of reports) {
+      const { accountId, keyId: id, delivery, count } = report
+      const about = { accountId: accountId as Id<'account'>, id }
+      if (report.kind === 'delivered') {
+        recorder.record(newEvent('content-key.delivered', about, { delivery, count }, clock.now()))
+        continue
+      }
+      const { address, reason } = report
+      recorder.record(
+        newEvent('content-key.delivery-refused', about, { delivery, reason, address, count }, clock.now()),
+      )
+    }
+  }
+}
+
+/** Begins to tell origin threads of what other nodes write of keys; the scope's to stop. */
+export function openKeyBureau(
+  { clock, directory, logger }: House,
+  { repository, contentKeys, changes, recorder }: ControlPlane,
+  scope: Scope,
+): KeyBureau {
+  const end = changes.onChange((list) => {
+    const accounts = list
+      .filter(({ kind }) => kind === 'content-key' || kind === 'key-authorization-policy')
+      .map(({ accountId }) => accountId)
+    for (const accountId of new Set(accounts)) void directory.keysChanged(accountId)
+  })
+  const endReset = changes.onReset(() => void directory.keysChanged())
+  scope.add('key changes', () => {
+    end()
+    endReset()
+  })
+  return new KeyBureau({ clock, directory, logger, repository, contentKeys, recorder })
+}
+
+/** How long origin threads may take to say that they have heard. */
+const THREADS_LIMIT_MS = 5_000
+
+/** How the API makes what it wrote hold at once. */
+export function keyDoorsOf({ clock, directory }: Pick<House, 'clock' | 'directory'>) {
+  return {
+    /** @throws AppError `PART_UNRESPONSIVE` where a thread does not say in time that it has heard */
+    async changed(accountId: string): Promise<void> {
+      const late = Promise.withResolvers<never>()
+      const timer = clock.after(THREADS_LIMIT_MS, () =>
+        late.reject(
+          new AppError('PART_UNRESPONSIVE', 'A streaming thread has not confirmed what has changed of keys.'),
+        ),
+      )
+      try {
+        await Promise.race([directory.keysChanged(accountId), late.promise])
+      } finally {
+        timer.cancel()
+      }
+    },
+  }
+}
+
+/** What the configuration says of key delivery, as an origin thread is told it. */
+export function originKeyOptions(config: Config['keys']): OriginKeyOptions {
+  return {
+    skewMs: config.clockSkew,
+    issuerTimeoutMs: config.issuerTimeout,
+    issuerFreshMs: config.issuerCache,
+    allowPrivateIssuers: config.allowPrivateIssuers,
+    requests: { count: config.requests.perAddress, windowMs: config.requests.window },
+  }
+}

@@ -1,0 +1,198 @@
+import { createHash } from 'node:crypto'
+import type { BlobStorage } from '../domain/blob-storage.ts'
+import type { StoredText, TextSet } from '../domain/text-sidecar.ts'
+import { abortable } from '../lib/abortable.ts'
+import type { Clock } from '../lib/clock.ts'
+import { AppError, messageOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/logger.ts'
+import { SharedCache } from '../lib/shared-cache.ts'
+import { type TextDocument, textMemoryBytes } from '../media/text/text-document.ts'
+import { parseTtml } from '../media/text/ttml.ts'
+import { parseWebVtt } from '../media/text/web-vtt.ts'
+import type { FileText } from '../ondemand/file-texts.ts'
+import type { TextReader } from '../origin/ports.ts'
+import { TEXT_PACKAGER_VERSION } from '../packaging/text-segment.ts'
+import type { TextRendition } from '../presentation/text-rendition.ts'
+import { TextedView } from '../presentation/texted-view.ts'
+import type { PresentationView } from '../presentation/view.ts'
+import type { FileSource } from './file-source.ts'
+
+/** A text file that can't be shown, and why. */
+export type BrokenText = { readonly assetId: string; readonly fileName: string; readonly problem: string }
+
+/** What texts are read by. */
+export type TextSourcePorts = {
+  readonly storage: (place: TextSet['place']) => Pick<BlobStorage, 'read'>
+  readonly files: Pick<FileSource, 'textsIn' | 'readText'>
+  /** Told once of each file. */
+  readonly broken: (text: BrokenText) => void
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+type Kept = { readonly document: TextDocument; readonly memoryBytes: number }
+type Reader = (signal: AbortSignal) => Promise<TextDocument>
+type Told = Omit<TextRendition, 'id' | 'bandwidth'>
+/** `untilMs`: what storage did not give is looked for again from then on. */
+type Beside = { readonly key: string; readonly view: Promise<PresentationView>; untilMs: number }
+
+/** For what is read of texts: of some hundred films. */
+const CACHE_BYTES = 32 * 2 ** 20
+/** Who asks for a manifest waits no longer than this for its texts; they are listed when they are there. */
+const PATIENCE_MS = 5_000
+/** What storage did not give is asked for again after so long. */
+const RETRY_MS = 5_000
+const MAX_REMEMBERED = 10_000
+const ID_LENGTH = 12
+const LEAST_BANDWIDTH = 256
+
+/** The texts beside presentations on an origin thread: text files of assets, and text tracks of their MP4 files. A broken one is left out, and told of. */
+export class TextSource implements TextReader {
+  readonly #ports: TextSourcePorts
+  readonly #cache = new SharedCache<Kept>(CACHE_BYTES)
+  readonly #views = new WeakMap<PresentationView, Beside>()
+  readonly #readers = new WeakMap<TextRendition, Reader>()
+  /** Broken files by their digest, and what was told of them. */
+  readonly #broken = new Set<string>()
+
+  constructor(ports: TextSourcePorts) {
+    this.#ports = ports
+  }
+
+  /**
+   * The presentation with these text files and what its own files have of texts; itself where that is nothing. The same one each time, as long as the texts
+   * are the same. Rejects with the signal's reason alone.
+   */
+  async beside(view: PresentationView, set: TextSet | undefined, signal: AbortSignal): Promise<PresentationView> {
+    const own = this.#ports.files.textsIn(view)
+    if (!set && (own?.tracks.length ?? 0) === 0) return view
+    const zeroTicks = own?.zeroTicks ?? view.segment(view.firstSequence)?.startTicks ?? 0
+    // A recording that goes on may end with another beginning than it had.
+    const key = `${zeroTicks} ${set?.digest ?? ''}`
+    const known = this.#views.get(view)
+    if (known?.key === key && this.#ports.clock.now() < known.untilMs) return known.view
+    signal.throwIfAborted()
+    const late = () => {
+      made.untilMs = this.#ports.clock.now() + RETRY_MS
+    }
+    const made: Beside = { key, view: this.#made(view, set, zeroTicks, late), untilMs: Number.POSITIVE_INFINITY }
+    this.#views.set(view, made)
+    return abortable(made.view, signal)
+  }
+
+  async read(text: TextRendition, signal: AbortSignal): Promise<TextDocument | undefined> {
+    return this.#readers.get(text)?.(signal)
+  }
+
+  /** Never rejects. */
+  async #made(
+    view: PresentationView,
+    set: TextSet | undefined,
+    zeroTicks: number,
+    late: () => void,
+  ): Promise<PresentationView> {
+    const own = this.#ports.files.textsIn(view)
+    const texts: TextRendition[] = []
+    const add = (told: Told, bandwidth: number, digest: string, reader: Reader) => {
+      const name = uniqueName(told.name, texts)
+      const id = idOf([TEXT_PACKAGER_VERSION, digest, { ...told, name }])
+      const text: TextRendition = { ...told, name, id, bandwidth }
+      this.#readers.set(text, reader)
+      texts.push(text)
+    }
+    for (const [index, track] of (own?.tracks ?? []).entries()) {
+      add(toldOf(track, zeroTicks), track.bandwidth, track.digest, (signal) => this.#readOwn(view, index, signal))
+    }
+    for (const { file, document } of await this.#opened(set, late)) {
+      const { title: name, language, role, format } = file
+      const told = { name, role, codec: format === 'ttml' ? 'stpp' : 'wvtt', zeroTicks } as const
+      const reader: Reader = (signal) => this.#document(set as TextSet, file, signal)
+      add({ ...told, ...(language !== undefined && { language }) }, bandwidthOf(file, document), file.digest, reader)
+    }
+    return texts.length === 0 ? view : new TextedView(view, texts)
+  }
+
+  async #opened(set: TextSet | undefined, late: () => void) {
+    if (!set) return []
+    const patience = new AbortController()
+    const timer = this.#ports.clock.after(PATIENCE_MS, () =>
+      patience.abort(new AppError('STORAGE_DOWN', 'it took too long')),
+    )
+    const opened = await Promise.all(
+      set.texts.map(async (file) => {
+        if (this.#broken.has(file.digest)) return undefined
+        try {
+          return { file, document: await this.#document(set, file, patience.signal) }
+        } catch (error) {
+          if (this.#failed(set, file, error)) late()
+          return undefined
+        }
+      }),
+    )
+    timer.cancel()
+    return opened.filter((one) => one !== undefined)
+  }
+
+  /** Tells of it; whether it may be right again in a while. */
+  #failed({ assetId }: TextSet, { name, digest }: StoredText, error: unknown): boolean {
+    const problem = messageOf(error)
+    if (!(error instanceof AppError) || error.code !== 'FORMAT_INVALID') {
+      this.#ports.logger.warn({ assetId, file: name, problem }, 'a text file could not be read; it is tried again')
+      return true
+    }
+    if (this.#broken.size >= MAX_REMEMBERED) this.#broken.clear()
+    this.#broken.add(digest)
+    this.#ports.broken({ assetId, fileName: name, problem })
+    return false
+  }
+
+  async #document(set: TextSet, file: StoredText, signal: AbortSignal): Promise<TextDocument> {
+    const { blob, sizeBytes, format, digest } = file
+    const make = async (making: AbortSignal): Promise<Kept> => {
+      const range = { first: 0, last: sizeBytes - 1 }
+      const bytes =
+        sizeBytes === 0 ? new Uint8Array(0) : await this.#ports.storage(set.place).read(blob, range, { signal: making })
+      if (!bytes) throw new AppError('SEGMENT_GONE', `${file.name} was deleted.`)
+      const document = format === 'vtt' ? parseWebVtt(bytes) : parseTtml(bytes)
+      if (document.skipped > 0) {
+        const { skipped } = document
+        this.#ports.logger.warn(
+          { assetId: set.assetId, file: file.name, skipped },
+          'a text file has broken cues, which are left out',
+        )
+      }
+      return { document, memoryBytes: textMemoryBytes(document) }
+    }
+    return (await this.#cache.get(`${set.assetId}/${digest}/${format}`, make, signal)).document
+  }
+
+  async #readOwn(view: PresentationView, index: number, signal: AbortSignal): Promise<TextDocument> {
+    const { id } = view.header
+    const make = async (making: AbortSignal): Promise<Kept> => {
+      const document = await this.#ports.files.readText(id, index, making)
+      if (!document) throw new AppError('SEGMENT_GONE', 'This text is no longer there.')
+      return { document, memoryBytes: textMemoryBytes(document) }
+    }
+    return (await this.#cache.get(`${id}#${index}`, make, signal)).document
+  }
+}
+
+function toldOf({ name, language, role, codec }: FileText, zeroTicks: number): Told {
+  return { name, role, codec, zeroTicks, ...(language !== undefined && { language }) }
+}
+
+function bandwidthOf({ sizeBytes }: StoredText, { cues }: TextDocument): number {
+  const endMs = cues.reduce((latest, cue) => Math.max(latest, cue.endMs), 1_000)
+  return Math.max(LEAST_BANDWIDTH, Math.ceil((sizeBytes * 8_000) / endMs))
+}
+
+function uniqueName(name: string, others: readonly TextRendition[]): string {
+  const isTaken = (wanted: string) => others.some((other) => other.name === wanted)
+  let unique = name
+  for (let number = 2; isTaken(unique); number++) unique = `${name} ${number}`
+  return unique
+}
+
+function idOf(content: unknown): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, ID_LENGTH)
+}
