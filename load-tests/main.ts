@@ -5,6 +5,7 @@ import { runManifests } from './manifests.ts'
 import { runOpening } from './opening.ts'
 import { type LoadOptions, type LoadTest, parseOptions, USAGE, UsageError } from './options.ts'
 import { runOrigin } from './origin.ts'
+import { runProtection } from './protection.ts'
 import { runRtmpIngest } from './rtmp-ingest.ts'
 import { runTranscode } from './transcode.ts'
 import { runViewers } from './viewers.ts'
@@ -16,6 +17,7 @@ const tests: Readonly<Record<LoadTest, (context: LoadContext) => Promise<LoadRep
   transcode: runTranscode,
   manifests: runManifests,
   origin: runOrigin,
+  protection: runProtection,
   viewers: runViewers,
   opening: runOpening,
 }

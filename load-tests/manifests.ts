@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer } from '../src/origin/answer.ts'
+import type { Delivery } from '../src/origin/deliveries.ts'
 import { ManifestAnswers, type ManifestRequest } from '../src/origin/manifest-answers.ts'
 import { ManifestCache } from '../src/origin/manifest-cache.ts'
 import { defaultOriginLimits } from '../src/origin/origin-server.ts'
@@ -50,7 +51,14 @@ const kinds: Readonly<Record<string, Ask>> = {
 
 function asked({ view }: LiveWindow, query: string, isZipped: boolean): ManifestRequest {
   const headers = isZipped ? { 'accept-encoding': 'gzip' } : {}
-  return { request: { url: `/m${query}`, headers } as IncomingMessage, view, digest: 'digest', place: 'child' }
+  const delivery: Delivery = { protection: 'clear', digest: 'digest', protocols: ['hls', 'dash'] }
+  return {
+    request: { url: `/m${query}`, headers } as IncomingMessage,
+    view,
+    digest: 'digest',
+    delivery,
+    place: 'child',
+  }
 }
 
 async function everyPlaylist(answers: ManifestAnswers, window: LiveWindow): Promise<Pick<Answer, 'sizeBytes'>> {

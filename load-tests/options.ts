@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-const LOAD_TESTS = ['rtmp-ingest', 'transcode', 'manifests', 'origin', 'viewers', 'opening'] as const
+const LOAD_TESTS = ['rtmp-ingest', 'transcode', 'manifests', 'origin', 'protection', 'viewers', 'opening'] as const
 
 export type LoadTest = (typeof LOAD_TESTS)[number]
 
@@ -24,10 +24,10 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-export const USAGE = `node load-tests/main.ts rtmp-ingest|transcode|manifests|origin|viewers|opening [options]
+export const USAGE = `node load-tests/main.ts rtmp-ingest|transcode|manifests|origin|protection|viewers|opening [options]
   --quick            a few seconds, one round, no verdict
   --rounds N         rounds of each side (5)
-  --seconds N        length of a measurement (60 for rtmp-ingest at 30 streams, 3 for origin, 10 for viewers, else 30)
+  --seconds N        length of a measurement (60 for rtmp-ingest at 30 streams, 3 for origin and protection, 10 for viewers, else 30)
   --warmup N         load before a measurement (10)
   --streams N,N,...  numbers of streams (1,10,30)
   --json             print JSON`
@@ -40,6 +40,7 @@ const USUAL: Readonly<
   transcode: { seconds: '30', streams: '1', quickSeconds: 4 },
   manifests: { seconds: '30', streams: '1', quickSeconds: 4 },
   origin: { seconds: '3', streams: '1', quickSeconds: 0.1 },
+  protection: { seconds: '3', streams: '1', quickSeconds: 0.1 },
   viewers: { seconds: '10', streams: '1', quickSeconds: 0.5 },
   opening: { seconds: '30', streams: '1', quickSeconds: 1 },
 }

@@ -14,10 +14,11 @@ import { archived } from '../test/support/archived.ts'
 import { encode, Recording } from '../test/support/recording.ts'
 import { LiveWindow } from './live-window.ts'
 import { cpuMicros, obey, type ServerOrder, type ServerReply } from './origin-orders.ts'
+import { loadKeys, protectedTerms } from './protected-terms.ts'
 
 /**
  * The streaming endpoint as an origin thread runs it, in a process of its own: a recording in storage under `/span`, a live
- * window of an hour under `/hour`, a plain MP4 under `/mp4`.
+ * window of an hour under `/hour`, a plain MP4 under `/mp4`; the recording protected under `/cenc`, `/cbcs` and `/envelope`.
  */
 
 const SEGMENT_SECONDS = 6
@@ -71,6 +72,10 @@ async function serve({
   const hour = new LiveWindow(HOUR_SEGMENTS, 2)
   const published = new Map<string, Published>([
     ['span', { locatorId: 'span', manifestName: 'media', view }],
+    ...(['cenc', 'cbcs', 'envelope'] as const).map((locatorId): [string, Published] => [
+      locatorId,
+      { locatorId, manifestName: 'media', view, delivery: protectedTerms(locatorId) },
+    ]),
     ['mp4', { locatorId: 'mp4', manifestName: 'media', view: movie.view }],
     ['hour', { locatorId: 'hour', manifestName: 'media', view: hour.view }],
   ])
@@ -89,6 +94,7 @@ async function serve({
     {
       publications: { find: (locatorId) => published.get(locatorId) },
       fragments,
+      contentKeys: loadKeys,
       observer: { started: () => undefined, request: () => undefined },
       logger: silentLogger,
     },

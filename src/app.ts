@@ -136,6 +136,7 @@ async function startOrigins(
         blockedPerPresentation: origin.maxBlockedPerPresentation,
         conformanceEvery: origin.conformanceEvery,
       },
+      trustedProxies: origin.trustedProxies,
       logLevel,
       ffmpegPath: ffmpeg.path,
       media: {

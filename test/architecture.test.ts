@@ -97,6 +97,31 @@ describe('the house', () => {
     expect(files.filter(({ text }) => imports.test(text)).map(({ path }) => path)).toEqual([])
   })
 
+  it('loads no zod into origin threads, where it costs each of them 10 MB', () => {
+    const texts = new Map(files.map(({ path, text }) => [path, text]))
+    const trails = new Map<string, string>()
+    const visit = (path: string, trail: string) => {
+      if (trails.has(path)) return
+      trails.set(path, trail)
+      for (const [, names = '', specifier = ''] of (texts.get(path) ?? '').matchAll(
+        /^import\s+(?!type\b)([^'"]*?)(?:\s*from\s+)?'([^']+)'/gm,
+      )) {
+        const isTyped =
+          /^\{[^}]*\}$/.test(names) &&
+          names
+            .slice(1, -1)
+            .split(',')
+            .every((name) => /^\s*(type\s|$)/.test(name))
+        if (isTyped) continue
+        const target = specifier.startsWith('.') ? join(dirname(path), specifier) : specifier
+        visit(target, `${trail} → ${target}`)
+      }
+    }
+    visit('roles/origin-thread.ts', 'roles/origin-thread.ts')
+    expect(trails.has('origin/origin-server.ts')).toBe(true)
+    expect([...trails].filter(([path]) => path === 'zod').map(([, trail]) => trail)).toEqual([])
+  })
+
   it('has no barrels, and one process.exit', () => {
     expect(files.filter(({ path }) => /(^|\/)index\.ts$/.test(path)).map(({ path }) => path)).toEqual([])
     expect(files.filter(({ text }) => /^export (\*|\{[^}]*\}) from/m.test(text)).map(({ path }) => path)).toEqual([])

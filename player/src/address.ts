@@ -4,7 +4,14 @@ import type { Protocol } from './engine.ts'
 export type Source = { readonly title?: string; readonly hls?: string; readonly dash?: string }
 
 /** What the page's own URL asks for. */
-export type PageRequest = { readonly source: Source; readonly protocol: Protocol | undefined; readonly embed: boolean }
+export type PageRequest = {
+  readonly source: Source
+  readonly protocol: Protocol | undefined
+  readonly embed: boolean
+  /** Plays MPDs by shaka-player rather than by dash.js. */
+  readonly shaka: boolean
+  readonly token: string | undefined
+}
 
 /** Whether a manifest's URL is one of Smooth Streaming, which is what the AMS grammar means without a `format=` too. */
 export function isSmooth(url: string): boolean {
@@ -38,8 +45,11 @@ function webUrl(value: string | null): string | undefined {
   return url && /^https?:$/.test(url.protocol) ? url.href : undefined
 }
 
-/** Reads `?hls=…&dash=…&protocol=…`, `?url=…`, `?title=…` and `?embed=1`. */
-export function readPageRequest(search: string): PageRequest {
+/**
+ * Reads `?hls=…&dash=…&protocol=…`, `?url=…`, `?title=…`, `?embed=1` and `?player=shaka`; the token from the part behind `#` (`#token=…`),
+ * which browsers send to nobody.
+ */
+export function readPageRequest(search: string, hash = ''): PageRequest {
   const params = new URLSearchParams(search)
   const url = webUrl(params.get('url'))
   const hls = webUrl(params.get('hls'))
@@ -50,6 +60,8 @@ export function readPageRequest(search: string): PageRequest {
     source: { ...(url && sourceOf(url)), ...(hls && { hls }), ...(dash && { dash }), ...(title && { title }) },
     protocol: wanted === 'hls' || wanted === 'dash' ? wanted : undefined,
     embed: params.get('embed') === '1',
+    shaka: params.get('player') === 'shaka',
+    token: new URLSearchParams(hash.replace(/^#/, '')).get('token')?.trim() || undefined,
   }
 }
 

@@ -3,8 +3,11 @@ import { isSmooth } from './address.ts'
 import { type ListingManifest, newestStretch } from './dash-listing.ts'
 import type { Engine, EngineEvents, Problem, Rendition, TextChoice, TimeRange } from './engine.ts'
 import { problemOfStatus } from './errors.ts'
+import { refusalOf, tokenHeaders } from './licence.ts'
 
 const settings: MediaPlayerSettingClass = {
+  // What goes wrong is told on the page; the engine complains of licences that come from a server, too.
+  debug: { logLevel: 0 },
   streaming: {
     // What the manifest says of low latency goes before what it suggests to everybody.
     delay: { useSuggestedPresentationDelay: true },
@@ -12,7 +15,8 @@ const settings: MediaPlayerSettingClass = {
     buffer: { fastSwitchEnabled: true, bufferToKeep: 60, bufferTimeDefault: 18 },
     // The manifest names our own clock; nobody else's is to be asked.
     utcSynchronization: { enabled: true, useManifestDateHeaderTimeSource: true },
-    retryAttempts: { MPD: 2, MediaSegment: 5, InitializationSegment: 5 },
+    // A refused licence is not given for asking again; what the server can't tell yet is asked again by the session.
+    retryAttempts: { MPD: 2, MediaSegment: 5, InitializationSegment: 5, license: 0 },
     retryIntervals: { MPD: 500, MediaSegment: 700, InitializationSegment: 700 },
     text: { defaultEnabled: false },
   },
@@ -21,13 +25,25 @@ const settings: MediaPlayerSettingClass = {
 /** A fragment of Smooth Streaming is to be had only when two more are there: nearer to its edge there would be nothing to ask for. */
 const smoothSettings: MediaPlayerSettingClass = { streaming: { delay: { liveDelayFragmentCount: 4 } } }
 
-type DashError = { code?: number; message?: string; data?: { response?: { status?: number } } | null }
+/** The systems that licences are asked of; each licence server gets the token. */
+const KEY_SYSTEMS = ['org.w3.clearkey', 'com.widevine.alpha', 'com.microsoft.playready']
+const LICENCE_REFUSED = 114
+/** No key system, no session, no licence server. */
+const NO_KEY_SYSTEM = [106, 107, 108, 111, 112, 113]
+
+type LicenceAnswer = { readonly serverResponse?: unknown; readonly responseCode?: number }
+type DashError = { code?: number; message?: string; data?: (LicenceAnswer & { response?: { status?: number } }) | null }
 
 /** dash.js tells what failed by a number (its `Errors` classes). */
 function problemOf(error: DashError | string, lastStatus: number): Problem | undefined {
   const technical = typeof error === 'string' ? error : `${error.code}: ${error.message ?? ''}`
   const code = typeof error === 'string' ? 0 : (error.code ?? 0)
   if (error === 'mediasource') return { kind: 'unsupported', technical }
+  if (code === LICENCE_REFUSED) {
+    const { serverResponse, responseCode = 0 } = (typeof error === 'string' ? undefined : error.data) ?? {}
+    return refusalOf(responseCode, serverResponse, technical)
+  }
+  if (NO_KEY_SYSTEM.includes(code)) return { kind: 'undecryptable', technical }
   if (error === 'capability' || code === 31 || code === 32) return { kind: 'codec', technical }
   if (code === 10) return lastStatus >= 400 ? problemOfStatus(lastStatus, technical) : { kind: 'manifest', technical }
   if (code === 11) return lastStatus >= 400 ? problemOfStatus(lastStatus, technical) : { kind: 'manifest', technical }
@@ -38,6 +54,7 @@ function problemOf(error: DashError | string, lastStatus: number): Problem | und
 
 class DashEngine implements Engine {
   readonly protocol = 'dash'
+  readonly player = 'dash.js'
   readonly #events: EngineEvents
   readonly #player = MediaPlayer().create()
   #chosen = -1
@@ -171,6 +188,10 @@ class DashEngine implements Engine {
 
   #attach(video: HTMLVideoElement, url: string): void {
     this.#player.attachView(video)
+    const httpRequestHeaders = tokenHeaders(this.#events.token())
+    // A header counts as credentials to the engine, which no server with open CORS would then answer.
+    const licences = KEY_SYSTEMS.map((system) => [system, { httpRequestHeaders, withCredentials: false }])
+    this.#player.setProtectionData(Object.fromEntries(licences))
     this.#player.attachTTMLRenderingDiv(this.#events.textLayer() as HTMLDivElement)
     this.#player.attachSource(url)
   }

@@ -6,6 +6,8 @@ export type ProblemKind =
   | 'not-started'
   | 'gone'
   | 'forbidden'
+  | 'licence'
+  | 'undecryptable'
   | 'network'
   | 'server'
   | 'cors'
@@ -14,8 +16,19 @@ export type ProblemKind =
   | 'decode'
   | 'unsupported'
 
-/** A problem that ended playback. `status` is the HTTP status where there was one. */
-export type Problem = { readonly kind: ProblemKind; readonly status?: number; readonly technical: string }
+/** What plays in the browser. */
+export type PlayerName = 'hls.js' | 'dash.js' | 'shaka-player' | 'native'
+
+/** A problem that ended playback. */
+export type Problem = {
+  readonly kind: ProblemKind
+  /** The HTTP status, where there was one. */
+  readonly status?: number
+  readonly technical: string
+  /** Of a refused key: the key door's word for why, and its sentence. */
+  readonly reason?: string
+  readonly detail?: string
+}
 
 /** One quality on offer. */
 export type Rendition = {
@@ -44,6 +57,8 @@ export type EngineEvents = {
   failed(problem: Problem): void
   /** Whether to play as soon as there is something: not when the viewer has paused. */
   wantsPlayback(): boolean
+  /** What the viewer shows to whoever gives keys. */
+  token(): string | undefined
   /** Lies over the picture, for text that is no cue of the element. */
   textLayer(): HTMLElement
 }
@@ -51,6 +66,7 @@ export type EngineEvents = {
 /** What plays one manifest in one video element until it is destroyed. */
 export interface Engine {
   readonly protocol: Protocol
+  readonly player: PlayerName
   renditions(): readonly Rendition[]
   /** The rendition on the screen, -1 while there is none. */
   active(): number

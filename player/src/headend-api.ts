@@ -1,8 +1,10 @@
-import type { Problem, Protocol } from './engine.ts'
+import type { PlayerName, Problem, Protocol } from './engine.ts'
 
 /** A look at the player for tests and for pages that embed it. Times are in seconds. */
 export type PlayerState = {
   readonly protocol: Protocol | undefined
+  /** What plays. */
+  readonly player: PlayerName | undefined
   /** The video element's own time; its origin differs between protocols. */
   readonly currentTime: number
   readonly paused: boolean
@@ -36,6 +38,8 @@ export type HeadendPlayer = {
   setText(index: number): void
   /** Plays the other manifest of the same stream, where there is one. */
   setProtocol(protocol: Protocol): void
+  /** What is shown to whoever gives keys from now on; starts playback afresh. */
+  setToken(token: string | undefined): void
 }
 
 declare global {

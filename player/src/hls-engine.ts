@@ -1,6 +1,7 @@
 import Hls, { type ErrorData, ErrorDetails, ErrorTypes, Events, type Fragment, type LoadPolicy } from 'hls.js'
 import type { Engine, EngineEvents, Problem, Rendition, TextChoice, TimeRange } from './engine.ts'
 import { problemOfStatus } from './errors.ts'
+import { keyRefusalOf, protectionConfig } from './hls-protection.ts'
 
 const MEDIA_RECOVERIES = 3
 /** What viewers of low latency are played faster by, when they have fallen behind. */
@@ -32,6 +33,10 @@ function problemOf(data: ErrorData): Problem {
     if (data.details === ErrorDetails.LEVEL_EMPTY_ERROR) return { kind: 'not-started', technical }
     return problemOfStatus(data.response?.code ?? 0, technical)
   }
+  if (data.type === ErrorTypes.KEY_SYSTEM_ERROR) {
+    const isRefused = data.details === ErrorDetails.KEY_SYSTEM_LICENSE_REQUEST_FAILED
+    return isRefused ? problemOfStatus(data.response?.code ?? 0, technical) : { kind: 'undecryptable', technical }
+  }
   const codecs: string[] = [
     ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR,
     ErrorDetails.BUFFER_ADD_CODEC_ERROR,
@@ -46,10 +51,12 @@ function isGap({ tagList }: Fragment): boolean {
 
 class HlsEngine implements Engine {
   readonly protocol = 'hls'
+  readonly player = 'hls.js'
   readonly #video: HTMLVideoElement
   readonly #events: EngineEvents
   #recoveries = 0
   readonly #hls = new Hls({
+    ...protectionConfig(() => this.#events.token()),
     liveDurationInfinity: true,
     // Encoders that were away leave holes; a late stall must not push the viewer further and further back.
     liveSyncOnStallIncrease: 0,
@@ -182,6 +189,11 @@ class HlsEngine implements Engine {
   }
 
   #onError(data: ErrorData): void {
+    const refusal = keyRefusalOf(data)
+    if (refusal) {
+      this.#events.failed(refusal)
+      return
+    }
     if (!data.fatal) return
     const problem = problemOf(data)
     if (problem.kind === 'decode' && this.#recoveries < MEDIA_RECOVERIES) {

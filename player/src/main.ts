@@ -12,7 +12,7 @@ import './small-screen.css'
 import { loadDefaultSource, readPageRequest } from './address.ts'
 import { Page } from './page.ts'
 
-const request = readPageRequest(location.search)
+const request = readPageRequest(location.search, location.hash)
 document.documentElement.classList.toggle('embed', request.embed)
 const page = new Page()
 window.headend = {
@@ -20,6 +20,8 @@ window.headend = {
   setQuality: (index) => page.setQuality(index),
   setText: (index) => page.setText(index),
   setProtocol: (protocol) => page.setProtocol(protocol),
+  setToken: (token) => page.setToken(token),
 }
 const given = request.source.hls !== undefined || request.source.dash !== undefined
+page.prefer(request)
 page.open(given ? request.source : await loadDefaultSource(), request.protocol)

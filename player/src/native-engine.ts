@@ -1,5 +1,6 @@
 import type { Engine, EngineEvents, Problem, Rendition, TextChoice, TimeRange } from './engine.ts'
 import { problemOfStatus } from './errors.ts'
+import { withToken } from './licence.ts'
 
 const TYPE = 'application/vnd.apple.mpegurl'
 /** Browsers that play HLS by themselves stay about three segments behind the end of what can be sought to. */
@@ -16,6 +17,7 @@ type WithStartDate = HTMLVideoElement & { getStartDate?(): Date }
 /** The browser's own HLS: it chooses the quality itself and tells little of what it does. */
 class NativeEngine implements Engine {
   readonly protocol = 'hls'
+  readonly player = 'native'
   readonly #video: WithStartDate
   readonly #url: string
   readonly #events: EngineEvents
@@ -23,12 +25,12 @@ class NativeEngine implements Engine {
 
   constructor(video: HTMLVideoElement, url: string, events: EngineEvents) {
     this.#video = video
-    this.#url = url
+    this.#url = withToken(url, events.token())
     this.#events = events
     const { signal } = this.#listeners
     video.addEventListener('error', () => void this.#onError(), { signal })
     video.addEventListener('loadedmetadata', () => events.changed(), { signal })
-    video.src = url
+    video.src = this.#url
     // Browsers may refuse; then the play button is the viewer's.
     if (events.wantsPlayback()) void video.play().catch(() => undefined)
   }

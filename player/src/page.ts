@@ -1,4 +1,4 @@
-import { type Source, sourceOf } from './address.ts'
+import { type PageRequest, type Source, sourceOf } from './address.ts'
 import type { Protocol } from './engine.ts'
 import { secondsText } from './format.ts'
 import type { HeadendPlayer, PlayerState } from './headend-api.ts'
@@ -34,9 +34,14 @@ export class Page implements HeadendPlayer {
   readonly #seekBar: SeekBar
   #source: Source = {}
   #session: Session | undefined
+  #token: string | undefined
+  #shaka = false
 
   constructor() {
-    this.#notice = new NoticeCard(element('notice', HTMLElement), () => this.#session?.retryNow())
+    this.#notice = new NoticeCard(element('notice', HTMLElement), {
+      retry: () => this.#session?.retryNow(),
+      useToken: (token) => this.setToken(token),
+    })
     this.#quality = new QualityMenu(this.#menu('quality', 'qualities', (index) => this.setQuality(index)))
     this.#texts = new TextMenu(this.#menu('text', 'texts', (index) => this.setText(index)))
     this.#seekBar = new SeekBar(
@@ -53,6 +58,13 @@ export class Page implements HeadendPlayer {
     setInterval(() => this.#render(), REFRESH_MS)
   }
 
+  /** What the page's URL says of how to play. */
+  prefer({ token, shaka }: Pick<PageRequest, 'token' | 'shaka'>): void {
+    this.#keepToken(token)
+    this.#shaka = shaka
+    element('dash-player', HTMLSelectElement).value = shaka ? 'shaka' : 'dash'
+  }
+
   /** Plays a source, by the wanted protocol where it has both; without any manifest it asks for one. */
   open(given: Source, wanted: Protocol | undefined): void {
     const { dash, ...withoutDash } = given
@@ -64,8 +76,8 @@ export class Page implements HeadendPlayer {
     this.#session?.close()
     const layer = element('text-layer', HTMLElement)
     layer.replaceChildren()
-    const events = { changed: () => this.#render(), textLayer: () => layer }
-    this.#session = url ? new Session(this.#video, protocol, url, events) : undefined
+    const events = { changed: () => this.#render(), token: () => this.#token, textLayer: () => layer }
+    this.#session = url ? new Session(this.#video, { protocol, url, shaka: this.#shaka }, events) : undefined
     const title = source.title ?? 'Headend'
     element('title', HTMLElement).textContent = title
     document.title = source.title ? `${title} · Headend` : 'Headend player'
@@ -82,6 +94,7 @@ export class Page implements HeadendPlayer {
     const notice = session?.notice
     return {
       protocol: session?.protocol,
+      player: engine?.player,
       currentTime: this.#video.currentTime,
       paused: this.#video.paused,
       buffered: bufferedAheadS(this.#video),
@@ -113,6 +126,16 @@ export class Page implements HeadendPlayer {
     if (this.#source[protocol] && this.#session?.protocol !== protocol) this.open(this.#source, protocol)
   }
 
+  setToken(token: string | undefined): void {
+    this.#keepToken(token)
+    this.#session?.retryNow()
+  }
+
+  #keepToken(token: string | undefined): void {
+    this.#token = token?.trim() || undefined
+    element('token', HTMLInputElement).value = this.#token ?? ''
+  }
+
   #menu(button: string, menu: string, choose: (index: number) => void): MenuButton {
     const keepControls = (visible: boolean) => void this.#controller.toggleAttribute('noautohide', visible)
     return new MenuButton(element(button, HTMLButtonElement), element(menu, HTMLElement), { choose, keepControls })
@@ -136,7 +159,10 @@ export class Page implements HeadendPlayer {
     element('address', HTMLFormElement).addEventListener('submit', (event) => {
       event.preventDefault()
       const url = element('url', HTMLInputElement).value.trim()
-      const query = new URLSearchParams({ url })
+      this.#shaka = element('dash-player', HTMLSelectElement).value === 'shaka'
+      this.#keepToken(element('token', HTMLInputElement).value)
+      // The token stays out of the address: addresses are passed on, and kept in histories.
+      const query = new URLSearchParams({ url, ...(this.#shaka && { player: 'shaka' }) })
       history.replaceState(null, '', `?${query}`)
       this.open(sourceOf(url), undefined)
     })

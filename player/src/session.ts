@@ -1,15 +1,20 @@
+import { isSmooth } from './address.ts'
 import type { Engine, OpenEngine, Problem, Protocol } from './engine.ts'
 import { tellCorsFromNetwork } from './errors.ts'
+import { wantsToken } from './licence.ts'
 import { openNative, playsHlsNatively } from './native-engine.ts'
 import { PlaybackWatch } from './playback-watch.ts'
 
 /** What the page shows over the picture. */
 export type Notice =
-  | { readonly kind: 'problem'; readonly problem: Problem; readonly retryAtMs: number }
+  /** `retryAtMs`: absent where it makes no sense to try again by itself. */
+  | { readonly kind: 'problem'; readonly problem: Problem; readonly retryAtMs: number | undefined }
   | { readonly kind: 'away' | 'waiting' }
 
 export type SessionEvents = {
   changed(): void
+  /** As `EngineEvents.token`. */
+  token(): string | undefined
   /** As `EngineEvents.textLayer`. */
   textLayer(): HTMLElement
 }
@@ -17,10 +22,14 @@ export type SessionEvents = {
 const FIRST_RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 10_000
 /** Engines are code of their own that is fetched when it is first needed. */
-const engines: Readonly<Record<Protocol, () => Promise<OpenEngine>>> = {
+const engines: Readonly<Record<Protocol | 'shaka', () => Promise<OpenEngine>>> = {
   hls: async () => (await import('./hls-engine.ts')).openHls,
   dash: async () => (await import('./dash-engine.ts')).openDash,
+  shaka: async () => (await import('./shaka-engine.ts')).openShaka,
 }
+
+/** A manifest, and what plays it. */
+export type SessionSource = { readonly protocol: Protocol; readonly url: string; readonly shaka: boolean }
 
 /** Whether this browser lets a script feed a video element. */
 export function hasMediaSource(): boolean {
@@ -32,6 +41,7 @@ export class Session {
   readonly protocol: Protocol
   readonly #video: HTMLVideoElement
   readonly #url: string
+  readonly #shaka: boolean
   readonly #events: SessionEvents
   readonly #watch: PlaybackWatch
   #engine: Engine | undefined
@@ -45,10 +55,12 @@ export class Session {
   #closed = false
   readonly #listeners = new AbortController()
 
-  constructor(video: HTMLVideoElement, protocol: Protocol, url: string, events: SessionEvents) {
+  constructor(video: HTMLVideoElement, { protocol, url, shaka }: SessionSource, events: SessionEvents) {
     this.protocol = protocol
     this.#video = video
     this.#url = url
+    // It has no code for Smooth Streaming here.
+    this.#shaka = shaka && protocol === 'dash' && !isSmooth(url)
     this.#events = events
     this.#watch = new PlaybackWatch(video, {
       engine: () => this.#engine,
@@ -127,6 +139,7 @@ export class Session {
         changed: () => this.#onChanged(engine),
         failed: (problem) => void (engine === this.#engine && this.#fail(problem)),
         wantsPlayback: () => this.#wantsPlayback,
+        token: () => this.#events.token(),
         textLayer: () => this.#events.textLayer(),
       })
       this.#engine = engine
@@ -137,7 +150,7 @@ export class Session {
   }
 
   async #openEngine(): Promise<OpenEngine | undefined> {
-    if (hasMediaSource()) return engines[this.protocol]()
+    if (hasMediaSource()) return engines[this.#shaka ? 'shaka' : this.protocol]()
     return this.protocol === 'hls' && playsHlsNatively(this.#video) ? openNative : undefined
   }
 
@@ -167,9 +180,12 @@ export class Session {
     const problem = await tellCorsFromNetwork(failure, this.#url)
     if (this.#closed || this.#engine) return
     clearTimeout(this.#retry)
-    this.#notice = { kind: 'problem', problem, retryAtMs: Date.now() + this.#delayMs }
-    this.#retry = setTimeout(() => this.retryNow(), this.#delayMs)
-    this.#delayMs = Math.min(LONGEST_RETRY_MS, this.#delayMs * 1.6)
+    const retryAtMs = wantsToken(problem) ? undefined : Date.now() + this.#delayMs
+    this.#notice = { kind: 'problem', problem, retryAtMs }
+    if (retryAtMs !== undefined) {
+      this.#retry = setTimeout(() => this.retryNow(), this.#delayMs)
+      this.#delayMs = Math.min(LONGEST_RETRY_MS, this.#delayMs * 1.6)
+    }
     this.#events.changed()
   }
 

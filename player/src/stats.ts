@@ -22,7 +22,7 @@ function rows({ video, engine, stalls }: StatsInput): readonly (readonly [string
   const bandwidth = engine?.bandwidthBps()
   const latency = engine?.latencyS()
   return [
-    ['Protocol', engine?.protocol.toUpperCase() ?? '–'],
+    ['Protocol', engine ? `${engine.protocol.toUpperCase()} · ${engine.player}` : '–'],
     ['Resolution', video.videoWidth > 0 ? `${video.videoWidth} × ${video.videoHeight}` : '–'],
     ['Bitrate', active ? bitrateText(active.bitrateBps) : '–'],
     ['Network', bandwidth === undefined ? '–' : bitrateText(bandwidth)],

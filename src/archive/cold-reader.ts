@@ -61,7 +61,8 @@ export class ColdReader {
   }
 
   /**
-   * A closed segment of a rendition; `undefined` where it is nowhere (any more).
+   * A closed segment of a rendition; `undefined` where it is nowhere (any more). The bytes are leased: they stay what they are until `signal`
+   * aborts; then their memory may be another segment's, so whoever needs them for longer copies them before.
    *
    * @throws AppError `STORAGE_DOWN`, `STORAGE_BUSY`, `STORAGE_TAMPERED` …: what the storage throws; the signal's reason
    */

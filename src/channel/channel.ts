@@ -4,6 +4,7 @@ import type { CaptionService } from '../media/codecs/captions.ts'
 import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import { ChannelTimeline } from './channel-timeline.ts'
 import type { CutRuleOptions } from './cut-rule.ts'
+import { InputPresence } from './input-presence.ts'
 import type { Layer } from './layer.ts'
 import { MarkerDesk } from './markers.ts'
 import { CueIntake, type MarkerPorts, markerEntry } from './markers-channel.ts'
@@ -15,7 +16,6 @@ import type {
   NumberStore,
   Publisher,
   SlateMaker,
-  SlateWish,
   Transcoder,
   TranscoderOutput,
 } from './ports.ts'
@@ -23,8 +23,7 @@ import type { SegmenterNumbers } from './record-writer.ts'
 import { ChannelInputs } from './redundancy/channel-inputs.ts'
 import type { LogEntry } from './segment-assembly.ts'
 import { Segmenter } from './segmenter.ts'
-import { BreakSlate } from './slate/break-slate.ts'
-import { ChannelSlate } from './slate/channel-slate.ts'
+import { ChannelSlates } from './slate/channel-slates.ts'
 import { Tap } from './tap.ts'
 import { Transcoded } from './transcoded.ts'
 
@@ -81,8 +80,6 @@ export type ChannelChanges = Pick<
 
 const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
 const TICK_MS = 250
-/** Media is expected to arrive at least this often; after a segment's length more the input counts as away. */
-const AWAY_MARGIN_MS = 2_000
 /** What a rendition may be silent for before the others go on without it: an encoder of ours holds frames back for look-ahead. */
 const PATIENCE_SECONDS = { none: 3, standard: 10 } as const
 
@@ -104,11 +101,9 @@ export class Channel {
   readonly #inputs: ChannelInputs
   readonly #taps = new Set<Tap>()
   readonly #tracks = new Map<number, Track>()
-  readonly #slate: ChannelSlate | undefined
-  readonly #breakSlate: BreakSlate | undefined
+  readonly #slates: ChannelSlates | undefined
+  readonly #presence: InputPresence
   readonly #timer: Timer
-  #lastMediaMs: number | undefined
-  #isAway = true
   #stopped: Promise<void> | undefined
 
   constructor(options: ChannelOptions, ports: ChannelPorts) {
@@ -142,12 +137,9 @@ export class Channel {
     this.#output = this.#createOutput()
     this.#inputs = this.#createInputs()
     const { clock, observer, slate } = ports
-    const shown = slate && new ChannelSlate({ clock, observer, make: slate, inputs: this.#inputs })
-    this.#slate = shown
-    const find = (id: string) => this.markers.find(id)
-    const make = (layer: string, wish: SlateWish) => (shown as ChannelSlate).media(layer, wish)
-    this.#breakSlate = shown && new BreakSlate({ find, make, inputs: this.#inputs, observer })
-    if (ports.goesOn) this.#lastMediaMs = ports.clock.monotonicMs()
+    const findMarker = (id: string) => this.markers.find(id)
+    this.#slates = slate && new ChannelSlates({ clock, observer, make: slate, inputs: this.#inputs, findMarker })
+    this.#presence = this.#createPresence()
     this.#timer = ports.clock.every(TICK_MS, () => this.#tick())
   }
 
@@ -165,8 +157,7 @@ export class Channel {
   update(changes: ChannelChanges): void {
     const { slate } = this.#options
     this.#options = { ...this.#options, ...changes }
-    if (changes.slate === undefined) this.#slate?.hide()
-    else if (changes.slate.picture !== slate?.picture) this.#slate?.forget()
+    this.#slates?.update(slate, changes.slate)
   }
 
   /** Lets a publisher in, or says why not. With `takeover: replace` the one before is gone when this resolves. */
@@ -206,15 +197,33 @@ export class Channel {
       output: this.#output,
       keyFrameIntervalMs: this.#options.keyFrameIntervalMs,
       returnAfterMs: () => this.#options.returnAfterMs,
-      lost: (reason) => this.#inputLost(reason),
-      heard: () => this.#heard(),
+      lost: (reason) => this.#presence.lost(reason),
+      heard: () => this.#presence.heard(),
       cued: (cue) => intake.take(cue, this.#options.adMarkerSource),
+    })
+  }
+
+  #createPresence(): InputPresence {
+    const { clock, observer, goesOn = false } = this.#ports
+    return new InputPresence({
+      clock,
+      observer,
+      goesOn,
+      timeline: this.#timeline,
+      segmenter: this.#segmenter,
+      slates: this.#slates,
+      options: () => this.#options,
+      isCovered: () => this.#inputs.areCovered,
+      interrupt: () => {
+        this.#output.inputLost()
+        this.#inputs.interrupt()
+      },
     })
   }
 
   /** The slate is shown while the break of this marker lasts. */
   slateDuring(markerId: string): void {
-    this.#breakSlate?.want(markerId)
+    this.#slates?.during(markerId)
   }
 
   /** Tracks that the presentation has announced so far, in order. */
@@ -237,7 +246,7 @@ export class Channel {
 
   async #stop(reason: string): Promise<void> {
     this.#timer.cancel()
-    await this.#slate?.stop()
+    await this.#presence.stop()
     await this.#inputs.end(reason)
     await this.#output.stop()
     this.#segmenter.flush()
@@ -281,51 +290,18 @@ export class Channel {
 
   #layerEnded(layer: Layer, reason: string): void {
     const seen = this.#inputs.ended(layer)
-    if (seen) this.#slate?.saw(layer.name, seen)
-    if (this.#inputs.size === 0) this.#inputLost(reason)
+    if (seen) this.#slates?.saw(layer.name, seen)
+    if (this.#inputs.size === 0) this.#presence.lost(reason)
   }
 
   #mediaArrived({ source }: Layer): void {
-    if (source !== 'slate') this.#heard()
+    if (source !== 'slate') this.#presence.heard()
   }
 
-  #heard(): void {
-    this.#lastMediaMs = this.#ports.clock.monotonicMs()
-    if (!this.#isAway) return
-    this.#isAway = false
-    this.#slate?.returned()
-    this.#ports.observer.inputReturned()
-  }
-
-  #inputLost(reason: string): void {
-    if (this.#isAway) return
-    this.#isAway = true
-    this.#ports.observer.inputLost(reason)
-    this.#output.inputLost()
-    this.#inputs.interrupt()
-    if (this.#options.slate === undefined || this.#stopped) return
-    for (const [name, seen] of this.#inputs.seen) this.#slate?.saw(name, seen)
-    this.#slate?.prepare()
-  }
-
-  /** Notices an input that fell silent, and keeps the presentation moving with gaps while it is away. */
   #tick(): void {
     this.#inputs.review()
     this.markers.tick()
-    this.#breakSlate?.tick(this.markers.nowTicks, this.#isAway)
-    if (this.#lastMediaMs === undefined) return
-    const awayMs = this.#ports.clock.monotonicMs() - this.#lastMediaMs
-    if (!this.#isAway && awayMs > this.#options.segmentDurationMs + AWAY_MARGIN_MS) this.#inputLost('silent')
-    const { reconnectGraceMs, slate } = this.#options
-    this.#slate?.tick(this.#isAway ? awayMs : 0, slate?.afterMs ?? Number.POSITIVE_INFINITY)
-    if (!this.#isAway) return
-    if (awayMs > reconnectGraceMs) {
-      if (this.#slate?.isShown) this.#slate.hide()
-      return
-    }
-    if (!this.#segmenter.isIdle) return
-    this.#segmenter.fillGap(this.#timeline.nowMs() * TICKS_PER_MS)
-    this.#timeline.fill(this.#segmenter.numbers.endTicks / TICKS_PER_MS)
+    this.#presence.tick(this.markers.nowTicks)
   }
 }
 

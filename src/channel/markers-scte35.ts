@@ -1,4 +1,4 @@
-import { sectionCrc } from '../media/scte35/crc.ts'
+import { sectionCrc } from '../media/mpegts/section-crc.ts'
 import { type SegmentationDescriptor, singleUpids, upidText } from '../media/scte35/segmentation.ts'
 import type { SpliceInsert } from '../media/scte35/splice-command.ts'
 import { plainSplice, readSpliceInfo, writeSpliceInfo } from '../media/scte35/splice-info.ts'
@@ -14,18 +14,21 @@ export type SpliceContext = {
 const PTS_WRAP = 2 ** 33
 /** Break, provider and distributor advertisement, placement opportunity, overlay, promo, advertisement block; the end is one more. */
 const BREAK_STARTS: ReadonlySet<number> = new Set([0x22, 0x30, 0x32, 0x34, 0x36, 0x38, 0x3a, 0x3c, 0x3e, 0x44, 0x46])
+/** Of one message; each of its segmentations makes a marker that holds all of it. */
+const MAX_SEGMENTATIONS = 16
 const PROGRAM_TYPES = { first: 0x10, last: 0x19 } as const
 
 /**
  * What an SCTE-35 message says of markers. Its own times are of a clock that came in with it, which nobody here knows:
- * `startTicks` counts. @throws FormatError
+ * `startTicks` counts. Of segmentations it is the first sixteen. @throws FormatError
  */
 export function spliceNews(section: Uint8Array, context: SpliceContext): MarkerNews[] {
   const { command, descriptors } = readSpliceInfo(section)
   const segmentations = descriptors.filter((descriptor) => descriptor.type === 'segmentation')
   if (command.type === 'splice-insert') return [insertNews(command, section, context)]
   if (command.type === 'time-signal' && segmentations.length > 0) {
-    return segmentations.flatMap((descriptor) => segmentationNews(descriptor, section, context))
+    const taken = segmentations.slice(0, MAX_SEGMENTATIONS)
+    return taken.flatMap((descriptor) => segmentationNews(descriptor, section, context))
   }
   if (command.type !== 'time-signal' && command.type !== 'other') return []
   const { startTicks } = context
@@ -59,7 +62,9 @@ function segmentationNews(
   const { eventId } = descriptor
   const id = `segmentation-${eventId}`
   if (descriptor.isCancelled) return [{ type: 'cancel', id, isFamily: true }]
-  const { typeId, durationTicks = plannedTicks } = descriptor
+  const { typeId } = descriptor
+  // A length of 0 says as little as none.
+  const durationTicks = descriptor.durationTicks || plannedTicks
   if (BREAK_STARTS.has(typeId - 1)) return [{ type: 'end', id: `${id}-t${typeId - 1}`, endTicks: startTicks, scte35 }]
   const isBreak = BREAK_STARTS.has(typeId)
   const isProgram = typeId >= PROGRAM_TYPES.first && typeId <= PROGRAM_TYPES.last
@@ -72,6 +77,8 @@ function segmentationNews(
       startTicks,
       scte35,
       ...(durationTicks !== undefined && { plannedTicks: durationTicks }),
+      // The message that ends it may be left out where it says how long it is (§10.3.3).
+      ...(isBreak && descriptor.durationTicks && { autoReturn: true as const }),
       values: segmentationValues(descriptor),
     },
   ]

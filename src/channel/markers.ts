@@ -1,6 +1,15 @@
 import { AppError } from '../lib/errors.ts'
-import { MAX_MARKERS, type Marker, type MarkerKind, markerEndTicks, markerProblem } from '../presentation/markers.ts'
+import {
+  MAX_MARKERS,
+  MAX_MARKERS_BYTES,
+  type Marker,
+  type MarkerKind,
+  markerBytes,
+  markerEndTicks,
+  markerProblem,
+} from '../presentation/markers.ts'
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
+import { MarkerBudget } from './marker-budget.ts'
 import type { MarkerChange, MarkerNews, MarkerSource } from './markers-news.ts'
 import { spliceIn, spliceOut } from './markers-scte35.ts'
 
@@ -18,15 +27,18 @@ export type MarkerDeskPorts = {
 const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
 /** The same event is announced again and again until it happens, with times that differ by rounding. */
 const SAME_START_TICKS = PRESENTATION_TIMESCALE
-/** What an encoder may say of cues and texts in a second: each is news to every viewer. */
-const MINOR_PER_SECOND = 10
+/** A message that ends a break may come with the very end: it is given the time until the next look at the clock. */
+const RETURN_GRACE_TICKS = PRESENTATION_TIMESCALE / 4
+/** A break that does not end by itself when its planned time is over is given as much again, this at least. */
+const MIN_OVERRUN_TICKS = 60 * PRESENTATION_TIMESCALE
 const MINOR: ReadonlySet<MarkerKind> = new Set(['cue', 'text', 'id3'])
 
 /** The markers of a running channel: what is said of them comes here, and goes into the presentations, once. */
 export class MarkerDesk {
   readonly #ports: MarkerDeskPorts
   readonly #own = new Map<string, Marker>()
-  #minor = { sinceTicks: 0, count: 0 }
+  readonly #budget = new MarkerBudget()
+  #ownBytes = 0
 
   constructor(ports: MarkerDeskPorts) {
     this.#ports = ports
@@ -52,9 +64,9 @@ export class MarkerDesk {
     return this.#ports.nowTicks()
   }
 
-  /** Whether a break goes on, or comes. */
-  get hasOpenBreak(): boolean {
-    return this.all.some(isOpen)
+  /** Whether a break goes on then that an end without an id would be of. */
+  hasBreakAt(ticks: number): boolean {
+    return this.#openAt(ticks) !== undefined
   }
 
   find(id: string): Marker | undefined {
@@ -65,7 +77,9 @@ export class MarkerDesk {
    * Takes what is said; gives the marker as it is now, `undefined` where there is nothing that it could be about. What is said a second
    * time changes nothing.
    *
-   * @throws AppError `LIMIT_EXCEEDED` for a marker that is too large
+   * Of an encoder that says too much some is left out: `undefined` too.
+   *
+   * @throws AppError `LIMIT_EXCEEDED` for a marker that is too large, or that what ends it would make too large
    */
   tell(news: MarkerNews, source: MarkerSource): Marker | undefined {
     if (news.type === 'begin') return this.#begin(news, source)
@@ -74,14 +88,15 @@ export class MarkerDesk {
     return named.map((marker) => this.#cancel(marker, source)).at(-1)
   }
 
-  /** Ends the breaks whose planned time is over, and that end by themselves then. Every now and then. */
+  /** Ends the breaks whose planned time is over, and whose end nobody says. Every now and then. */
   tick(): void {
     const nowTicks = this.#ports.nowTicks()
     for (const marker of this.all) {
       const { autoReturn, plannedTicks, startTicks, id } = marker
-      if (!isOpen(marker) || !autoReturn || plannedTicks === undefined) continue
-      if (startTicks + plannedTicks <= nowTicks)
-        this.#end({ type: 'end', id, endTicks: startTicks + plannedTicks }, 'api')
+      if (!isOpen(marker) || plannedTicks === undefined) continue
+      const overrunTicks = autoReturn ? 0 : Math.max(MIN_OVERRUN_TICKS, plannedTicks)
+      const endTicks = startTicks + plannedTicks + overrunTicks
+      if (endTicks + RETURN_GRACE_TICKS <= nowTicks) this.#end({ type: 'end', id, endTicks }, 'api')
     }
   }
 
@@ -89,7 +104,6 @@ export class MarkerDesk {
     const { type: _type, ...fields } = news
     const known = this.#sameAs(fields.id, fields.startTicks)
     if (known) return known
-    if (source === 'encoder' && MINOR.has(fields.kind) && !this.#mayTellMinor()) return undefined
     const id = this.find(fields.id) ? `${fields.id}-${Math.round(fields.startTicks / TICKS_PER_MS)}` : fields.id
     const own = fields.kind === 'ad-break' && !fields.scte35 ? { scte35: spliceOut({ ...fields, id }) } : {}
     const marker: Marker = {
@@ -100,8 +114,10 @@ export class MarkerDesk {
       wallMs: fields.startTicks / TICKS_PER_MS,
       revision: 0,
     }
-    const problem = markerProblem(marker)
-    if (problem !== undefined) throw new AppError('LIMIT_EXCEEDED', `The marker can't be taken: ${problem}.`)
+    assertMarker(marker)
+    const isMinor = MINOR.has(marker.kind)
+    const sizeBytes = markerBytes(marker)
+    if (source === 'encoder' && !this.#budget.spend(this.#ports.nowTicks(), sizeBytes, isMinor)) return undefined
     return this.#put(marker, 'begun', source)
   }
 
@@ -115,11 +131,19 @@ export class MarkerDesk {
 
   #end(news: Extract<MarkerNews, { type: 'end' }>, source: MarkerSource): Marker | undefined {
     const { id, endTicks, scte35 } = news
-    const marker = id === undefined ? this.all.findLast(isOpen) : this.#named(id)
+    const marker = id === undefined ? this.#openAt(endTicks) : this.#named(id)
     if (!marker || !isOpen(marker)) return marker
     const durationTicks = Math.max(0, endTicks - marker.startTicks)
     const ended = { ...marker, durationTicks, revision: marker.revision + 1 }
-    return this.#put({ ...ended, scte35In: scte35 ?? spliceIn(ended) }, 'ended', source)
+    const told = { ...ended, scte35In: scte35 ?? spliceIn(ended) }
+    if (source === 'api' && scte35) assertMarker(told)
+    // That a break is over counts for more than the message that said so.
+    return this.#put(markerProblem(told) === undefined ? told : ended, 'ended', source)
+  }
+
+  /** The newest break that has begun by then, and goes on. */
+  #openAt(ticks: number): Marker | undefined {
+    return this.all.findLast((marker) => isOpen(marker) && marker.startTicks <= ticks)
   }
 
   /** What has begun already is ended now. */
@@ -136,19 +160,27 @@ export class MarkerDesk {
   }
 
   #put(marker: Marker, change: MarkerChange['change'], source: MarkerSource): Marker {
-    this.#own.delete(marker.id)
+    this.#forget(marker.id)
     this.#own.set(marker.id, marker)
-    if (this.#own.size > MAX_MARKERS) this.#own.delete(this.#own.keys().next().value ?? '')
+    this.#ownBytes += markerBytes(marker)
+    while (this.#own.size > MAX_MARKERS || this.#ownBytes > MAX_MARKERS_BYTES)
+      this.#forget(this.#own.keys().next().value ?? '')
     this.#ports.emit(marker)
     if (!MINOR.has(marker.kind)) this.#ports.changed({ source, change, marker })
     return marker
   }
 
-  #mayTellMinor(): boolean {
-    const nowTicks = this.#ports.nowTicks()
-    if (nowTicks - this.#minor.sinceTicks >= PRESENTATION_TIMESCALE) this.#minor = { sinceTicks: nowTicks, count: 0 }
-    return this.#minor.count++ < MINOR_PER_SECOND
+  #forget(id: string): void {
+    const known = this.#own.get(id)
+    if (!known) return
+    this.#own.delete(id)
+    this.#ownBytes -= markerBytes(known)
   }
+}
+
+function assertMarker(marker: Marker): void {
+  const problem = markerProblem(marker)
+  if (problem !== undefined) throw new AppError('LIMIT_EXCEEDED', `The marker can't be taken: ${problem}.`)
 }
 
 /** A break that goes on, or comes. */

@@ -1,5 +1,5 @@
-import { sameConfig } from '../media/flv/same-config.ts'
 import type { CodecConfig } from '../media/media.ts'
+import { sameConfig } from '../media/same-config.ts'
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
 import type { ChannelTimeline } from './channel-timeline.ts'
 import type { Layer, LayerOutput } from './layer.ts'

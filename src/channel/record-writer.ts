@@ -1,5 +1,5 @@
 import type { CaptionService } from '../media/codecs/captions.ts'
-import { sameConfig } from '../media/flv/same-config.ts'
+import { sameConfig } from '../media/same-config.ts'
 import { type DiscontinuityReason, PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import type { Cut } from './cut-rule.ts'
 import type { RenditionSpec } from './rendition-track.ts'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { keyProvider } from './key-provider.ts'
 import { masterKeys } from './master-keys.ts'
 import { byteSize, duration, Secret, secret } from './scalars.ts'
 
@@ -55,6 +56,10 @@ const origin = z.strictObject({
   maxBlockedRequests: z.int().positive().default(20_000),
   maxBlockedPerPresentation: z.int().positive().default(10_000),
   conformanceEvery: z.int().min(0).default(0),
+  trustedProxies: z
+    .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
+    .max(256)
+    .default([]),
 })
 
 /** It may hold a password. */
@@ -87,11 +92,13 @@ const events = z.strictObject({
 })
 
 const keys = z.strictObject({
-  provider: z.strictObject({ command: z.array(z.string().min(1)).min(1).max(32).optional() }).prefault({}),
+  provider: keyProvider.prefault({}),
   clockSkew: duration.refine((ms) => ms <= 600_000, 'must be at most 10m').prefault('1m'),
   issuerTimeout: time.prefault('5s'),
   issuerCache: time.prefault('10m'),
   allowPrivateIssuers: z.boolean().default(false),
+  licenceTimeout: time.prefault('10s'),
+  allowPrivateLicenceServers: z.boolean().default(false),
   requests: z
     .strictObject({ perAddress: z.int().positive().default(1_000), window: time.prefault('10s') })
     .prefault({}),

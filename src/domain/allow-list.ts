@@ -27,6 +27,11 @@ export function ingestAdmission(list: readonly string[] | undefined): Admission 
   return list === undefined ? anybody : compile(list)
 }
 
+/** Whether an address lies in one of these networks; of none, none does. */
+export function networkAdmission(list: readonly string[]): Admission {
+  return compile(list)
+}
+
 /** Who may watch a preview or use a streaming endpoint: an empty list admits anybody. */
 export function viewingAdmission(list: readonly string[]): Admission {
   return list.length === 0 ? anybody : compile(list)

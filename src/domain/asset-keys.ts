@@ -1,12 +1,8 @@
 import { z } from 'zod'
 import type { ContentKey } from './content-key.ts'
 import { idSchema } from './kinds.ts'
+import { keyTracks } from './track-keys.ts'
 import { fieldError } from './validation.ts'
-
-/** What a key of an asset is for: kinds of tracks. */
-export const keyTracks = ['video', 'video-sd', 'video-hd', 'video-uhd', 'audio'] as const
-/** One of them. */
-export type KeyTracks = (typeof keyTracks)[number]
 
 /**
  * The keys of an asset, as AMS's streaming policies map them to tracks: of each kind at most one for a kind of tracks, and one
@@ -26,31 +22,6 @@ export const assetKeysSchema = z
 
 /** The keys of an asset. */
 export type AssetKeys = z.output<typeof assetKeysSchema>
-
-const MAX_SD_LINES = 576
-const MAX_HD_LINES = 1_080
-
-/** What a track is to keys, the closest first. A picture whose height isn't known counts as SD. */
-export function keyTracksOf(track: { readonly kind: string; readonly height?: number | undefined }): KeyTracks[] {
-  if (track.kind === 'audio') return ['audio']
-  if (track.kind !== 'video') return []
-  const { height = 0 } = track
-  return [height <= MAX_SD_LINES ? 'video-sd' : height <= MAX_HD_LINES ? 'video-hd' : 'video-uhd', 'video']
-}
-
-/** The key of these, all of one kind, that a track is encrypted with; `undefined`: none is for it. Text is never encrypted. */
-export function keyForTrack(
-  keys: AssetKeys,
-  track: { readonly kind: string; readonly height?: number | undefined },
-): string | undefined {
-  const wanted = keyTracksOf(track)
-  if (wanted.length === 0) return undefined
-  for (const one of wanted) {
-    const found = keys.find(({ tracks }) => tracks?.includes(one))
-    if (found) return found.contentKeyId
-  }
-  return keys.find(({ tracks }) => tracks === undefined)?.contentKeyId
-}
 
 /**
  * That an asset may have these keys, which are in the order in which it names them.

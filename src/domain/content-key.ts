@@ -1,7 +1,10 @@
 import { z } from 'zod'
+import { drmSignallingSchema } from './drm-signalling.ts'
 import { type Draft, envelope, labels, owned } from './envelope.ts'
-import { type Id, idSchema, isReservedGuid, newGuid, newId, type RandomBytes } from './kinds.ts'
+import { isReservedGuid, periodKeyId } from './key-id.ts'
+import { type Id, idSchema, newGuid, newId, type RandomBytes } from './kinds.ts'
 import { patchOf } from './merge-patch.ts'
+import { keyTracks } from './track-keys.ts'
 
 const { name, ...about } = labels
 
@@ -21,6 +24,18 @@ const fixed = {
   }),
 }
 
+const provided = {
+  contentId: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable characters without spaces')
+    .optional()
+    .meta({ description: 'What a key provider (SPEKE) knows the content by; if not given, the key’s id.' }),
+  intendedTracks: z.array(z.enum(keyTracks)).min(1).max(keyTracks.length).optional().meta({
+    description:
+      'What a key provider is told that it will encrypt; if not given, everything. Which tracks it does is for the asset to say.',
+  }),
+}
+
 const MIN_SEED_BYTES = 30
 
 /** What a client states to make a key. */
@@ -28,6 +43,7 @@ export const contentKeyCreateSchema = z
   .strictObject({
     ...changeable,
     ...fixed,
+    ...provided,
     kind: z.enum(['cenc', 'cbcs', 'envelope']).meta({ description: 'What it encrypts with.' }),
     id: idSchema('content-key')
       .refine((guid) => !isReservedGuid(guid), 'GUIDs of version 8 are Headend’s own')
@@ -71,11 +87,13 @@ const shown = {
   ...owned,
   ...changeable,
   ...fixed,
+  ...provided,
+  signalling: drmSignallingSchema.optional(),
   assetId: idSchema('asset')
     .optional()
     .meta({ description: 'Of kind `storage`: the asset, with which it is deleted.' }),
   source: z
-    .enum(['value', 'playready-seed'])
+    .enum(['value', 'playready-seed', 'provider'])
     .default('value')
     .meta({ description: 'What is kept of it: the value, or the seed from which it follows.' }),
 }
@@ -108,23 +126,6 @@ export const contentKeyValueSchema = z
 export function showContentKey(key: ContentKey): z.output<typeof contentKeyViewSchema> {
   const { sealedValue: _sealed, masterKeyId: _master, ...rest } = key
   return rest
-}
-
-const PERIOD_DIGITS = 12
-
-/**
- * The KID of a key's period, which begins at `startMs`: for a key that rotates the begin, in ms since the epoch, stands in the last
- * 48 bits. KIDs are no secret, so this is all it takes to find the key of a period anywhere.
- */
-export function periodKeyId(keyId: string, startMs: number): string {
-  return keyId.slice(0, -PERIOD_DIGITS) + startMs.toString(16).padStart(PERIOD_DIGITS, '0')
-}
-
-/** The key that a KID leads to, and for that of a period its begin. Those that rotate are told by the version of their GUIDs. */
-export function keyOfKeyId(kid: string): { readonly keyId: string; readonly startMs?: number } {
-  const keyId = kid.toLowerCase()
-  if (!isReservedGuid(keyId)) return { keyId }
-  return { keyId: periodKeyId(keyId, 0), startMs: Number.parseInt(keyId.slice(-PERIOD_DIGITS), 16) }
 }
 
 /** The id of a new key. */

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { type Draft, envelope, labels, owned } from './envelope.ts'
+import { CONTENT_KEY_CLAIM } from './key-id.ts'
+import { isLicenceDelivery, keyDeliveries } from './key-refusal.ts'
 import { type Id, newId, type RandomBytes } from './kinds.ts'
+import { licenceServerSchema } from './licence-server.ts'
 import { patchOf } from './merge-patch.ts'
 import { addressListSchema, httpUrlSchema } from './scalars.ts'
 import { verificationKeySchema } from './verification-key.ts'
-
-/** Where a token has to name the key that it is for, it does so in this claim. */
-export const CONTENT_KEY_CLAIM = 'urn:microsoft:azure:mediaservices:contentkeyidentifier'
 
 const token = z
   .strictObject({
@@ -51,11 +51,17 @@ const settings = {
   ...labels,
   options: z
     .array(
-      z.strictObject({
-        name: z.string().max(128).optional(),
-        delivery: z.enum(['aes128', 'clearkey', 'widevine', 'playready', 'fairplay']),
-        restriction,
-      }),
+      z
+        .strictObject({
+          name: z.string().max(128).optional(),
+          delivery: z.enum(keyDeliveries),
+          restriction,
+          licenceServer: licenceServerSchema.optional(),
+        })
+        .refine(({ delivery, licenceServer }) => !licenceServer || isLicenceDelivery(delivery), {
+          path: ['licenceServer'],
+          message: 'only licences of Widevine, PlayReady and FairPlay are a server’s to make',
+        }),
     )
     .min(1)
     .max(16)

@@ -68,11 +68,6 @@ export function newGuid(random: RandomBytes, version: 4 | 8 = 4): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
 }
 
-/** Whether a GUID is one that Headend has kept for itself. */
-export function isReservedGuid(guid: string): boolean {
-  return guid.charAt(14) === '8'
-}
-
 /** A new id: `ch_` and 128 random bits in base 62; a GUID where a kind has no prefix. */
 export function newId<K extends Kind>(kind: K, random: RandomBytes): Id<K> {
   const prefix = idPrefixes[kind]

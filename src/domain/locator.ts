@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { deliveryPolicyRefSchema } from './delivery-policy.ts'
 import { type Draft, envelope, labels, owned } from './envelope.ts'
-import { type Id, idSchema, isReservedGuid, newId, type RandomBytes } from './kinds.ts'
+import { isReservedGuid } from './key-id.ts'
+import { type Id, idSchema, newId, type RandomBytes } from './kinds.ts'
 import { nameSchema, timestampSchema } from './scalars.ts'
 
 /** As many as a URL may name. */

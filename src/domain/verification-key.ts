@@ -1,7 +1,7 @@
-// Computes only: what a PEM holds is better read by the platform than by us.
-import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { messageOf } from '../lib/errors.ts'
+import { type PublicKeyText, publicKeyOf } from './public-key.ts'
 
 const MIN_RSA_BITS = 2_048
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1']
@@ -22,12 +22,6 @@ export const verificationKeySchema = z
 
 /** A key that tokens are verified with, as it is stored. */
 export type VerificationKey = z.output<typeof verificationKeySchema>
-type PublicKeyText = Exclude<VerificationKey, { readonly kind: 'symmetric' }>
-
-/** The public key of a PEM. @throws Error where there is none in it */
-export function publicKeyOf({ kind, pem: text }: PublicKeyText): KeyObject {
-  return kind === 'x509' ? new X509Certificate(text).publicKey : createPublicKey(text)
-}
 
 /** What is wrong with it; a private key, from which the platform would take the public one, is not for us to keep. */
 function problemOf(key: PublicKeyText): string | undefined {

@@ -2,13 +2,13 @@ import { type ContentKey, newContentKeyId } from '../domain/content-key.ts'
 import type { Draft } from '../domain/envelope.ts'
 import type { Id, RandomBytes } from '../domain/kinds.ts'
 import { AppError } from '../lib/errors.ts'
-import type { KeyProvider } from './key-provider.ts'
+import type { KeyPeriod, KeyProvider, ProvidedKey } from './key-provider.ts'
 import type { MasterKeys } from './master-keys.ts'
 import { SealedKeys } from './sealed-keys.ts'
 
 /** A content key as a client states it, checked. */
 export type GivenKey = Pick<ContentKey, 'kind' | 'rotating' | 'tags'> &
-  Partial<Pick<ContentKey, 'name' | 'description' | 'keyAuthorizationPolicyId'>> & {
+  Partial<Pick<ContentKey, 'name' | 'description' | 'keyAuthorizationPolicyId' | 'contentId' | 'intendedTracks'>> & {
     readonly id?: Id<'content-key'> | undefined
     readonly value?: string | undefined
     readonly seed?: string | undefined
@@ -44,11 +44,33 @@ export class ContentKeys {
       throw new AppError('MASTER_KEY_MISSING', message)
     }
     const { id = newContentKeyId(given.rotating, random), value, seed, ...rest } = given
+    const { kind, contentId, intendedTracks: tracks } = given
     const text = value ?? seed
-    const wish = { keyId: id, kind: given.kind, accountId }
-    const bytes = text === undefined ? await provider.valueOf(wish, signal) : Buffer.from(text, 'base64')
-    const sealed = await this.#sealed.seal({ id, kind: given.kind }, bytes, primaryId)
-    return { ...rest, id, accountId, source: seed === undefined ? 'value' : 'playready-seed', ...sealed }
+    const provided =
+      text === undefined ? await provider.keyOf({ keyId: id, kind, accountId, contentId, tracks }, signal) : undefined
+    const bytes = provided?.value ?? Buffer.from(text ?? '', 'base64')
+    const sealed = await this.#sealed.seal({ id, kind }, bytes, primaryId)
+    const isPeriodic = provided !== undefined && given.rotating && provider.periodKeyOf !== undefined
+    const source = seed !== undefined ? 'playready-seed' : isPeriodic ? 'provider' : 'value'
+    const { signalling } = provided ?? {}
+    return { ...rest, id, accountId, source, ...(signalling && { signalling }), ...sealed }
+  }
+
+  /**
+   * The key of a period, of one whose source is the provider, and what players are to be told of it.
+   *
+   * @throws AppError `KEY_PROVIDER_DOWN`; the signal's reason
+   */
+  async periodKey(key: ContentKey, period: KeyPeriod, signal: AbortSignal): Promise<ProvidedKey> {
+    const { provider } = this.#ports
+    if (!provider.periodKeyOf) {
+      throw new AppError(
+        'KEY_PROVIDER_DOWN',
+        'Its keys come from a key provider, and none is configured (keys.provider).',
+      )
+    }
+    const { id: keyId, kind, accountId, contentId, intendedTracks: tracks } = key
+    return provider.periodKeyOf({ keyId, kind, accountId, contentId, tracks }, period, signal)
   }
 
   /** What is kept of the key: its value or its seed. @throws AppError `MASTER_KEY_UNAVAILABLE`, `MASTER_KEY_WRONG` */

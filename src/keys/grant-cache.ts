@@ -1,3 +1,4 @@
+import type { DrmSignalling } from '../domain/drm-signalling.ts'
 import type { KeyOption } from '../domain/key-authorization-policy.ts'
 import type { KeyMaterial } from '../protection/content-key-derivation.ts'
 
@@ -7,6 +8,10 @@ export type KeyGrant = {
   readonly accountId: string
   readonly rotating: boolean
   readonly material: KeyMaterial
+  /** What its provider wants players to be told of it. */
+  readonly signalling?: DrmSignalling | undefined
+  /** The asset that it is a key of, where it is one asset's alone. */
+  readonly assetId?: string | undefined
   /** Of its policy; none: nobody gets it. */
   readonly options: readonly KeyOption[]
 }
@@ -47,6 +52,12 @@ export class GrantCache {
       }
       if (attempt === MAX_TRIES) return grant
     }
+  }
+
+  /** As `find`, with what it takes to open the key of this KID, which is the key's own or that of one of its periods. */
+  async findFor(keyId: string, kid: string): Promise<KeyGrant | undefined> {
+    const grant = await this.find(keyId)
+    return grant?.material.source === 'provider' && kid !== keyId ? this.find(kid) : grant
   }
 
   /** Keys or policies of an account were written, or who knows what of which (`undefined`). */

@@ -1,43 +1,32 @@
-import type { KeyDelivery, KeyRefusal } from '../domain/key-refusal.ts'
+import { isLicenceDelivery, type KeyDelivery, type KeyRefusal } from '../domain/key-refusal.ts'
 import type { AddressAllowance } from './address-allowance.ts'
 import { clearKeyLicence, readClearKeyRequest } from './clear-key.ts'
 import type { KeyAuthority } from './key-authority.ts'
+import type { KeyDoorObserver, KeyDoorRequest } from './key-door-request.ts'
+import type { LicenceDoor } from './licence-door.ts'
 import { type KeyDoorAnswer, refusalAnswer } from './refusal-answer.ts'
-
-/** A request for keys, as the streaming listener has it. */
-export type KeyDoorRequest = {
-  readonly method: string
-  /** Path and query. */
-  readonly target: string
-  readonly authorization: string | undefined
-  readonly address: string
-  /** What was sent, in as many bytes as are read at most; `undefined`: there was more. */
-  readonly body: () => Promise<Uint8Array | undefined>
-}
-
-/** One answer, for metrics and the log of events; a batch of KIDs is told of one by one. */
-export type KeyDoorObserver = {
-  granted(delivery: KeyDelivery, key: { readonly accountId: string; readonly keyId: string }): void
-  refused(
-    delivery: KeyDelivery,
-    reason: KeyRefusal,
-    address: string,
-    /** Absent where there is none, or it isn't known. */
-    key: { readonly accountId: string; readonly keyId: string } | undefined,
-  ): void
-}
 
 /** What the door needs. */
 export type KeyDoorPorts = {
   readonly authority: Pick<KeyAuthority, 'judge'>
   readonly allowance: Pick<AddressAllowance, 'take'>
   readonly observer: KeyDoorObserver
+  /** Absent: no licences are passed on. */
+  readonly licences?: Pick<LicenceDoor, 'answer'>
 }
 
-const PATH = /^\/keys\/(aes128|clearkey)(?:\/([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}))?$/i
+const PATH =
+  /^\/keys\/(aes128|clearkey|widevine|playready|fairplay)(?:\/([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(\/certificate)?)?$/i
 const NO_STORE = ['Cache-Control', 'no-store', 'Pragma', 'no-cache']
+/** A ClearKey request has a handful of KIDs. */
+const MAX_REQUEST_BYTES = 16_384
 
-/** `/keys/aes128/{kid}`: 16 bytes. `/keys/clearkey` and `/keys/clearkey/{kid}`: a licence as W3C EME has it for ClearKey. */
+type Asked = { readonly delivery: KeyDelivery; readonly token: string | undefined; readonly request: KeyDoorRequest }
+
+/**
+ * `/keys/aes128/{kid}`: 16 bytes. `/keys/clearkey` and `/keys/clearkey/{kid}`: a licence as W3C EME has it for ClearKey.
+ * `/keys/widevine/{kid}`, `/keys/playready/{kid}`, `/keys/fairplay/{kid}`: a licence of the policy's server, for a challenge.
+ */
 export class KeyDoor {
   readonly #ports: KeyDoorPorts
 
@@ -48,36 +37,46 @@ export class KeyDoor {
   /** Answers a request for something below `/keys/`; `undefined` where there is nothing of this name. */
   async answer(request: KeyDoorRequest): Promise<KeyDoorAnswer | undefined> {
     const [path = '', query = ''] = request.target.split('?', 2)
-    const [, deliveryText, kid] = PATH.exec(path) ?? []
+    const [, deliveryText, kid, certificate] = PATH.exec(path) ?? []
     if (deliveryText === undefined) return undefined
     const delivery = deliveryText.toLowerCase() as KeyDelivery
-    if (delivery === 'aes128' && kid === undefined) return undefined
+    if (delivery !== 'clearkey' && kid === undefined) return undefined
+    if (certificate !== undefined && delivery !== 'fairplay') return undefined
     const { address } = request
     const waitMs = this.#ports.allowance.take(address)
     if (waitMs > 0) {
       this.#ports.observer.refused(delivery, 'rate-limited', address, undefined)
       return refusalAnswer('rate-limited', waitMs)
     }
-    const token = tokenOf(request.authorization, query)
-    if (kid !== undefined) return this.#give(delivery, [kid.toLowerCase()], token, address)
-    const kids = readClearKeyRequest(request.method === 'POST' ? await request.body() : undefined)
-    if (kids) return this.#give(delivery, kids, token, address)
+    const parameters = new URLSearchParams(query)
+    const token = tokenOf(request.authorization, parameters)
+    if (isLicenceDelivery(delivery)) {
+      const isCertificate = certificate !== undefined
+      return this.#ports.licences?.answer({
+        delivery,
+        kid: kid?.toLowerCase() ?? '',
+        token,
+        request,
+        parameters,
+        isCertificate,
+      })
+    }
+    const asked = { delivery, token, request }
+    if (kid !== undefined) return this.#give([kid.toLowerCase()], asked)
+    const kids = readClearKeyRequest(request.method === 'POST' ? await request.body(MAX_REQUEST_BYTES) : undefined)
+    if (kids) return this.#give(kids, asked)
     this.#ports.observer.refused(delivery, 'request-malformed', address, undefined)
     return refusalAnswer('request-malformed')
   }
 
   /** What may be had of these; where it is nothing, why the first may not. */
-  async #give(
-    delivery: KeyDelivery,
-    kids: readonly string[],
-    token: string | undefined,
-    address: string,
-  ): Promise<KeyDoorAnswer> {
+  async #give(kids: readonly string[], { delivery, token, request }: Asked): Promise<KeyDoorAnswer> {
     const { authority, observer } = this.#ports
+    const { address, entry } = request
     const given: { kid: string; value: Uint8Array }[] = []
     let refusal: KeyRefusal | undefined
     for (const kid of kids) {
-      const verdict = await authority.judge({ kid, delivery, token, address })
+      const verdict = await authority.judge({ kid, delivery, token, address, entry })
       if (verdict.outcome === 'granted') {
         observer.granted(delivery, verdict.grant)
         given.push({ kid, value: verdict.value })
@@ -96,7 +95,7 @@ export class KeyDoor {
 }
 
 /** Of the header, also as players of Azure Media Services write it (`Bearer=…`), else of the query. */
-function tokenOf(authorization: string | undefined, query: string): string | undefined {
+function tokenOf(authorization: string | undefined, parameters: URLSearchParams): string | undefined {
   const given = /^Bearer[ =]\s*(\S+)\s*$/i.exec(authorization ?? '')?.[1]
-  return given ?? new URLSearchParams(query).get('token') ?? undefined
+  return given ?? parameters.get('token') ?? undefined
 }

@@ -14,6 +14,10 @@ const STATUS: Readonly<Partial<Record<KeyRefusal, number>>> = {
   'request-malformed': 400,
   'token-missing': 401,
   unavailable: 503,
+  'endpoint-unknown': 404,
+  'licence-server-unknown': 404,
+  'licence-server-down': 502,
+  'licence-server-late': 504,
   'verification-keys-unavailable': 503,
 }
 
@@ -22,11 +26,12 @@ const DETAILS: Readonly<Record<KeyRefusal, string>> = {
   'key-unknown': 'There is no such key.',
   'key-not-yet': 'The period of this key is not near yet.',
   'delivery-not-allowed': 'This key is not given out in this way.',
+  'endpoint-unknown': 'No streaming endpoint of the account that the key belongs to answers under this host.',
   'address-not-allowed': 'This key is not given to your address.',
   'rate-limited': 'Too many keys were asked for from your address.',
   unavailable: 'Whether you may have this key can not be told for the moment.',
   'request-malformed':
-    'A licence request is a JSON object {"kids": ["…"]} with 1 to 64 key ids of 22 base64url characters, sent by POST.',
+    'A licence request is sent by POST: for ClearKey a JSON object {"kids": ["…"]} with 1 to 64 key ids of 22 base64url characters, for other systems the player’s challenge of at most 64 KiB.',
   'token-missing': 'This key is given for a token: send it as "Authorization: Bearer …" or as ?token=….',
   'token-oversized': 'The token is longer than 8,192 characters.',
   'token-malformed': 'The token can not be read.',
@@ -44,6 +49,10 @@ const DETAILS: Readonly<Record<KeyRefusal, string>> = {
   'claim-missing': 'The token lacks a claim that this key is given for.',
   'claim-wrong': 'A claim of the token is not what this key is given for.',
   'key-id-wrong': 'The token is for another key.',
+  'licence-server-unknown': 'Licences of this kind are not passed on for this key.',
+  'licence-server-down': 'The licence server can not be reached, or does not answer as it should.',
+  'licence-server-late': 'The licence server did not answer in time.',
+  'licence-refused': 'The licence server refuses a licence.',
 }
 
 /** A problem document (RFC 9457) with a `reason` that programs can act on. */

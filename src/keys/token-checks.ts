@@ -1,4 +1,5 @@
-import { CONTENT_KEY_CLAIM, type TokenRestriction } from '../domain/key-authorization-policy.ts'
+import type { TokenRestriction } from '../domain/key-authorization-policy.ts'
+import { CONTENT_KEY_CLAIM } from '../domain/key-id.ts'
 import type { KeyRefusal } from '../domain/key-refusal.ts'
 
 /** What a verified token claims. */

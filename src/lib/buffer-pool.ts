@@ -3,6 +3,9 @@ const MIN_BYTES = 512
 const STEPS_LOG2 = 2
 const DEFAULT_MAX_FREE_BYTES = 32 * 2 ** 20
 
+/** Memory of just so many bytes that nobody else uses, whatever lay there before: every byte of it is to be written. */
+export type TakeMemory = (sizeBytes: number) => Buffer
+
 /**
  * Memory for messages that come and go by the thousand. The garbage collector sees only the small objects that stand for
  * them and takes its time: left to it, the dead ones are many times those alive (65 MB for 10 at thirty publishers of
@@ -10,11 +13,12 @@ const DEFAULT_MAX_FREE_BYTES = 32 * 2 ** 20
  */
 export class BufferPool {
   readonly #maxFreeBytes: number
+  /** By size, that which was used longest ago first. */
   readonly #free = new Map<number, ArrayBuffer[]>()
   readonly #taken = new WeakSet<ArrayBufferLike>()
   #freeBytes = 0
 
-  /** `maxFreeBytes` bounds what waits to be used again; beyond it, what is given back goes to the garbage collector. */
+  /** `maxFreeBytes` bounds what waits to be used again; beyond it, the garbage collector gets what has the size that was asked for longest ago. */
   constructor(options: { readonly maxFreeBytes?: number } = {}) {
     this.#maxFreeBytes = options.maxFreeBytes ?? DEFAULT_MAX_FREE_BYTES
   }
@@ -27,7 +31,7 @@ export class BufferPool {
   /** `sizeBytes` of memory that nobody else uses; it holds whatever lay there before. */
   take(sizeBytes: number): Buffer {
     const wholeBytes = roundUp(sizeBytes)
-    let memory = this.#free.get(wholeBytes)?.pop()
+    let memory = this.#freeOf(wholeBytes).pop()
     if (memory) this.#freeBytes -= wholeBytes
     else memory = Buffer.allocUnsafeSlow(wholeBytes).buffer
     this.#taken.add(memory)
@@ -42,11 +46,22 @@ export class BufferPool {
     const memory = bytes.buffer
     if (!(memory instanceof ArrayBuffer) || !this.#taken.delete(memory)) return
     const wholeBytes = memory.byteLength
-    if (this.#freeBytes + wholeBytes > this.#maxFreeBytes) return
-    const free = this.#free.get(wholeBytes)
-    if (free) free.push(memory)
-    else this.#free.set(wholeBytes, [memory])
+    if (wholeBytes > this.#maxFreeBytes) return
+    this.#freeOf(wholeBytes).push(memory)
     this.#freeBytes += wholeBytes
+    for (const [oldest, free] of this.#free) {
+      if (this.#freeBytes <= this.#maxFreeBytes) return
+      while (this.#freeBytes > this.#maxFreeBytes && free.pop()) this.#freeBytes -= oldest
+      if (free.length === 0) this.#free.delete(oldest)
+    }
+  }
+
+  /** Those of a size, which is now the one used last. */
+  #freeOf(wholeBytes: number): ArrayBuffer[] {
+    const free = this.#free.get(wholeBytes) ?? []
+    this.#free.delete(wholeBytes)
+    this.#free.set(wholeBytes, free)
+    return free
   }
 }
 

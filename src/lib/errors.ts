@@ -28,6 +28,7 @@ export const errorCatalog = {
   CONFIG_INVALID: { kind: 'invalid', retryable: false },
   CONFIG_UNREADABLE: { kind: 'invalid', retryable: false },
   CURSOR_INVALID: { kind: 'invalid', retryable: false },
+  DELIVERY_BLOCKED: { kind: 'forbidden', retryable: false },
   DOWNLOAD_NOT_YET: { kind: 'conflict', retryable: true },
   DOWNLOAD_UNSUPPORTED: { kind: 'conflict', retryable: false },
   ENTITY_EXISTS: { kind: 'conflict', retryable: false },

@@ -1,4 +1,5 @@
 import type { ArchivePlace } from '../domain/archive-place.ts'
+import type { DeliveryTerms } from '../domain/delivery-terms.ts'
 import type { FileSet } from '../domain/file-set.ts'
 import type { AccountRules } from '../domain/serving-rules.ts'
 import type { TextSet } from '../domain/text-sidecar.ts'
@@ -18,6 +19,8 @@ export type Publication = {
   readonly allowIp?: readonly string[]
   /** Filters of the locator, which hold for everything under it. */
   readonly filters?: readonly string[]
+  /** What may be delivered, and how it is protected; absent: all of it, in the clear. */
+  readonly delivery?: DeliveryTerms
   /** Whose rules hold; absent for what belongs to no streaming endpoint. */
   readonly accountId?: string
 }

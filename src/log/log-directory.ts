@@ -4,6 +4,7 @@ import type { AccountRules } from '../domain/serving-rules.ts'
 import type { TextSet } from '../domain/text-sidecar.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
+import { partVersionOf } from '../presentation/live-version.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import type { FeedPort, Publication } from './feed-messages.ts'
 import type { FeedLimits } from './feed-window.ts'
@@ -11,7 +12,7 @@ import type { FragmentMemory } from './fragment-memory.ts'
 import type { PresentationLog } from './presentation-log.ts'
 import { type PublishedPresentation, publishedAs } from './replica.ts'
 import { type FeedState, ThreadFeed } from './thread-feed.ts'
-import { partVersionOf, VersionWaiters } from './version-waiters.ts'
+import { VersionWaiters } from './version-waiters.ts'
 
 /** What the directory and its feeds share. */
 export type LogDirectoryOptions = {

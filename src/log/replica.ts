@@ -3,12 +3,13 @@ import type { FileSet } from '../domain/file-set.ts'
 import type { AccountRules } from '../domain/serving-rules.ts'
 import type { TextSet } from '../domain/text-sidecar.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { partVersionOf } from '../presentation/live-version.ts'
 import { Presentation } from '../presentation/presentation.ts'
 import type { LogRecord } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import type { FeedBatch, FeedEntry, FeedPort, FeedReply, Publication, SentFragment } from './feed-messages.ts'
 import { SegmentBytes } from './segment-bytes.ts'
-import { partVersionOf, VersionWaiters } from './version-waiters.ts'
+import { VersionWaiters } from './version-waiters.ts'
 
 /** A publication and the presentation under it. Whether it is valid now, and for this viewer, is for the reader to see to. */
 export type PublishedPresentation = Omit<Publication, 'presentationId' | 'accountId'> & {
@@ -99,6 +100,11 @@ export class Replica {
   findTexts(locatorId: string): TextSet | undefined {
     const publication = this.#publications.get(locatorId.toLowerCase())
     return publication && this.#textSets.get(publication.presentationId)
+  }
+
+  /** What holds for all that an account publishes; `undefined`: it publishes nothing here. */
+  accountRules(accountId: string): AccountRules | undefined {
+    return this.#rules.get(accountId)
   }
 
   #rulesOf({ accountId }: Publication): AccountRules | undefined {

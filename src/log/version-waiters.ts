@@ -1,10 +1,5 @@
 import type { PresentationView } from '../presentation/view.ts'
 
-/** The version that grows with each part; what has no parts is not waited for. */
-export function partVersionOf({ live }: PresentationView): number {
-  return live?.partVersion ?? Number.POSITIVE_INFINITY
-}
-
 type Waiter = { readonly version: number; readonly resolve: (view: PresentationView | undefined) => void }
 
 /** Who waits for a presentation to move on. Each wait ends by its signal, so the number is that of the open requests. */

@@ -3,6 +3,7 @@ import type { Track } from '../presentation/records.ts'
 import type { Rendition } from '../presentation/view.ts'
 import { captionsOf, dashCaptions } from './captions.ts'
 import { inBandStreams } from './dash-in-band.ts'
+import type { PeriodKeys } from './dash-keys.ts'
 import type { NumberedTemplate, PeriodRepresentation } from './dash-period.ts'
 import { PERIOD_TIMESCALE } from './dash-period.ts'
 import type { ManifestUris } from './manifest-uris.ts'
@@ -15,16 +16,23 @@ type Template = Readonly<
     Partial<NumberedTemplate>
 >
 
+type PeriodTraits = {
+  /** Whose segments carry markers. */
+  readonly inBand?: Rendition['kind'] | undefined
+  /** Absent: it is in the clear. */
+  readonly keys?: PeriodKeys | undefined
+}
+
 /**
  * The adaptation sets of a period: players switch within one, so its members share codec, language and channels. `@id` is
- * the index of the first such rendition in the presentation, and so the same in every period. `inBand`: whose segments carry markers.
+ * the index of the first such rendition in the presentation, and so the same in every period.
  */
 export function adaptationSets(
   representations: readonly PeriodRepresentation[],
   renditions: readonly Rendition[],
   mediaTicks: number,
   uris: ManifestUris,
-  inBand?: Rendition['kind'],
+  traits: PeriodTraits = {},
 ): readonly Xml[] {
   const sets = Map.groupBy(representations, ({ track }) => setKey(track))
   return [...sets].map(([key, members]) => {
@@ -34,7 +42,7 @@ export function adaptationSets(
       members as [PeriodRepresentation, ...PeriodRepresentation[]],
       mediaTicks,
       uris,
-      inBand,
+      traits,
     )
   })
 }
@@ -49,17 +57,21 @@ function adaptationSet(
   members: readonly [PeriodRepresentation, ...PeriodRepresentation[]],
   mediaTicks: number,
   uris: ManifestUris,
-  inBand: Rendition['kind'] | undefined,
+  { inBand, keys }: PeriodTraits,
 ): Xml {
   const [{ track, timeline, numbered }] = members
   const { kind } = track.config
-  const templates = members.map((member) => templateOf(member, mediaTicks, uris))
+  const templates = members.map((member) => templateOf(member, mediaTicks, uris, keys))
+  // Members with different keys say each its own.
+  const protections = members.map((member) => keys?.elements(member.track) ?? [])
+  const isKeyShared = protections.every((one) => one.join() === protections[0]?.join())
   const isTimelineShared = members.every(
     (member) => member.timeline === timeline && member.track.timescale === track.timescale,
   )
   const shared = isTimelineShared ? sharedAttributes(templates) : {}
   const children: Xml[] = []
   if (track.config.kind === 'audio') children.push(channelConfiguration(track.config))
+  if (isKeyShared) children.push(...(protections[0] ?? []))
   if (kind === inBand) children.push(...inBandStreams())
   children.push(...(numbered?.elements(kind) ?? []))
   children.push(...dashCaptions(captionsOf(members.map((member) => member.track))))
@@ -68,7 +80,7 @@ function adaptationSet(
   for (const [at, member] of members.entries()) {
     const own = Object.entries(templates[at] ?? {}).filter(([name]) => !(name in shared))
     const template = own.length === 0 ? [] : [ownTemplate(own, isTimelineShared ? [] : timelineOf(member.timeline))]
-    children.push(representation(member, template))
+    children.push(representation(member, isKeyShared ? template : [...(protections[at] ?? []), ...template]))
   }
   const attributes = {
     id,
@@ -90,16 +102,18 @@ function templateOf(
   { rendition, track, numbered }: PeriodRepresentation,
   mediaTicks: number,
   uris: ManifestUris,
+  keys: PeriodKeys | undefined,
 ): Template {
+  const initialization = uris.init(track, keys?.initPeriod(track))
   if (numbered) {
     const media = uris.dashNumberTemplate(track, numbered.discontinuitySequence)
-    return { ...numbered.template, media, initialization: uris.init(track) }
+    return { ...numbered.template, media, initialization }
   }
   return {
     timescale: track.timescale,
     presentationTimeOffset: rescale(mediaTicks, PERIOD_TIMESCALE, track.timescale),
     media: uris.dashSegmentTemplate(rendition, track),
-    initialization: uris.init(track),
+    initialization,
   }
 }
 

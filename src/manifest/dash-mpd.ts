@@ -4,6 +4,7 @@ import type { PresentationView, SegmentRow } from '../presentation/view.ts'
 import { adaptationSets } from './dash-adaptation-set.ts'
 import { eventStreams, markersByPeriod } from './dash-events.ts'
 import { inBandKind } from './dash-in-band.ts'
+import type { DashKeySignals, PeriodKeys } from './dash-keys.ts'
 import { type LowLatency, lowLatencyOf, numberedPeriods, openedPeriod, serviceDescription } from './dash-low-latency.ts'
 import { type ListedPeriod, listedPeriods, type MpdOrigin, PERIOD_TIMESCALE, placePeriod } from './dash-period.ts'
 import { type DashTexts, textSets } from './dash-texts.ts'
@@ -42,6 +43,8 @@ export type MpdOptions = {
   readonly thumbnails?: string
   /** What the sprites are of, where the view is a part of it; absent: of the view. */
   readonly thumbnailsOf?: PresentationView
+  /** What is said of keys; absent: it is in the clear. */
+  readonly keys?: DashKeySignals | undefined
   /** How the view's texts are listed; absent: they are not. */
   readonly texts?: DashTexts
 }
@@ -78,7 +81,7 @@ export function buildMpd(
   const images = grid && { grid, media: options.thumbnails ?? '' }
   const texts = options.texts && !options.audioOnly ? { ...options.texts, window } : undefined
   const periodOf = (period: ListedPeriod) =>
-    periodElement(view, period, { markers: markers.get(period) ?? [], origin, uris, images, texts })
+    periodElement(view, period, { markers: markers.get(period) ?? [], origin, uris, images, texts, keys: options.keys })
   children.push(...listed.map(periodOf))
   if (listed.length === 0) children.push(element('Period', { id: 'd0', start: 'PT0S' }))
   if (!isOnDemand) children.push(utcTiming(uris))
@@ -152,6 +155,7 @@ type PeriodContents = {
   readonly markers: readonly Marker[]
   readonly origin: MpdOrigin
   readonly uris: ManifestUris
+  readonly keys: DashKeySignals | undefined
   readonly images: { readonly grid: TileGrid; readonly media: string } | undefined
   readonly texts: (DashTexts & { readonly window: ListedWindow }) | undefined
 }
@@ -168,20 +172,32 @@ function newsSince({ markers, endSequence }: PresentationView): number {
 function periodElement(
   view: PresentationView,
   period: ListedPeriod,
-  { markers, origin, uris, images, texts }: PeriodContents,
+  { markers, origin, uris, images, texts, keys }: PeriodContents,
 ): Xml {
   const { startTicks, mediaTicks } = placePeriod(period, origin)
   const attributes = {
     id: `d${period.discontinuitySequence}`,
     start: xmlDuration(microsAt(startTicks, PERIOD_TIMESCALE)),
   }
-  const sets = adaptationSets(period.representations, view.renditions, mediaTicks, uris, inBandKind(view))
+  const sets = adaptationSets(period.representations, view.renditions, mediaTicks, uris, {
+    inBand: inBandKind(view),
+    keys: keys && keysOfPeriod(keys, period),
+  })
   // A part has fewer renditions than its highest index says.
   const freeId = 1 + Math.max(-1, ...view.renditions.map(({ index }) => index))
   const isSeen = period.representations.some(({ track }) => track.config.kind === 'video')
   const seen = images && isSeen ? [thumbnailSet(freeId, images.grid, mediaTicks, images.media)] : []
   const read = texts ? textSets(view, texts.window, period, mediaTicks, freeId + 1, texts) : []
   return element('Period', attributes, [...eventStreams(markers, mediaTicks), ...sets, ...seen, ...read])
+}
+
+/** The keys of a period: one where they do not rotate. */
+function keysOfPeriod(keys: DashKeySignals, { discontinuitySequence }: ListedPeriod): PeriodKeys {
+  const periodMs = keys.periodMs(discontinuitySequence)
+  return {
+    elements: (track) => keys.elements(track, periodMs),
+    initPeriod: (track) => keys.initPeriod(track, periodMs),
+  }
 }
 
 function utcTiming({ utcTiming: value }: ManifestUris): Xml {

@@ -1,6 +1,6 @@
 import { type Marker, markerEndTicks, type PlacedMarker } from '../presentation/markers.ts'
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
-import type { PresentationView } from '../presentation/view.ts'
+import type { PresentationView, SegmentRow } from '../presentation/view.ts'
 import { quoted, tagWith } from './hls-attributes.ts'
 import type { ListedWindow } from './listed-window.ts'
 import { isoTime } from './time-text.ts'
@@ -66,27 +66,65 @@ function hex(bytes: Uint8Array | undefined): string | undefined {
 
 /**
  * Tags before the segments of a break as players and ad servers from before `EXT-X-DATERANGE` know them: `EXT-OATCLS-SCTE35` and
- * `EXT-X-CUE-OUT`, `EXT-X-CUE-OUT-CONT`, `EXT-X-CUE-IN`. A break begins and ends with the segment that starts nearest. Each line
- * with its end.
+ * `EXT-X-CUE-OUT`, `EXT-X-CUE-OUT-CONT`, `EXT-X-CUE-IN`. A break begins and ends with the segment that starts nearest. What is given makes the
+ * tags before a closed segment, each line with its end; asked for segments in their order, it looks at each marker once. It is good
+ * until the view changes.
  */
-export function cueTags(view: PresentationView, sequence: number): string {
-  const row = view.segment(sequence)
-  if (!row || view.markers.length === 0) return ''
-  // What begins after the middle of this segment begins with the next one.
-  const untilTicks = row.startTicks + row.durationTicks / 2
-  const before = view.segment(sequence - 1)
-  const fromTicks = before ? before.startTicks + before.durationTicks / 2 : Number.NEGATIVE_INFINITY
-  let lines = ''
-  for (const marker of view.markers) {
-    const { kind, isCancelled, startTicks, plannedTicks, durationTicks } = marker
-    if (kind !== 'ad-break' || isCancelled || startTicks >= untilTicks) continue
-    const endTicks = durationTicks === undefined ? Number.POSITIVE_INFINITY : startTicks + durationTicks
-    const length = durationTicks ?? plannedTicks
-    if (endTicks < untilTicks) lines += endTicks >= fromTicks && startTicks < fromTicks ? '#EXT-X-CUE-IN\n' : ''
-    else if (startTicks >= fromTicks) lines += outTags(marker, length)
-    else lines += contTag(marker, row.startTicks - startTicks, length)
+export function cueTagsOf(view: Pick<PresentationView, 'segment' | 'markers'>): (sequence: number) => string {
+  const breaks = view.markers.filter(({ kind, isCancelled }) => kind === 'ad-break' && !isCancelled)
+  if (breaks.length === 0) return () => ''
+  let walk = new BreakWalk(breaks)
+  return (sequence) => {
+    const row = view.segment(sequence)
+    if (!row) return ''
+    // What begins after the middle of this segment begins with the next one.
+    const untilTicks = row.startTicks + row.durationTicks / 2
+    // The segment before the first that is known was about as long.
+    const before = view.segment(sequence - 1)
+    const fromTicks = before ? before.startTicks + before.durationTicks / 2 : row.startTicks - row.durationTicks / 2
+    if (walk.isPast(untilTicks)) walk = new BreakWalk(breaks)
+    return walk.begunBefore(untilTicks).reduce((lines, each) => lines + cueTag(each, row, fromTicks, untilTicks), '')
   }
-  return lines
+}
+
+/** Breaks in the order of their start, and how far they were walked along. */
+class BreakWalk {
+  readonly #breaks: readonly Marker[]
+  #next = 0
+  #begun: readonly Marker[] = []
+  #untilTicks = Number.NEGATIVE_INFINITY
+
+  constructor(breaks: readonly Marker[]) {
+    this.#breaks = breaks
+  }
+
+  isPast(ticks: number): boolean {
+    return this.#untilTicks > ticks
+  }
+
+  /** Those that begin before this time, and were not over at the time that was asked for before. */
+  begunBefore(untilTicks: number): readonly Marker[] {
+    const goingOn = this.#begun.filter((marker) => cueEndTicks(marker) >= this.#untilTicks)
+    const from = this.#next
+    while ((this.#breaks[this.#next]?.startTicks ?? Number.POSITIVE_INFINITY) < untilTicks) this.#next++
+    this.#begun = [...goingOn, ...this.#breaks.slice(from, this.#next)]
+    this.#untilTicks = untilTicks
+    return this.#begun
+  }
+}
+
+function cueEndTicks({ startTicks, durationTicks }: Marker): number {
+  return durationTicks === undefined ? Number.POSITIVE_INFINITY : startTicks + durationTicks
+}
+
+/** What one break has to say before a segment. It has begun with this one, or earlier. */
+function cueTag(marker: Marker, row: SegmentRow, fromTicks: number, untilTicks: number): string {
+  const { startTicks, plannedTicks, durationTicks } = marker
+  const endTicks = cueEndTicks(marker)
+  const length = durationTicks ?? plannedTicks
+  if (endTicks < untilTicks) return endTicks >= fromTicks && startTicks < fromTicks ? '#EXT-X-CUE-IN\n' : ''
+  if (startTicks >= fromTicks) return outTags(marker, length)
+  return contTag(marker, row.startTicks - startTicks, length)
 }
 
 function outTags({ scte35 }: Marker, lengthTicks: number | undefined): string {

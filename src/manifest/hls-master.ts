@@ -19,6 +19,8 @@ export type MasterOptions = {
   readonly version?: number
   /** What there is of the renditions in the form that the playlist is of. */
   readonly formed?: (listed: readonly ListedRendition[]) => readonly ListedRendition[]
+  /** EXT-X-SESSION-KEY, a line each. */
+  readonly sessionKeys?: readonly string[]
   /** Where the playlists of texts are; absent: it has none. */
   readonly texts?: Pick<TextUris, 'playlist'>
 }
@@ -39,6 +41,7 @@ export function buildMasterPlaylist(
   const lines = ['#EXTM3U', `#EXT-X-VERSION:${Math.max(version, captions.version)}`]
   const isIndependent = [...video, ...audio].every(({ independent }) => independent)
   if (isIndependent) lines.push('#EXT-X-INDEPENDENT-SEGMENTS')
+  lines.push(...(options.sessionKeys ?? []))
   const subtitles = options.texts && !options.audioOnly ? subtitleMedia(view.texts ?? [], options.texts) : []
   lines.push(...subtitles, ...captions.lines)
   const others = { hasTexts: subtitles.length > 0, captions: captions.attribute }

@@ -3,8 +3,9 @@ import type { PresentationView, Rendition } from '../presentation/view.ts'
 import { tagWith } from './hls-attributes.ts'
 import { canSkipDateRanges, dateRangeUpdate } from './hls-date-ranges.ts'
 import { type LowLatencyTags, lowLatencyTags } from './hls-low-latency.ts'
-import { cueTags, dateRangeTags } from './hls-markers.ts'
+import { cueTagsOf, dateRangeTags } from './hls-markers.ts'
 import { listsParts } from './hls-parts.ts'
+import type { HlsProtection } from './hls-protection.ts'
 import { isGapLine, type LineContext, type LineSource, type PlaylistStyle, segmentLines } from './hls-segment-lines.ts'
 import { type Skipping, type SkipRule, skippingOf, skipRuleOf, targetSeconds } from './hls-skip.ts'
 import { transportStyles } from './hls-transport.ts'
@@ -47,6 +48,8 @@ export type PlaylistOptions = {
   readonly skipRule?: SkipRule
   /** The tags of breaks from before EXT-X-DATERANGE as well. */
   readonly cues?: boolean
+  /** Absent: all of it is in the clear. */
+  readonly protection?: HlsProtection | undefined
 }
 
 /**
@@ -84,17 +87,18 @@ export class MediaPlaylist {
     view: PresentationView,
     rendition: Rendition,
     uris: ManifestUris,
-    { lists = 'segments', skip = false, skipRule, cues = false }: PlaylistOptions = {},
+    { lists = 'segments', skip = false, skipRule, cues = false, protection }: PlaylistOptions = {},
     survey: ListingSurvey = new ListingSurvey(view),
   ) {
     this.#window = listedWindow(view)
-    const rule = skipRule ?? skipRuleOf(view, lists === 'segments')
-    const lowLatency = lists === 'segments' ? lowLatencyTags(view, rendition, uris, this.#window) : undefined
+    const hasParts = lists === 'segments' && !protection?.omitsParts
+    const rule = skipRule ?? skipRuleOf(view, hasParts)
+    const lowLatency = hasParts ? lowLatencyTags(view, rendition, uris, this.#window) : undefined
     this.#lowLatency = lowLatency
     const partTags = lowLatency && ((sequence: number, track: Track) => lowLatency.partTags(sequence, track))
     const style: PlaylistStyle = styles[lists]
     const hasCues = cues && !isOfKeyFrames(style)
-    this.#source = { view, rendition, uris, style, partTags, ...(hasCues && { cueTags }) }
+    this.#source = { view, rendition, uris, style, protection, partTags, ...(hasCues && { cueTags: cueTagsOf(view) }) }
     this.#survey = survey
     this.#listed = survey.listed(rendition, this.#window)
     // A delta update needs a newer version than players of this one know.
@@ -165,8 +169,11 @@ export class MediaPlaylist {
     const { view, rendition } = this.#source
     const { first } = this.#window
     const isFirst = sequence === first
+    const track = this.#survey.trackBefore(rendition, sequence, first) ?? this.#listed.tracks[0]
+    const before = view.segment(sequence - 1)
     return {
-      track: this.#survey.trackBefore(rendition, sequence, first) ?? this.#listed.tracks[0],
+      track,
+      kid: before && this.#source.protection?.keyOf(track, before.startTicks).kid,
       discontinuitySequence: sequenceBefore(view, sequence),
       wasGap: !isFirst && isGapLine(this.#source, sequence - 1),
       restates: sequence === this.#firstKept,
@@ -182,7 +189,8 @@ export class MediaPlaylist {
     const update =
       this.#skipsDateRanges && hasDateRanges ? dateRangeUpdate(view, this.#window, this.#firstKept) : undefined
     const skipVersion = update ? SKIP_DATE_RANGES_VERSION : SKIP_VERSION
-    const lines = ['#EXTM3U', `#EXT-X-VERSION:${skipped > 0 ? skipVersion : (style.version ?? VERSION)}`]
+    const version = Math.max(style.version ?? VERSION, this.#source.protection?.version ?? 0)
+    const lines = ['#EXTM3U', `#EXT-X-VERSION:${skipped > 0 ? skipVersion : version}`]
     lines.push(`#EXT-X-TARGETDURATION:${targetSeconds(view.header)}`)
     const skipsDateRanges = hasDateRanges && canSkipDateRanges(view)
     if (this.#skipping) lines.push(serverControl(this.#skipping, this.#lowLatency, skipsDateRanges))

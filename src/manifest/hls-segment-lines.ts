@@ -2,6 +2,7 @@ import { carriedEvents } from '../presentation/carried-events.ts'
 import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from '../presentation/view.ts'
 import { quoted } from './hls-attributes.ts'
+import type { HlsProtection } from './hls-protection.ts'
 import { currentTrack } from './listing-survey.ts'
 import type { ManifestUris } from './manifest-uris.ts'
 import { isoTime, microsAt, rescale, secondsText } from './time-text.ts'
@@ -30,10 +31,12 @@ export type LineSource = {
   readonly rendition: Rendition
   readonly uris: ManifestUris
   readonly style: PlaylistStyle
+  /** Absent: all of it is in the clear. */
+  readonly protection?: HlsProtection | undefined
   /** The parts of a closed segment, each line with its end. */
   readonly partTags?: ((sequence: number, track: Track) => string) | undefined
   /** What a closed segment has to say of breaks, each line with its end. */
-  readonly cueTags?: (view: PresentationView, sequence: number) => string
+  readonly cueTags?: (sequence: number) => string
 }
 
 type RowHead = Pick<SegmentRow, 'discontinuitySequence' | 'startTicks' | 'wallMs'>
@@ -47,7 +50,9 @@ export type LineContext = {
   readonly discontinuitySequence: number
   /** Whether the row before is a gap of this rendition. */
   readonly wasGap: boolean
-  /** Lines whose reader may not know what was said before: they name their init segment and their time anew. */
+  /** The key so far. */
+  readonly kid?: string | undefined
+  /** Lines whose reader may not know what was said before: they name their key, their init segment and their time anew. */
   readonly restates: boolean
 }
 
@@ -66,7 +71,7 @@ export function segmentLines(source: LineSource, first: number, end: number, con
     }
     const { text, next } = leadingTags(source, row, media, isGap, before)
     lines += text
-    if (source.cueTags) lines += source.cueTags(view, sequence)
+    if (source.cueTags) lines += source.cueTags(sequence)
     if (source.partTags) lines += source.partTags(sequence, next.track)
     lines += segmentText(source, row, isGap ? undefined : media, media, next.track)
     before = next
@@ -76,7 +81,7 @@ export function segmentLines(source: LineSource, first: number, end: number, con
 
 /** What stands before a segment, closed or open, because it is new since the lines before it. */
 export function leadingTags(
-  { view, rendition, uris, style }: LineSource,
+  { view, rendition, uris, style, protection }: LineSource,
   row: RowHead,
   media: MediaHead | undefined,
   isGap: boolean,
@@ -89,12 +94,16 @@ export function leadingTags(
   const risen = Math.max(leftOut, discontinuitySequence - before.discontinuitySequence)
   // A player counts one discontinuity per tag, so a number that rose by two has two.
   let text = risen > 0 ? '#EXT-X-DISCONTINUITY\n'.repeat(risen) : ''
-  const isMapped = style.hasInit === false || (!before.restates && track === before.track)
-  if (!isMapped) text += `#EXT-X-MAP:URI=${quoted(uris.init(track))}\n`
+  const key = protection?.keyOf(track, row.startTicks)
+  const isKeyed = key === undefined || (!before.restates && key.kid === before.kid)
+  // Before the init segment, which names the key, or is encrypted with it.
+  if (!isKeyed) text += `${key.lines.join('\n')}\n`
+  const isMapped = style.hasInit === false || (!before.restates && track === before.track && isKeyed)
+  if (!isMapped) text += `#EXT-X-MAP:URI=${quoted(uris.init(track, key?.periodMs))}\n`
   const isDated = before.restates || risen > 0 || (before.wasGap && !isGap)
   if (isDated && view.header.hasWallClock !== false)
     text += `#EXT-X-PROGRAM-DATE-TIME:${isoTime(wallMsOf(row, media, track))}\n`
-  return { text, next: { track, discontinuitySequence, wasGap: isGap, restates: false } }
+  return { text, next: { track, discontinuitySequence, wasGap: isGap, kid: key?.kid, restates: false } }
 }
 
 /** Whether a rendition's segment is listed as a gap. */
@@ -104,7 +113,7 @@ export function isGapLine({ view, rendition, style }: Omit<LineSource, 'uris'>, 
 }
 
 function segmentText(
-  { view, rendition, uris, style }: LineSource,
+  { view, rendition, uris, style, protection }: LineSource,
   row: SegmentRow,
   listed: RenditionSegment | undefined,
   media: RenditionSegment | undefined,
@@ -112,12 +121,15 @@ function segmentText(
 ): string {
   const duration = secondsText(durationMicros(row, media, track))
   const startTicks = media?.startTicks ?? rescale(row.startTicks, PRESENTATION_TIMESCALE, track.timescale)
-  const uri = uris.segment(track, startTicks)
   const eventBytes = carriedEvents(view, rendition, row.sequence)?.byteLength ?? 0
-  const byteRange = listed && style.byteRange(listed, eventBytes)
+  const range = listed && style.byteRange(listed, eventBytes)
+  // Where in an encrypted segment something stands is known only when it is encrypted.
+  const isApart = range !== undefined && protection !== undefined
+  const uri = isApart ? uris.keyFrame(track, startTicks) : uris.segment(track, startTicks)
+  const byteRange = isApart ? undefined : range
   const gap = listed ? '' : '#EXT-X-GAP\n'
-  const range = byteRange === undefined ? '' : `#EXT-X-BYTERANGE:${byteRange}\n`
-  return `${gap}#EXTINF:${duration},\n${range}${uri}\n`
+  const rangeTag = byteRange === undefined ? '' : `#EXT-X-BYTERANGE:${byteRange}\n`
+  return `${gap}#EXTINF:${duration},\n${rangeTag}${uri}\n`
 }
 
 function durationMicros(row: SegmentRow, media: RenditionSegment | undefined, track: Track): number {

@@ -1,5 +1,6 @@
 import { AppError } from '../lib/errors.ts'
 import { isCarried } from '../media/mpegts/elementary-stream.ts'
+import { isEncryptable } from '../media/mpegts/encrypted-stream.ts'
 import type { Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import { tagWith } from './hls-attributes.ts'
@@ -46,9 +47,32 @@ export function isTransportable({ tracks }: Rendition): boolean {
   return tracks.every(({ config }) => isCarried(config))
 }
 
+/** What transport streams and packed audio have a place for, and what the form is called that has none. */
+export type TransportForm = { readonly name: string; carries(rendition: Rendition): boolean }
+
+/** In the clear, or encrypted by whole segments. */
+export const plainTransport: TransportForm = { name: 'HLS with transport streams', carries: isTransportable }
+
+/** Encrypted sample by sample. */
+export const sampleAesTransport: TransportForm = {
+  name: 'SAMPLE-AES in transport streams',
+  carries: (rendition) => isTransportable(rendition) && rendition.tracks.every(({ config }) => isEncryptable(config)),
+}
+
+/** @throws AppError `MEDIA_UNSUPPORTED` where the form has no place for these */
+export function requireCarried(renditions: readonly Rendition[], { name, carries }: TransportForm): void {
+  const lacking = renditions.filter((rendition) => !carries(rendition))
+  const codecs = lacking.flatMap(({ tracks }) => tracks.map(({ config }) => config.codecString))
+  if (lacking.length === 0) return
+  throw new AppError(
+    'MEDIA_UNSUPPORTED',
+    `${name} has no place for ${[...new Set(codecs)].join(', ')}: ask for m3u8-cmaf.`,
+  )
+}
+
 /** The audio that goes with every picture where there are no groups: the first that can. */
-export function muxedAudio({ renditions }: PresentationView): Rendition | undefined {
-  return renditions.find((rendition) => rendition.kind === 'audio' && isTransportable(rendition))
+export function muxedAudio({ renditions }: PresentationView, { carries } = plainTransport): Rendition | undefined {
+  return renditions.find((rendition) => rendition.kind === 'audio' && carries(rendition))
 }
 
 /**
@@ -59,13 +83,15 @@ export function transportRenditions(
   { header }: PresentationView,
   all: readonly ListedRendition[],
   audioOnly: boolean,
+  form = plainTransport,
 ): readonly ListedRendition[] {
   const listed = audioOnly ? all.filter(({ rendition }) => rendition.kind === 'audio') : all
-  const carried = listed.filter(({ rendition }) => isTransportable(rendition))
-  if (carried.length === 0 && listed.length > 0) {
-    const codecs = listed.flatMap(({ tracks }) => tracks.map(({ config }) => config.codecString))
-    const named = [...new Set(codecs)].join(', ')
-    throw new AppError('MEDIA_UNSUPPORTED', `HLS with transport streams has no place for ${named}: ask for m3u8-cmaf.`)
+  const carried = listed.filter(({ rendition }) => form.carries(rendition))
+  if (carried.length === 0) {
+    requireCarried(
+      listed.map(({ rendition }) => rendition),
+      form,
+    )
   }
   return carried.map(({ tracks: [first, ...others], ...member }) => {
     const grown = (track: Track) => transported(track, header)
@@ -80,12 +106,12 @@ export function transportRenditions(
 export function buildVersion3Master(
   view: PresentationView,
   uris: ManifestUris,
-  { audioOnly = false }: { readonly audioOnly?: boolean },
+  { audioOnly = false, form = plainTransport }: { readonly audioOnly?: boolean; readonly form?: TransportForm },
   survey = new ListingSurvey(view),
 ): string {
   const window = listedWindow(view)
   const all = view.renditions.map((rendition) => survey.listed(rendition, window))
-  const listed = transportRenditions(view, all, audioOnly)
+  const listed = transportRenditions(view, all, audioOnly, form)
   const video = listed.filter(({ rendition }) => rendition.kind === 'video')
   const audio = listed.filter(({ rendition }) => rendition.kind === 'audio')
   const sound = audio.slice(0, 1)

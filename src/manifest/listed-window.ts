@@ -1,4 +1,5 @@
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
+import { sequenceAt } from '../presentation/segment-search.ts'
 import type { PresentationView } from '../presentation/view.ts'
 
 /** Apple HLS authoring specification, "Media playlists": a live playlist lists at least this many segments where it has them. */
@@ -27,12 +28,6 @@ export function liveWindow(view: PresentationView, limitMs = Number.POSITIVE_INF
   if (windowMs === Number.POSITIVE_INFINITY || newest === undefined) return { first: firstSequence, end }
   const fromTicks = newest.startTicks + newest.durationTicks - (windowMs / 1_000) * PRESENTATION_TIMESCALE
   // The newest segment that starts at or before the window does, so that the window is covered.
-  let low = firstSequence
-  let high = end - 1
-  while (low < high) {
-    const middle = low + Math.ceil((high - low) / 2)
-    if ((view.segment(middle)?.startTicks ?? 0) <= fromTicks) low = middle
-    else high = middle - 1
-  }
-  return { first: Math.max(firstSequence, Math.min(low, end - MIN_SEGMENTS)), end }
+  const covering = sequenceAt(view, fromTicks)
+  return { first: Math.max(firstSequence, Math.min(covering, end - MIN_SEGMENTS)), end }
 }

@@ -5,9 +5,12 @@ import type { Rendition } from '../presentation/view.ts'
 export type ManifestUris = {
   mediaPlaylist(rendition: Rendition): string
   iframePlaylist(rendition: Rendition): string
-  init(track: Track): string
+  /** `periodMs`: the begin of the period of its key, where that rotates. */
+  init(track: Track, periodMs?: number): string
   /** `startTicks` in the track's timescale. Also asked for gaps, with a time at which no segment starts. */
   segment(track: Track, startTicks: number): string
+  /** The key frame with which a protected segment begins. */
+  keyFrame(track: Track, startTicks: number): string
   /** A part, by its number in the track. */
   part(track: Track, number: number): string
   /** Contains `$Time$`, and may contain `$RepresentationID$`. */

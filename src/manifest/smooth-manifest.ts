@@ -24,6 +24,8 @@ export type SmoothOptions = {
   readonly audioOnly?: boolean
   /** `full`: live, the whole of the rewind window. Else two hours of it at most. */
   readonly rewind?: 'full' | undefined
+  /** The `Protection` element ([MS-SSTR] §2.2.2.2) of what is encrypted, as markup. */
+  readonly protection?: string | undefined
 }
 
 /** A live fragment tells of this many that follow it, and is not listed before they are there: so its bytes never change. */
@@ -63,6 +65,7 @@ export function buildSmoothManifest(
       parent,
     ),
   )
+  if (options.protection !== undefined) children.push(options.protection as Xml)
   const attributes = {
     MajorVersion: 2,
     MinorVersion: 2,

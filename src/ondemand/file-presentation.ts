@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto'
 import { breathe } from '../lib/breathing.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import { AppError, FormatError } from '../lib/errors.ts'
+import type { CaptionService } from '../media/codecs/captions.ts'
 import type { SizeTable } from '../media/isobmff/mp4-index-tables.ts'
 import type { OtherTrack } from '../media/isobmff/mp4-index-track.ts'
-import { isSameConfig } from '../media/isobmff/progressive-samples.ts'
+import { sameConfig } from '../media/same-config.ts'
 import type { TextDocument } from '../media/text/text-document.ts'
 import { PRESENTATION_TIMESCALE, type PresentationHeader } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import { type CutPlan, planCuts } from './cut-plan.ts'
+import { fileCaptions } from './file-captions.ts'
 import { type FileText, readTextTrack, type TextTrack } from './file-texts.ts'
 import { type FileTracks, readFileTracks } from './file-tracks.ts'
 import { FileView } from './file-view.ts'
@@ -74,8 +76,11 @@ export async function openFilePresentation(
   for (const [index, track] of tracks.entries()) {
     columns.push(await located(track.file, () => sumSegments(track, plan, plan.keySamples[index], signal)))
   }
+  const captions: (readonly CaptionService[])[] = []
+  for (const track of tracks) captions.push(await located(track.file, () => fileCaptions(track, signal)))
   const header = { id, epoch: digest.digest('base64url').slice(0, EPOCH_LENGTH), segmentDurationMs }
-  return new FilePresentation({ header, tracks, plan, columns, unstreamed, texts, seconds, tableBytes: memoryBytes })
+  const found = { unstreamed, texts, captions }
+  return new FilePresentation({ header, tracks, plan, columns, seconds, tableBytes: memoryBytes, ...found })
 }
 
 type FilePresentationParts = {
@@ -85,6 +90,8 @@ type FilePresentationParts = {
   readonly columns: readonly SegmentColumns[]
   readonly unstreamed: readonly UnstreamedTrack[]
   readonly texts: readonly TextTrack[]
+  /** Of each track, what its pictures carry. */
+  readonly captions: readonly (readonly CaptionService[])[]
   /** By how much the files' times were made less. */
   readonly seconds: number
   readonly tableBytes: number
@@ -104,8 +111,9 @@ export class FilePresentation {
   readonly #columns: readonly SegmentColumns[]
   readonly #texts: readonly TextTrack[]
 
-  constructor({ header, tracks, plan, columns, unstreamed, texts, seconds, tableBytes }: FilePresentationParts) {
-    const described = describeTracks(tracks, columns)
+  constructor(parts: FilePresentationParts) {
+    const { header, tracks, plan, columns, unstreamed, texts, captions, seconds, tableBytes } = parts
+    const described = describeTracks(tracks, columns, captions)
     const view = new FileView({ header: headerOf(header, tracks, plan, columns), tracks: described, columns, plan })
     this.view = view
     this.unstreamed = unstreamed
@@ -170,7 +178,7 @@ function addTrack(tracks: SourceTrack[], track: SourceTrack): void {
   const isKnown = tracks.some(
     (other) =>
       track.config.kind === 'audio' &&
-      isSameConfig(other.config, track.config) &&
+      sameConfig(other.config, track.config) &&
       other.language === track.language &&
       other.file !== track.file &&
       other.endSample === track.endSample &&

@@ -1,3 +1,4 @@
+import { firstIndex } from '../lib/first-index.ts'
 import { PRESENTATION_TIMESCALE, type PresentationHeader, type Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from '../presentation/view.ts'
 import type { CutPlan } from './cut-plan.ts'
@@ -84,13 +85,7 @@ export class FileView implements PresentationView {
     const track = this.#tracks[renditionIndex]
     if (!columns || !track) return undefined
     const ticks = (startTicks / track.timescale) * PRESENTATION_TIMESCALE
-    let low = 0
-    let high = this.endSequence
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#rowTicks[middle] ?? 0) <= ticks) low = middle + 1
-      else high = middle
-    }
+    const low = firstIndex(0, this.endSequence, (sequence) => (this.#rowTicks[sequence] ?? 0) > ticks)
     // Sound may begin half a frame before its row, and what is reordered reaches back a little further.
     for (let sequence = Math.max(0, low - 3); sequence < low + 3; sequence++) {
       const found = this.renditionSegment(renditionIndex, sequence)

@@ -1,3 +1,4 @@
+import { firstIndex } from '../lib/first-index.ts'
 import type { SampleTables } from '../media/isobmff/mp4-index-tables.ts'
 import { TimeCursor } from '../media/isobmff/mp4-index-times.ts'
 
@@ -46,12 +47,5 @@ export class KeyFrames {
 
 /** The first entry of `stss` that is of the sample or of a later one. */
 function entryOf({ entries, view }: NonNullable<SampleTables['syncSamples']>, sample: number): number {
-  let low = 0
-  let high = entries
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (view.getUint32(middle * 4) - 1 < sample) low = middle + 1
-    else high = middle
-  }
-  return low
+  return firstIndex(0, entries, (entry) => view.getUint32(entry * 4) - 1 >= sample)
 }

@@ -1,8 +1,9 @@
+import type { TakeMemory } from '../lib/buffer-pool.ts'
 import { buildFragment } from '../media/cmaf/fragment.ts'
 import { CHECKPOINT_WORDS, SampleCursor } from '../media/isobmff/mp4-index-cursor.ts'
 import type { RunSample } from '../media/isobmff/track-run.ts'
 import type { SegmentColumns } from './segment-columns.ts'
-import { MAX_READ, readBytes, type TakeMemory } from './source-file.ts'
+import { MAX_READ, readBytes } from './source-file.ts'
 import type { SourceTrack } from './source-track.ts'
 
 type PlannedSample = Omit<RunSample, 'data'> & { readonly offset: number; readonly sizeBytes: number }
@@ -10,10 +11,13 @@ type PlannedSample = Omit<RunSample, 'data'> & { readonly offset: number; readon
 export type SegmentMemory = { readonly take: TakeMemory; readonly giveBack: (bytes: Uint8Array) => void }
 
 /** Samples that lie so near to each other that they are read together. */
-type ReadPlan = { first: number; end: number; readonly samples: number[] }
+type ReadPlan = { first: number; end: number; gapBytes: number; readonly samples: number[] }
 
 /** Bytes of other tracks that are read along rather than asking storage once more. */
 const MAX_GAP_BYTES = 512 * 1024
+/** In one read, beyond as much as is wanted of it; and in all those for a segment. */
+const MAX_READ_GAP_BYTES = 1024 * 1024
+const MAX_SEGMENT_GAP_BYTES = 64 * 1024 * 1024
 /** Requests under way for one segment. */
 const READS_AT_ONCE = 8
 
@@ -34,7 +38,7 @@ export async function readSegment(
   cursor.restore(columns.checkpoints, sequence * CHECKPOINT_WORDS)
   const baseDecodeTicks = cursor.time.dtsTicks * track.scale + track.shiftTicks - track.decodeLeadTicks
   const planned = planSamples(track, cursor, count)
-  const { data, read } = await readSamples(track, planned, signal, memory?.take)
+  const { data, read } = await readSamples(track, planned, signal, memory)
   const samples = planned.map((sample, index) => ({ ...sample, data: data[index] as Uint8Array }))
   const plan = {
     trackId: 1,
@@ -68,7 +72,7 @@ async function readSamples(
   { file, path }: SourceTrack,
   planned: readonly PlannedSample[],
   signal: AbortSignal,
-  take?: TakeMemory,
+  memory: SegmentMemory | undefined,
 ): Promise<{ readonly data: readonly Uint8Array[]; readonly read: readonly Uint8Array[] }> {
   const pieces: Uint8Array[] = []
   const reads = planReads(planned)
@@ -76,12 +80,17 @@ async function readSamples(
   let next = 0
   const work = async () => {
     for (let read = reads[next++]; read !== undefined; read = reads[next++]) {
-      const { first, end, samples } = read
-      const bytes = await readBytes(file, first, end - first, path, signal, take)
-      pieces.push(bytes)
+      const { first, end, samples, gapBytes } = read
+      const bytes = await readBytes(file, first, end - first, path, signal, memory?.take)
       for (const index of samples) {
         const { offset, sizeBytes } = planned[index] as PlannedSample
         data[index] = bytes.subarray(offset - first, offset - first + sizeBytes)
+      }
+      if (gapBytes * 2 <= end - first) pieces.push(bytes)
+      else {
+        // Most of it is of other tracks, and would be held until the last read is done.
+        pieces.push(moveOut(data, samples, end - first - gapBytes, memory?.take))
+        memory?.giveBack(bytes)
       }
     }
   }
@@ -89,20 +98,48 @@ async function readSamples(
   return { data, read: pieces }
 }
 
+/** Copies samples into memory of their own, of `sizeBytes`, which is what it gives. */
+function moveOut(
+  data: Uint8Array[],
+  samples: readonly number[],
+  sizeBytes: number,
+  take: TakeMemory = Buffer.allocUnsafeSlow,
+): Uint8Array {
+  const kept = take(sizeBytes)
+  let at = 0
+  for (const index of samples) {
+    const sample = data[index] as Uint8Array
+    kept.set(sample, at)
+    data[index] = kept.subarray(at, at + sample.byteLength)
+    at += sample.byteLength
+  }
+  return kept
+}
+
 /** Chunks of a track stand in the order of its time, but for files that nobody would write: those are read piece by piece. */
 function planReads(planned: readonly PlannedSample[]): ReadPlan[] {
   const reads: ReadPlan[] = []
   let last: ReadPlan | undefined
+  let leftGapBytes = MAX_SEGMENT_GAP_BYTES
   for (const [index, { offset, sizeBytes }] of planned.entries()) {
     const end = offset + sizeBytes
-    const isNear = last && offset >= last.end && offset - last.end <= MAX_GAP_BYTES && end - last.first <= MAX_READ
-    if (last && isNear) {
+    const gapBytes = last ? offset - last.end : -1
+    if (last && gapBytes >= 0 && gapBytes <= leftGapBytes && isWorthJoining(last, gapBytes, end)) {
+      leftGapBytes -= gapBytes
+      last.gapBytes += gapBytes
       last.end = end
       last.samples.push(index)
     } else {
-      last = { first: offset, end, samples: [index] }
+      last = { first: offset, end, gapBytes: 0, samples: [index] }
       reads.push(last)
     }
   }
   return reads
+}
+
+/** A file may be made so that each sample has a long gap before it: what is read along stays in proportion to what is wanted. */
+function isWorthJoining(last: ReadPlan, gapBytes: number, end: number): boolean {
+  const wantedBytes = last.end - last.first - last.gapBytes
+  const isNear = gapBytes <= MAX_GAP_BYTES && last.gapBytes + gapBytes <= wantedBytes + MAX_READ_GAP_BYTES
+  return isNear && end - last.first <= MAX_READ
 }

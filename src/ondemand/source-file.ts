@@ -1,11 +1,9 @@
+import type { TakeMemory } from '../lib/buffer-pool.ts'
 import { AppError, FormatError } from '../lib/errors.ts'
 import type { ByteRange } from '../lib/http-conditions.ts'
 
 /** Bytes that are asked of a file at once, at most. */
 export const MAX_READ = 16 * 1024 * 1024
-
-/** Memory of just so many bytes that nobody else uses, whatever lay there before. */
-export type TakeMemory = (sizeBytes: number) => Buffer
 
 /** A file of an asset, wherever it is stored. Its bytes stay what they are for as long as this object is used. */
 export type SourceFile = {

@@ -1,4 +1,5 @@
 import { buildInitSegment } from '../media/cmaf/init-segment.ts'
+import type { CaptionService } from '../media/codecs/captions.ts'
 import type { TableView } from '../media/isobmff/mp4-index-tables.ts'
 import type { Track } from '../presentation/records.ts'
 import type { SegmentColumns } from './segment-columns.ts'
@@ -13,7 +14,11 @@ const USUAL_SHARE = 0.9
 const MAX_DURATIONS = 64
 
 /** Names and describes tracks as a presentation has them, `video-1`, `audio-1` …, with the bitrates that they were measured to have. */
-export function describeTracks(sources: readonly SourceTrack[], columns: readonly SegmentColumns[]): readonly Track[] {
+export function describeTracks(
+  sources: readonly SourceTrack[],
+  columns: readonly SegmentColumns[],
+  captions: readonly (readonly CaptionService[])[] = [],
+): readonly Track[] {
   const counts = { video: 0, audio: 0 }
   const tracks: Track[] = []
   for (const [index, source] of sources.entries()) {
@@ -30,6 +35,7 @@ export function describeTracks(sources: readonly SourceTrack[], columns: readonl
       ...bitratesOf(source, columns[index] as SegmentColumns, tracks),
       ...(frameRate === undefined ? {} : { frameRate }),
       ...language,
+      ...(captions[index]?.length && { captions: captions[index] }),
     })
   }
   return tracks

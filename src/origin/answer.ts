@@ -12,6 +12,8 @@ export type Answer = {
   readonly stream?: AnswerStream
   /** Of the body, also where `HEAD` leaves it out. */
   readonly sizeBytes: number
+  /** What stays in memory until the body is sent, where that is more: all of what it is a part of. */
+  readonly heldBytes?: number
   /** The one page that may read it, `null` for none; absent: every page. */
   readonly allowOrigin?: string | null
 }
@@ -73,9 +75,10 @@ export function rangeAnswer(
   chunks: readonly Uint8Array[],
 ): Answer {
   const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
-  return rangedAnswer(request, etag, headers, sizeBytes, (range) => ({
+  const answer = rangedAnswer(request, etag, headers, sizeBytes, (range) => ({
     chunks: range.last - range.first + 1 === sizeBytes ? chunks : sliceChunks(chunks, range),
   }))
+  return answer.status === 206 ? { ...answer, heldBytes: sizeBytes } : answer
 }
 
 /** An entity of `sizeBytes`, or the part of it that is asked for; `bodyOf` gives the bytes of a range that lies within. */

@@ -20,8 +20,15 @@ export type Awaited =
   | { readonly kind: 'playlist'; readonly rendition: Rendition }
   | { readonly kind: 'part'; readonly rendition: Rendition; readonly track: number; readonly number: number }
   | ({ readonly kind: 'numbered'; readonly rendition: Rendition } & NumberedSegment)
+  /** A fragment of Smooth Streaming that is there, until what it tells of is. */
+  | {
+      readonly kind: 'smooth-fragment'
+      readonly rendition: Rendition
+      readonly sequence: number
+      readonly isMet: Goal['isMet']
+    }
 
-/** Holds requests for what LL-HLS players ask for before it is there (RFC 8216bis §6.2.5.2, §6.2.6). */
+/** Holds requests for what players at the live edge ask for before it is there (for LL-HLS RFC 8216bis §6.2.5.2, §6.2.6). */
 export class BlockingReload {
   readonly #waits: LiveWaits
 
@@ -40,7 +47,7 @@ export class BlockingReload {
    * @throws AppError `URL_INVALID` for directives that are malformed or too far ahead, and what `LiveWaits.wait` throws
    */
   async wait(view: PresentationView, requestTarget: string, awaited: Awaited, watch: ResponseWatch): Promise<boolean> {
-    if (!view.live || view.archived) return false
+    if (view.archived || (!view.live && awaited.kind !== 'smooth-fragment')) return false
     const goal = goalOf(view, requestTarget, awaited)
     if (!goal || goal.isMet(view)) return false
     watch.kind = 'blocked'
@@ -61,6 +68,9 @@ export class BlockingReload {
 
 function goalOf(view: PresentationView, requestTarget: string, awaited: Awaited): Goal | undefined {
   const { rendition } = awaited
+  if (awaited.kind === 'smooth-fragment') {
+    return { key: `smooth ${rendition.index} ${awaited.sequence}`, isMet: awaited.isMet }
+  }
   if (awaited.kind === 'part') return partGoal(view, rendition, awaited.track, awaited.number)
   return awaited.kind === 'numbered' ? numberedGoal(rendition, awaited) : playlistGoal(view, rendition, requestTarget)
 }

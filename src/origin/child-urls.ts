@@ -4,21 +4,14 @@ import type { PresentationHeader } from '../presentation/records.ts'
 import { SPRITES } from './thumbnail-target.ts'
 
 /** Raised whenever the packager makes other bytes of the same log. */
-const PACKAGER_VERSION = 1
-const DIGEST_LENGTH = 12
+export const PACKAGER_VERSION = 1
+/** Characters of base64url. */
+export const DIGEST_LENGTH = 12
 
 /** What tells an I-frame playlist's name from its rendition's. */
 export const IFRAMES_SUFFIX = '-iframes'
 /** Which players an MPD is for: `cmaf` for those that know of low latency, `csf` for any that know the live profile. */
 export type MpdFlavour = 'cmaf' | 'csf'
-
-const LIVE_MPD = /^live(-audio)?(-csf)?\.mpd$/
-
-/** Reads the name of an MPD that players of the live one go on with. */
-export function parseLiveMpd(name: string): { readonly audioOnly: boolean; readonly flavour: MpdFlavour } | undefined {
-  const found = LIVE_MPD.exec(name)
-  return found ? { audioOnly: found[1] !== undefined, flavour: found[2] === undefined ? 'cmaf' : 'csf' } : undefined
-}
 
 /** How deep below `/{locatorId}/` a manifest stands: what its relative references have to climb. */
 export type ManifestPlace = 'alias' | 'ism' | 'quality-level' | 'child' | 'rendition'
@@ -42,7 +35,11 @@ export function childUris(place: ManifestPlace, digest: string, selection = ''):
   return {
     mediaPlaylist: (rendition) => `${children}${encodeURIComponent(rendition.name)}.m3u8${selection}`,
     iframePlaylist: (rendition) => `${children}${encodeURIComponent(rendition.name)}${IFRAMES_SUFFIX}.m3u8${selection}`,
-    init: (track) => `${children}${encodeURIComponent(track.rendition)}/${track.track}.init.mp4`,
+    init: (track, periodMs) => {
+      const period = periodMs === undefined ? '' : `.${periodMs}`
+      return `${children}${encodeURIComponent(track.rendition)}/${track.track}${period}.init.mp4`
+    },
+    keyFrame: (track, startTicks) => `${children}${encodeURIComponent(track.rendition)}/${startTicks}.key.m4s`,
     segment: (track, startTicks) => `${children}${encodeURIComponent(track.rendition)}/${startTicks}.m4s`,
     part: (track, number) => `${children}${encodeURIComponent(track.rendition)}/${track.track}.${number}.m4s`,
     dashSegmentTemplate: (rendition) => `${children}${encodeURIComponent(rendition.name)}/$Time$.m4s`,
@@ -52,17 +49,21 @@ export function childUris(place: ManifestPlace, digest: string, selection = ''):
   }
 }
 
-/** Where a player of a live MPD finds the next one, relative to the MPD at `place`. */
+/** Names a presentation and its epoch, for players that are in the middle of it. */
+export function liveMark({ id, epoch }: PresentationHeader): string {
+  return hash('sha256', JSON.stringify([id, epoch]), 'base64url').slice(0, DIGEST_LENGTH)
+}
+
+/**
+ * Where a player of a live MPD finds the next one: at the same path under another query. Some players resolve all addresses of an MPD
+ * against its `Location`, others against where they had it from (ISO/IEC 23009-1 §5.6.4 has it both ways): in one folder they agree.
+ */
 export function liveMpdUri(
-  place: ManifestPlace,
-  digest: string,
-  { audioOnly, flavour }: { readonly audioOnly: boolean; readonly flavour: MpdFlavour },
-  rewind: 'full' | undefined,
-  selection = '',
+  header: PresentationHeader,
+  { rewind, text, selection = '' }: { readonly [name in 'rewind' | 'text' | 'selection']?: string | undefined },
 ): string {
-  const query = [rewind === undefined ? '' : `rewind=${rewind}`, selection.slice(1)].filter((part) => part !== '')
-  const name = `live${audioOnly ? '-audio' : ''}${flavour === 'csf' ? '-csf' : ''}.mpd`
-  return `${childrenOf(place, digest)}${name}${query.length === 0 ? '' : `?${query.join('&')}`}`
+  const query = [`live=${liveMark(header)}`, rewind && `rewind=${rewind}`, text && `text=${text}`, selection.slice(1)]
+  return `?${query.filter((part) => part).join('&')}`
 }
 
 /** Sprites of thumbnails, with `$Number$`. */

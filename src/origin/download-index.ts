@@ -3,7 +3,8 @@ import { AppError, FormatError } from '../lib/errors.ts'
 import { readBoxes, requireBox } from '../media/isobmff/boxes.ts'
 import { readMovie, type SampleDefaults } from '../media/isobmff/movie.ts'
 import type { TrackFragment } from '../media/isobmff/movie-fragment.ts'
-import { isSameConfig, type SampleTable, SampleTableBuilder } from '../media/isobmff/progressive-samples.ts'
+import { type SampleTable, SampleTableBuilder } from '../media/isobmff/progressive-samples.ts'
+import { sameConfig } from '../media/same-config.ts'
 import type { Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition, RenditionSegment } from '../presentation/view.ts'
 import { scanSegment } from './download-scan.ts'
@@ -40,7 +41,7 @@ export async function indexRendition(
 ): Promise<SampleTable> {
   const first = rendition.tracks[0] as Track
   const { timescale, language } = first
-  const changes = rendition.tracks.some(({ config }) => !isSameConfig(config, first.config))
+  const changes = rendition.tracks.some(({ config }) => !sameConfig(config, first.config))
   const builder = new SampleTableBuilder({ kind: rendition.kind, timescale, changes, ...(language && { language }) })
   const scans = new SegmentScans(view, rendition, segments, signal)
   let count = 0

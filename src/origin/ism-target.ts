@@ -1,4 +1,5 @@
 import { AppError } from '../lib/errors.ts'
+import { type EncryptionWord, encryptionWords } from './deliveries.ts'
 import type { SmoothFragmentTarget } from './smooth-fragments.ts'
 import { parseThumbnail, type ThumbnailTarget } from './thumbnail-target.ts'
 import type { TransportFormat } from './transport-answers.ts'
@@ -12,6 +13,8 @@ export type IsmTarget =
       readonly kind: 'manifest'
       readonly format: ManifestFormat
       readonly audioOnly: boolean
+      /** How it is to be protected; absent: the URL leaves it open. */
+      readonly encryption?: EncryptionWord | undefined
       /** Names of filters, as they stand there: `A;B`. */
       readonly filter?: string
     }
@@ -20,6 +23,8 @@ export type IsmTarget =
       readonly bitrate: number
       readonly track: string
       readonly keyFramesOnly: boolean
+      /** How it is to be protected; absent: the URL leaves it open. */
+      readonly encryption?: EncryptionWord | undefined
       readonly filter?: string
       /** As transport streams rather than as fragments. */
       readonly transport?: TransportFormat
@@ -30,6 +35,8 @@ export type IsmTarget =
       readonly track: string
       /** In the track's timescale; `init` for the initialisation segment. */
       readonly time: number | 'init'
+      /** How it is to be protected; absent: the URL leaves it open. */
+      readonly encryption?: EncryptionWord | undefined
       /** In a transport stream rather than as a fragment. */
       readonly transport?: TransportFormat
     }
@@ -67,11 +74,16 @@ function parseCall(part: string): { readonly name: string; readonly args: readon
 function parseManifest(args: readonly string[]): IsmTarget {
   const options = parseOptions(args, ['format', 'audio-only', 'encryption', 'filter'])
   const format = parseFormat(options.get('format'))
-  refuseEncryption(options)
   const filter = options.get('filter')
   const audioOnly = options.get('audio-only') ?? 'false'
   if (audioOnly !== 'true' && audioOnly !== 'false') throw invalid('audio-only is true or false')
-  return { kind: 'manifest', format, audioOnly: audioOnly === 'true', ...(filter && { filter }) }
+  return {
+    kind: 'manifest',
+    format,
+    audioOnly: audioOnly === 'true',
+    ...encryptionOf(options),
+    ...(filter && { filter }),
+  }
 }
 
 function parsePlaylist(bitrate: number, [track = '', ...args]: readonly string[]): IsmTarget {
@@ -80,7 +92,6 @@ function parsePlaylist(bitrate: number, [track = '', ...args]: readonly string[]
   const format = parseFormat(options.get('format'))
   const transport = transportOf(format)
   if (format !== 'm3u8-cmaf' && !transport) throw invalid('a playlist of one track is one of the m3u8 formats')
-  refuseEncryption(options)
   const type = options.get('type')
   if (type !== undefined && type !== 'keyframes') throw invalid('type is keyframes')
   const filter = options.get('filter')
@@ -89,6 +100,7 @@ function parsePlaylist(bitrate: number, [track = '', ...args]: readonly string[]
     bitrate,
     track,
     keyFramesOnly: type === 'keyframes',
+    ...encryptionOf(options),
     ...(filter && { filter }),
     ...transport,
   }
@@ -104,9 +116,8 @@ function parseFragment(bitrate: number, [trackAndTime = '', ...args]: readonly s
     return parseSmoothFragment(bitrate, [trackAndTime, ...args], 'fragment')
   }
   if (time !== 'i' && !Number.isSafeInteger(Number(time))) throw invalid('the time is out of range')
-  refuseEncryption(options)
   const named = { bitrate, track: (match[1] ?? '').trim(), time: time === 'i' ? ('init' as const) : Number(time) }
-  return { kind: 'fragment', ...named, ...transportOf(format) }
+  return { kind: 'fragment', ...named, ...encryptionOf(options), ...transportOf(format) }
 }
 
 /** What Smooth Streaming asks for under a quality level; its times are past 2^53, and compared as doubles. */
@@ -122,8 +133,8 @@ function parseSmoothFragment(
   }
   const options = parseOptions(args, ['format', 'encryption'])
   if (parseFormat(options.get('format')) !== 'fmp4-v20') throw invalid('FragmentInfo(…) is of fmp4-v20')
-  refuseEncryption(options)
-  return { kind: 'smooth-fragment', bitrate, stream: (match[1] ?? '').trim(), time: Number(time), part }
+  const named = { bitrate, stream: (match[1] ?? '').trim(), time: Number(time), part }
+  return { kind: 'smooth-fragment', ...named, ...encryptionOf(options) }
 }
 
 function parseBitrate([bitrate = '', ...rest]: readonly string[]): number {
@@ -157,8 +168,13 @@ function parseFormat(format: string | undefined): ManifestFormat {
   throw invalid(`unknown format; ${SERVED}`)
 }
 
-function refuseEncryption(options: ReadonlyMap<string, string>): void {
-  if (options.has('encryption')) throw invalid('this presentation is in the clear: leave encryption out')
+function encryptionOf(options: ReadonlyMap<string, string>): { readonly encryption?: EncryptionWord } {
+  const word = options.get('encryption')
+  if (word === undefined) return {}
+  if (!Object.hasOwn(encryptionWords, word)) {
+    throw invalid(`encryption is one of ${Object.keys(encryptionWords).join(', ')}`)
+  }
+  return { encryption: word as EncryptionWord }
 }
 
 function invalid(rule: string): AppError {

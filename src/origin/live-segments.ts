@@ -3,6 +3,7 @@ import { matchesEtag } from '../lib/http-conditions.ts'
 import { withProducerReferences } from '../packaging/producer-references.ts'
 import { carriedEvents } from '../presentation/carried-events.ts'
 import { findNumbered, type NumberedPlace, type NumberedSegment } from '../presentation/epoch-grid.ts'
+import type { Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from '../presentation/view.ts'
 import { type Answer, notModified, rangeAnswer } from './answer.ts'
 import type { BlockingReload } from './blocking-reload.ts'
@@ -15,10 +16,21 @@ import type { ResponseWatch } from './response-watch.ts'
 const WINDOW_BYTES = 65_536
 
 /** A request for a segment by its number. */
-export type NumberedRequest = MediaRequest & { readonly watch: ResponseWatch; readonly rendition: Rendition }
+export type NumberedRequest = MediaRequest & {
+  readonly watch: ResponseWatch
+  readonly rendition: Rendition
+  /** Absent: in the clear. */
+  readonly protection?: ChunkProtection | undefined
+}
+
+/** How segments by number are encrypted: a closed one whole, of an open one the chunk at `index`, without what stands before it. */
+export type ChunkProtection = {
+  closed(row: SegmentRow, segment: RenditionSegment): Promise<Answer>
+  chunk(open: OpenSegment, track: Track, fragments: readonly Uint8Array[], index: number): Promise<Uint8Array>
+}
 
 /** What of a segment doesn't change while it is written. */
-type OpenSegment = Pick<SegmentRow, 'sequence' | 'startTicks' | 'wallMs'>
+export type OpenSegment = Pick<SegmentRow, 'sequence' | 'startTicks' | 'wallMs'>
 
 /**
  * Segments by their number on the epoch grid, as players of low-latency DASH ask for them: the one that is being written too, which is sent chunk by
@@ -41,7 +53,7 @@ export class LiveSegments {
     if (place.kind === 'closed' && track) {
       const [row, segment] = [view.segment(place.sequence), view.renditionSegment(rendition.index, place.sequence)]
       if (!row || !segment) throw gone()
-      return this.#closed(asked, row, segment)
+      return asked.protection ? asked.protection.closed(row, segment) : this.#closed(asked, row, segment)
     }
     const open = view.live?.openSegment
     if (place.kind !== 'open' || open?.sequence !== place.sequence || !track) throw absent(place)
@@ -87,12 +99,27 @@ export class LiveSegments {
       if (isGivenUp || fragments.length < known) {
         throw new AppError('SEGMENT_GONE', 'The segment was given up while it was sent.')
       }
-      for (const fragment of fragments.slice(sent)) yield* referenced(asked, open, track, fragment)
+      for (let at = sent; at < fragments.length; at++) {
+        const fragment = await chunkOf(asked, open, track, fragments, at)
+        yield* referenced(asked, open, track, fragment)
+      }
       sent = Math.max(sent, fragments.length)
       if (!isOpen) return
       await this.#reload.waitFor(view, growth(rendition, sequence, sent), watch)
     }
   }
+}
+
+function chunkOf(
+  { protection, view }: NumberedRequest,
+  open: OpenSegment,
+  track: number,
+  fragments: readonly Uint8Array[],
+  at: number,
+): Uint8Array | Promise<Uint8Array> {
+  const [fragment, known] = [fragments[at], view.track(track)]
+  if (!fragment || !known) throw gone()
+  return protection ? protection.chunk(open, known, fragments, at) : fragment
 }
 
 function headersOf({ rendition, caching }: NumberedRequest): string[] {

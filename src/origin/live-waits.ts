@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
+import { partVersionOf } from '../presentation/live-version.ts'
 import type { PresentationView } from '../presentation/view.ts'
 import type { PublicationReader } from './ports.ts'
 import type { ResponseWatch } from './response-watch.ts'
@@ -100,19 +101,19 @@ export class LiveWaits {
   async #follow(view: PresentationView, crowd: Crowd): Promise<void> {
     const { id } = view.header
     const { signal } = crowd.leaving
-    let seen = view.live?.partVersion ?? 0
+    let seen = partVersionOf(view)
     while (!signal.aborted) {
       // That it rejects means that everybody has left.
       const found = await this.#parts.waitForPart?.(id, seen + 1, signal).catch(() => undefined)
       if (signal.aborted) return
       for (const { goal, waiters } of crowd.goals.values()) {
-        if (!found || goal.isMet(found)) for (const { resolve } of waiters) resolve()
+        if (!found || isOver(found) || goal.isMet(found)) for (const { resolve } of waiters) resolve()
       }
-      if (!found) {
+      if (!found || isOver(found)) {
         this.#leave(id, crowd)
         return
       }
-      seen = found.live?.partVersion ?? seen
+      seen = partVersionOf(found)
     }
   }
 
@@ -124,6 +125,11 @@ export class LiveWaits {
     crowd.leaving.abort()
     if (this.#crowds.get(presentationId) === crowd) this.#crowds.delete(presentationId)
   }
+}
+
+/** Nothing comes any more that could be waited for. */
+function isOver(view: PresentationView): boolean {
+  return partVersionOf(view) === Number.POSITIVE_INFINITY
 }
 
 function late(): AppError {

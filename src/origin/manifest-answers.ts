@@ -13,7 +13,10 @@ import { buildSmoothManifest, type SmoothOptions, smoothWindow } from '../manife
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import { chooseEncoding } from './accept-encoding.ts'
 import { type Answer, entityAnswer } from './answer.ts'
-import { childUris, liveMpdUri, type ManifestPlace, type MpdFlavour, spriteTemplate } from './child-urls.ts'
+import { childUris, liveMark, liveMpdUri, type ManifestPlace, type MpdFlavour, spriteTemplate } from './child-urls.ts'
+import type { Delivery } from './deliveries.ts'
+import { hlsProtection } from './hls-delivery.ts'
+import { baseOf, dashKeySignals, dashUris, KeyPeriodViews, sessionKeyLines } from './key-signals.ts'
 import type { ManifestCache } from './manifest-cache.ts'
 import { readManifestQuery } from './manifest-query.ts'
 import { readReloadDirectives } from './reload-directives.ts'
@@ -36,6 +39,8 @@ export type ManifestRequest = {
   readonly request: IncomingMessage
   readonly view: PresentationView
   readonly digest: string
+  /** How what it lists is protected. */
+  readonly delivery: Delivery
   readonly place: ManifestPlace
   /** What the manifests that this one names show as well: the query of their URLs, or nothing. */
   readonly selection?: string
@@ -43,10 +48,14 @@ export type ManifestRequest = {
   readonly rewind?: 'full'
   /** What the locator shows, of which the view may be a part. */
   readonly shown?: PresentationView
+  /** Whether pictures of it may be shown, which are in the clear; absent: they may. */
+  readonly hasPictures?: boolean
   /** How far behind the live edge the view ends. */
   readonly backoffMs?: number
   /** Playlists have the tags of breaks from before EXT-X-DATERANGE too. */
   readonly cues?: boolean
+  /** Of a playlist: something is put into it for this viewer alone, so it is not given compressed. */
+  readonly isCarrying?: boolean
 }
 
 type Rendering = {
@@ -68,6 +77,7 @@ export class ManifestAnswers {
   readonly #endedMaxAgeSeconds: number
   readonly #hasThumbnails: boolean
   readonly #surveys = new Surveys()
+  readonly #keyPeriods = new KeyPeriodViews()
 
   /** `hasThumbnails`: on-demand MPDs name pictures for the seek bar. */
   constructor(cache: ManifestCache, endedMaxAgeSeconds: number, hasThumbnails = false) {
@@ -85,7 +95,8 @@ export class ManifestAnswers {
       window: () => listedWindow(view),
       build: (survey) => {
         const texts = textUris(place, digest, 'fragments', selection)
-        return buildMasterPlaylist(view, childUris(place, digest, selection), { audioOnly, texts }, survey)
+        const sessionKeys = sessionKeyLines(asked.delivery, view)
+        return buildMasterPlaylist(view, childUris(place, digest, selection), { audioOnly, texts, sessionKeys }, survey)
       },
     })
   }
@@ -116,37 +127,57 @@ export class ManifestAnswers {
     return this.#answer(asked, { ...rendering, ...named, build }, skip ? undefined : open)
   }
 
-  /** The MPD at the child's place keeps the live timeline when the presentation ends; any other is on-demand then. */
+  /** The MPD that players of the live one go on with keeps its timeline when the presentation ends; any other is on-demand then. */
   mpd(asked: ManifestRequest, audioOnly: boolean, flavour: MpdFlavour = 'cmaf'): Promise<Answer> {
-    const { request, view, place, digest, selection } = asked
-    const { rewind = asked.rewind } = readManifestQuery(request.url ?? '')
+    const { request, place, digest, delivery, selection } = asked
+    const view = this.#keyPeriods.of(asked.view, delivery)
+    const base = delivery.protection === 'clear' ? '' : baseOf(request)
+    const { rewind = asked.rewind, live } = readManifestQuery(request.url ?? '')
+    if (live !== undefined && live !== liveMark(view.header)) {
+      throw new AppError('URL_UNKNOWN', 'This address was of another presentation.')
+    }
+    const isContinued = live !== undefined && view.ended
     const form = view.texts?.length ? readTextForm(request.url ?? '') : undefined
     const options: MpdOptions = {
       audioOnly,
-      lowLatency: flavour === 'cmaf',
-      endedTimeline: place === 'child' ? 'epoch' : 'zero',
-      location: liveMpdUri(place, digest, { audioOnly, flavour }, rewind, selection),
+      // What is encrypted whole can't be read while it is written.
+      lowLatency: flavour === 'cmaf' && delivery.protection !== 'envelope',
+      endedTimeline: isContinued ? 'epoch' : 'zero',
+      location: liveMpdUri(view.header, {
+        rewind,
+        text: form === 'fragments' ? undefined : form,
+        selection,
+      }),
       ...(rewind && { rewind }),
       // Sprites are of all that the locator shows, each of its own time: a part of it has those of its time.
-      ...(this.#hasThumbnails && { thumbnails: spriteTemplate(place, digest), thumbnailsOf: asked.shown ?? view }),
+      ...(this.#hasThumbnails &&
+        asked.hasPictures !== false && {
+          thumbnails: spriteTemplate(place, digest),
+          thumbnailsOf: asked.shown ?? view,
+        }),
       ...(asked.backoffMs && { backoffMs: asked.backoffMs }),
       ...(form && { texts: { form, uris: textUris(place, digest) } }),
+      keys: dashKeySignals(delivery, base),
     }
-    return this.#answer(asked, {
-      type: DASH_TYPE,
-      liveMaxAgeSeconds: LIVE_MAX_AGE_SECONDS,
-      kind: `${place} mpd ${flavour} ${audioOnly} ${rewind}${form ? ` text ${form}` : ''}`,
-      version: mpdVersion(view),
-      window: () => mpdWindow(view, options),
-      build: (survey) => buildMpd(view, childUris(place, digest), options, survey),
-    })
+    const uris = dashUris(childUris(place, digest), delivery)
+    return this.#answer(
+      { ...asked, view },
+      {
+        type: DASH_TYPE,
+        liveMaxAgeSeconds: LIVE_MAX_AGE_SECONDS,
+        kind: `${place} mpd ${flavour} ${audioOnly} ${rewind}${form ? ` text ${form}` : ''}${isContinued ? ' continued' : ''} ${base}`,
+        version: mpdVersion(view),
+        window: () => mpdWindow(view, options),
+        build: (survey) => buildMpd(view, uris, options, survey),
+      },
+    )
   }
 
-  /** The client manifest of Smooth Streaming. */
-  smooth(asked: ManifestRequest, audioOnly: boolean): Promise<Answer> {
+  /** The client manifest of Smooth Streaming; `protection`: what it says of it, which follows from the delivery. */
+  smooth(asked: ManifestRequest, audioOnly: boolean, protection?: string): Promise<Answer> {
     const { request, view, place } = asked
     const { rewind = asked.rewind } = readManifestQuery(request.url ?? '')
-    const options: SmoothOptions = { audioOnly, rewind }
+    const options: SmoothOptions = { audioOnly, rewind, protection }
     return this.#answer(asked, {
       type: SMOOTH_TYPE,
       liveMaxAgeSeconds: LIVE_MAX_AGE_SECONDS,
@@ -158,7 +189,7 @@ export class ManifestAnswers {
 
   /** A media playlist, whole or as a delta update where that is asked for and there can be one. */
   playlist(asked: ManifestRequest, rendition: Rendition, keyFramesOnly: boolean): Promise<Answer> {
-    const { request, view, place, digest, selection, cues = false } = asked
+    const { request, view, place, digest, delivery, selection, cues = false } = asked
     if (!view.renditions.some(({ index }) => index === rendition.index)) {
       throw new AppError('URL_UNKNOWN', 'The filters leave this track out.')
     }
@@ -169,7 +200,7 @@ export class ManifestAnswers {
         view,
         currentRendition(view, rendition),
         childUris(place, digest, selection),
-        { lists, skip, cues },
+        { lists, skip, cues, protection: hlsProtection(delivery, 'fragments') },
         survey,
       )
     const rendering: Rendering = {
@@ -185,7 +216,7 @@ export class ManifestAnswers {
   }
 
   async #answer(
-    { request, view, cues }: ManifestRequest,
+    { request, view, cues, digest, isCarrying = false }: ManifestRequest,
     rendering: Rendering,
     openBlocked?: (survey: ListingSurvey) => MediaPlaylist,
   ): Promise<Answer> {
@@ -195,10 +226,11 @@ export class ManifestAnswers {
     const maxAgeSeconds = view.ended ? this.#endedMaxAgeSeconds : rendering.liveMaxAgeSeconds
     const headers = ['Content-Type', rendering.type, 'Cache-Control', `public, max-age=${maxAgeSeconds}`]
     headers.push('Vary', 'Accept-Encoding')
-    // Whatever is said of breaks in lines of their own, or leads to it, is another text.
-    const kind = cues ? `${rendering.kind} cues` : rendering.kind
+    // Whatever is said of breaks in lines of their own, or leads to it, is another text; so is what is protected in another way.
+    const kind = `${rendering.kind} ${digest}${cues ? ' cues' : ''}`
     const rendered = await this.#render(view, { ...rendering, kind }, openBlocked)
-    const wantsGzip = chooseEncoding(acceptEncodingOf(request)) === 'gzip'
+    const isWhole = isCarrying && rendering.type === HLS_TYPE
+    const wantsGzip = !isWhole && chooseEncoding(acceptEncodingOf(request)) === 'gzip'
     const gzipped = wantsGzip ? await rendered.gzip() : undefined
     if (gzipped) headers.push('Content-Encoding', 'gzip')
     const { body, etag } = gzipped ?? (await rendered.identity())

@@ -10,6 +10,8 @@ export type ManifestQuery = {
   readonly skip: Skip
   /** `rewind=full`: a live MPD reaches back over the whole rewind window. */
   readonly rewind: 'full' | undefined
+  /** `live=`: the presentation that a player of its live MPD goes on with. */
+  readonly live: string | undefined
   /** `cue=out-in`: HLS with the tags of breaks from before EXT-X-DATERANGE (`EXT-X-CUE-OUT` and its kin). */
   readonly cues: boolean
 }
@@ -20,7 +22,7 @@ export type ManifestQuery = {
  */
 export function readManifestQuery(requestTarget: string): ManifestQuery {
   const start = requestTarget.indexOf('?')
-  if (start < 0) return { skip: false, rewind: undefined, cues: false }
+  if (start < 0) return { skip: false, rewind: undefined, live: undefined, cues: false }
   const query = new URLSearchParams(requestTarget.slice(start + 1).replace(/#.*$/, ''))
   const skip = query.get('_HLS_skip')
   const rewind = query.get('rewind') ?? undefined
@@ -31,5 +33,6 @@ export function readManifestQuery(requestTarget: string): ManifestQuery {
   if (cue !== null && cue !== 'out-in') {
     throw new AppError('URL_INVALID', 'The URL is malformed: cue is out-in, or left out.')
   }
-  return { skip: skip === 'v2' ? 'v2' : skip === 'YES', rewind, cues: cue !== null }
+  const live = query.get('live') ?? undefined
+  return { skip: skip === 'v2' ? 'v2' : skip === 'YES', rewind, live, cues: cue !== null }
 }

@@ -5,6 +5,7 @@ import { withEvents } from '../presentation/carried-events.ts'
 import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition, RenditionSegment } from '../presentation/view.ts'
 import { type Answer, notModified, rangeAnswer } from './answer.ts'
+import type { Delivery } from './deliveries.ts'
 import type { Admission } from './load-shedding.ts'
 import type { FragmentReader } from './ports.ts'
 
@@ -22,6 +23,8 @@ export type MediaRequest = {
   readonly request: IncomingMessage
   readonly view: PresentationView
   readonly digest: string
+  /** How it is protected. */
+  readonly delivery: Delivery
   readonly caching: Caching
   /** Aborted when the answer is done with, one way or another. */
   readonly signal: AbortSignal

@@ -5,8 +5,10 @@ import { type Clock, systemClock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import { type Logger, silentLogger } from '../lib/logger.ts'
 import { BlockingReload } from './blocking-reload.ts'
+import { clientAddressBehind } from './client-address.ts'
 import { ConformanceSampler } from './conformance-sampler.ts'
 import { type Connections, trackConnections } from './connections.ts'
+import { DeliveryKeys } from './delivery-keys.ts'
 import { DownloadAnswers } from './download-answers.ts'
 import { segmentsOf } from './download-segments.ts'
 import { createListener, type Listener, type TlsCredentials } from './listener.ts'
@@ -14,7 +16,15 @@ import { LoadShedding } from './load-shedding.ts'
 import { ManifestAnswers } from './manifest-answers.ts'
 import { type Compress, ManifestCache } from './manifest-cache.ts'
 import { PackagedSegments } from './packaged-segments.ts'
-import type { FragmentReader, KeyDesk, OriginObserver, PublicationReader, SegmentSource, TextReader } from './ports.ts'
+import type {
+  FragmentReader,
+  KeyDesk,
+  KeySource,
+  OriginObserver,
+  PublicationReader,
+  SegmentSource,
+  TextReader,
+} from './ports.ts'
 import { PublishedAnswers } from './published-answers.ts'
 import { RequestHandler } from './request-handler.ts'
 import { SendBudget } from './send-budget.ts'
@@ -90,6 +100,8 @@ export type OriginOptions = {
   readonly reusePort?: boolean
   readonly tls?: TlsCredentials
   readonly limits?: Partial<OriginLimits>
+  /** Networks of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: readonly string[]
 }
 
 /** What the origin needs of the rest of the house. */
@@ -107,6 +119,8 @@ export type OriginPorts = {
   readonly pictures?: PictureMaker
   /** Gives out content keys; absent: nobody does. */
   readonly keys?: KeyDesk
+  /** Opens content keys for media that they encrypt; absent: nothing is protected. */
+  readonly contentKeys?: KeySource
   /** gzip of a manifest, where not the platform's own. */
   readonly compress?: Compress
 }
@@ -150,12 +164,14 @@ export class OriginServer {
           fragments: ports.fragments,
           packaged: new PackagedSegments(ports.fragments, this.#limits.packageCacheBytes, this.#limits.packagings),
           reload: this.#reload,
+          keys: new DeliveryKeys(ports.contentKeys),
           thumbnails:
             ports.pictures && new ThumbnailAnswers(segments, ports.pictures, this.#limits.thumbnailCacheBytes),
         }),
         sampler: this.#sampler,
         budget: new SendBudget(this.#limits.inFlightBytes),
         keys: ports.keys,
+        addressOf: clientAddressBehind(options.trustedProxies ?? []),
         shedding: this.#shedding,
         sendGraceMs: this.#limits.sendGraceMs,
         minBytesPerSecond: this.#limits.minBytesPerSecond,

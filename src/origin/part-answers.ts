@@ -21,7 +21,7 @@ export async function partAnswer(
 ): Promise<Answer> {
   const { config } = rendition.tracks.find((candidate) => candidate.track === track) ?? {}
   const part = view.live && config && findPart(view.live, track, number)
-  if (!part || !config) throw absent(view, rendition, track, number)
+  if (!part || !config) throw absentPart(view, rendition, track, number)
   const etag = `"${digest}-${track}.${number}"`
   const headers = ['Content-Type', `${config.kind}/mp4`, 'Cache-Control', CACHE_CONTROL[caching]]
   if (matchesEtag(request.headers['if-none-match'], etag)) return notModified([...headers, 'ETag', etag])
@@ -32,11 +32,12 @@ export async function partAnswer(
   const range = { first: part.offsetBytes, last: part.offsetBytes + sizeBytes - 1 }
   const stored = sliceChunks(chunks, range)
   const bytes = part.offsetBytes === 0 ? withEvents(view, rendition, sequence, stored) : stored
-  return rangeAnswer(request, etag, headers, bytes)
+  const heldBytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+  return { ...rangeAnswer(request, etag, headers, bytes), heldBytes }
 }
 
 /** Why there is no such part: it is older than what is kept one by one, is yet to come, or never will. */
-function absent(view: PresentationView, rendition: Rendition, track: number, number: number): AppError {
+export function absentPart(view: PresentationView, rendition: Rendition, track: number, number: number): AppError {
   const newest = view.live && newestPart(view.live, rendition.tracks)
   const isKnown = rendition.tracks.some((candidate) => candidate.track === track)
   if (!isKnown || !newest || newest.number === undefined) {

@@ -1,9 +1,12 @@
 import type { ConformanceRule } from '../conformance/violation.ts'
+import type { DeliveryTerms } from '../domain/delivery-terms.ts'
+import type { EntryRefusal } from '../domain/key-refusal.ts'
 import type { AccountRules } from '../domain/serving-rules.ts'
 import type { ByteRange } from '../lib/http-conditions.ts'
 import type { TextDocument } from '../media/text/text-document.ts'
 import type { TextRendition } from '../presentation/text-rendition.ts'
 import type { PresentationView } from '../presentation/view.ts'
+import type { KeyMaterial } from '../protection/content-key-derivation.ts'
 import type { CmcdReport } from './cmcd.ts'
 import type { ShedReason } from './shed-reason.ts'
 
@@ -24,6 +27,8 @@ export type Published = {
   readonly allowIp?: readonly string[]
   /** Filters of the locator, which hold for everything under it. */
   readonly filters?: readonly string[]
+  /** What may be delivered, and how it is protected; absent: all of it, in the clear. */
+  readonly delivery?: DeliveryTerms
   /** Of its account; absent for what belongs to no endpoint, such as previews. */
   readonly rules?: AccountRules
 }
@@ -58,6 +63,8 @@ export type OriginFile = {
 export type PublicationReader = {
   /** By the locator's id, whose case does not matter. `undefined`: unknown or revoked. */
   find(locatorId: string): Published | UnopenedFiles | undefined
+  /** What holds for all that an account publishes; absent: nothing does. */
+  rulesOf?(accountId: string): AccountRules | undefined
   /** Looks for a recording that nobody has asked for in a while; resolves when `find` knows as much as there is to know. */
   wake?(locatorId: string, signal: AbortSignal): Promise<void>
   /**
@@ -105,15 +112,24 @@ export type SegmentSource = {
   ): Promise<Uint8Array | undefined>
 }
 
+/** What opens content keys for the media that they encrypt. */
+export type KeySource = {
+  /** What opens the key of a KID: the key's own, or that of a period. `undefined`: there is no such key. @throws AppError where it can't be had now: `MASTER_KEY_UNAVAILABLE`, `STORE_DOWN` … */
+  findFor(contentKeyId: string, kid: string): Promise<{ readonly material: KeyMaterial } | undefined>
+}
+
 /** A request for something below `/keys/`. */
 export type KeyRequest = {
   readonly method: string
   /** Path and query. */
   readonly target: string
   readonly authorization: string | undefined
+  readonly contentType?: string | undefined
   readonly address: string
-  /** What was sent; `undefined`: more than a licence request has. */
-  readonly body: () => Promise<Uint8Array | undefined>
+  /** Whether the account's endpoints let the request in, and if not why. */
+  readonly entry?: (accountId: string) => EntryRefusal | undefined
+  /** What was sent; `undefined`: more than that. */
+  readonly body: (maxBytes: number) => Promise<Uint8Array | undefined>
 }
 
 /** What gives out content keys. */

@@ -3,9 +3,15 @@ import { AppError } from '../lib/errors.ts'
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import type { Answer } from './answer.ts'
 import type { Awaited, BlockingReload } from './blocking-reload.ts'
+import { tokenOf, withCarriedToken } from './carried-token.ts'
 import { childrenOf, IFRAMES_SUFFIX, type ManifestPlace } from './child-urls.ts'
+import type { Deliveries, Delivery } from './deliveries.ts'
+import type { DeliveryKeys } from './delivery-keys.ts'
+import { deliveryOf } from './delivery-of-target.ts'
 import type { DownloadAnswers } from './download-answers.ts'
+import { EnvelopedAnswers } from './enveloped-answers.ts'
 import type { IsmTarget } from './ism-target.ts'
+import { KEYS_PATH } from './key-systems.ts'
 import { LiveSegments } from './live-segments.ts'
 import type { Admission } from './load-shedding.ts'
 import type { ManifestAnswers, ManifestRequest } from './manifest-answers.ts'
@@ -14,10 +20,12 @@ import { initAnswer, type MediaRequest, segmentAnswer } from './media-answers.ts
 import type { PackagedSegments } from './packaged-segments.ts'
 import { partAnswer } from './part-answers.ts'
 import type { FragmentReader, Published } from './ports.ts'
+import { ProtectedAnswers } from './protected-answers.ts'
 import type { ResponseWatch } from './response-watch.ts'
 import { type Selected, Selections } from './selections.ts'
-import { smoothFragmentAnswer } from './smooth-fragments.ts'
-import type { Child, Target } from './target.ts'
+import { awaitedFragment, smoothFragmentAnswer } from './smooth-fragments.ts'
+import { smoothProtection } from './smooth-protection.ts'
+import type { Child, PublishedTarget } from './target.ts'
 import type { TextAnswers } from './text-answers.ts'
 import type { ThumbnailAnswers } from './thumbnail-answers.ts'
 import { TransportAnswers } from './transport-answers.ts'
@@ -29,12 +37,17 @@ export type Exchange = {
   /** Absent while there is no more to do than can be done. */
   readonly admission?: Admission | undefined
 }
-/** What a presentation has under a locator. */
-export type PublishedTarget = Exclude<Target, { kind: 'time' | 'file' }>
 /** What a request's locator publishes. */
-export type Found = { readonly published: Published; readonly digest: string }
+export type Found = { readonly published: Published; readonly deliveries: Deliveries }
+/** A child that is CMAF media. */
+type MediaChild = Extract<Child, { kind: 'part' | 'numbered' | 'segment' | 'key-frame' | 'init' }>
 /** What of that its locator shows; `select` gives what a manifest's URL shows, by its query and by filters that stand in the path. */
-type Shown = Found & { readonly select: (requestTarget: string, named?: string) => Selected }
+type Shown = Found & {
+  /** How what is asked for is protected, and its digest. */
+  readonly delivery: Delivery
+  readonly digest: string
+  readonly select: (requestTarget: string, named?: string) => Selected
+}
 
 /** Where answers come from. */
 export type AnswerSources = {
@@ -43,6 +56,8 @@ export type AnswerSources = {
   readonly fragments: FragmentReader
   readonly packaged: PackagedSegments
   readonly reload: BlockingReload
+  /** Opens what protected media is encrypted with. */
+  readonly keys: DeliveryKeys
   /** Absent: nobody here decodes pictures. */
   readonly thumbnails: ThumbnailAnswers | undefined
   /** Absent: there are no texts here. */
@@ -55,17 +70,30 @@ export class PublishedAnswers {
   readonly #selections = new Selections()
   readonly #transport: TransportAnswers
   readonly #liveSegments: LiveSegments
+  readonly #protected: ProtectedAnswers
+  readonly #enveloped: EnvelopedAnswers
 
   constructor(sources: AnswerSources) {
     this.#sources = sources
     this.#liveSegments = new LiveSegments(sources.fragments, sources.reload)
-    this.#transport = new TransportAnswers(sources.manifests, sources.packaged)
+    this.#protected = new ProtectedAnswers(sources)
+    this.#enveloped = new EnvelopedAnswers(sources)
+    this.#transport = new TransportAnswers(sources.manifests, sources.packaged, sources.keys)
   }
 
-  /** What a target names under a locator that is found. @throws AppError `URL_UNKNOWN`, `SEGMENT_GONE`, `SEGMENT_NOT_YET` and what reading media throws */
-  answer(exchange: Exchange, whole: Found, target: PublishedTarget): Promise<Answer> {
-    const found = this.#shown(whole)
-    if (target.kind === 'child') return this.#childAnswer(exchange, found, target.digest, target.child)
+  /**
+   * What a target names under a locator that is found. @throws AppError `DELIVERY_BLOCKED`, `URL_UNKNOWN`, `SEGMENT_GONE`, `SEGMENT_NOT_YET` and what
+   * reading media throws
+   */
+  async answer(exchange: Exchange, whole: Found, target: PublishedTarget): Promise<Answer> {
+    const found = this.#shown(whole, deliveryOf(whole.deliveries, target))
+    const answer = await this.#answerOf(exchange, found, target)
+    const token = carriedToken(exchange, found)
+    return token === undefined ? answer : withCarriedToken(exchange.request, answer, token, KEYS_PATH)
+  }
+
+  #answerOf(exchange: Exchange, found: Shown, target: PublishedTarget): Promise<Answer> {
+    if (target.kind === 'child') return this.#childAnswer(exchange, found, target.child)
     if (target.kind === 'ism') return this.#ismAnswer(exchange, found, target.manifestName, target.target)
     if (target.kind === 'download') {
       const { request, watch } = exchange
@@ -79,28 +107,28 @@ export class PublishedAnswers {
   }
 
   /** Holds a request until what it names is there, where that can be waited for; says whether it did. @throws as `BlockingReload.wait` */
-  async wait({ request, watch }: Exchange, found: Found, target: Target): Promise<boolean> {
+  async wait({ request, watch }: Exchange, found: Found, target: PublishedTarget): Promise<boolean> {
     const { view: whole } = found.published
-    const awaited = whole.live && awaitedOf(whole, target)
-    if (!awaited || (target.kind === 'child' && target.digest !== found.digest)) return false
+    const awaited = awaitedOf(whole, target)
+    if (!awaited) return false
+    // What may not be had is not waited for either.
+    const delivery = deliveryOf(found.deliveries, target)
     const { url = '' } = request
     const filter = target.kind === 'ism' && target.target.kind === 'playlist' ? target.target.filter : undefined
-    const { view } = this.#shown(found).select(url, filter)
+    const { view } = this.#shown(found, delivery).select(url, filter)
     if (!view.renditions.some(({ index }) => index === awaited.rendition.index)) return false
     return this.#sources.reload.wait(view, url, awaited, watch)
   }
 
-  #shown({ published, digest }: Found): Shown {
+  #shown({ published, deliveries }: Found, delivery: Delivery): Shown {
     const select = (url: string, named?: string) => this.#selections.ofUrl(published, url, named)
-    return { published: { ...published, view: this.#selections.ofLocator(published) }, digest, select }
+    const shown = { ...published, view: this.#selections.ofLocator(published) }
+    return { published: shown, deliveries, delivery, digest: delivery.digest, select }
   }
 
-  async #childAnswer(exchange: Exchange, found: Shown, digest: string, child: Child): Promise<Answer> {
+  async #childAnswer(exchange: Exchange, found: Shown, child: Child): Promise<Answer> {
     const { view } = found.published
-    if (digest !== found.digest) throw new AppError('URL_UNKNOWN', 'This address was of another presentation.')
     const { manifests } = this.#sources
-    if (child.kind === 'live-mpd')
-      return manifests.mpd(manifestRequest(exchange, found, 'child'), child.audioOnly, child.flavour)
     if (child.kind === 'playlist') {
       const named = view.renditions.find(({ name }) => name === child.name)
       const mediaName = child.name.endsWith(IFRAMES_SUFFIX) ? child.name.slice(0, -IFRAMES_SUFFIX.length) : undefined
@@ -127,6 +155,7 @@ export class PublishedAnswers {
       return transport.childSegment(asked, child.media, child.startTicks, child.extension)
     }
     const rendition = known(view.renditions.find(({ name }) => name === child.rendition))
+    if (isProtected(asked)) return this.#protectedChild(exchange, asked, rendition, child)
     if (child.kind === 'part') {
       return partAnswer(asked, this.#sources.fragments, rendition, child.track, child.number)
     }
@@ -134,7 +163,27 @@ export class PublishedAnswers {
       return this.#liveSegments.answer({ ...asked, rendition, watch: exchange.watch }, child)
     }
     if (child.kind === 'segment') return segmentAnswer(asked, this.#sources.fragments, rendition, child.startTicks)
+    // In the clear they are byte ranges of segments, and no key has a period.
+    if (child.kind === 'key-frame' || child.periodMs !== undefined) throw unknownTrack()
     return initAnswer(asked, known(rendition.tracks.find(({ track }) => track === child.track)))
+  }
+
+  #protectedChild(exchange: Exchange, asked: MediaRequest, rendition: Rendition, child: MediaChild): Promise<Answer> {
+    if (asked.delivery.protection === 'envelope') return this.#enveloped.child(asked, rendition, child)
+    const answers = this.#protected
+    if (child.kind === 'part') return answers.part(asked, rendition, child.track, child.number)
+    if (child.kind === 'numbered') {
+      const protection = answers.chunks(asked, rendition)
+      return this.#liveSegments.answer({ ...asked, rendition, protection, watch: exchange.watch }, child)
+    }
+    if (child.kind === 'segment') return answers.segment(asked, rendition, child.startTicks)
+    if (child.kind === 'key-frame') return answers.keyFrame(asked, rendition, child.startTicks)
+    return answers.init(asked, known(rendition.tracks.find(({ track }) => track === child.track)), child.periodMs)
+  }
+
+  async #smooth(asked: ManifestRequest, audioOnly: boolean): Promise<Answer> {
+    const { manifests, keys } = this.#sources
+    return manifests.smooth(asked, audioOnly, await smoothProtection(asked.delivery, keys, asked.view))
   }
 
   async #thumbnailTrack(exchange: Exchange, found: Shown, children: string): Promise<Answer> {
@@ -154,14 +203,15 @@ export class PublishedAnswers {
       const { format, audioOnly } = target
       if (format === 'm3u8-aapl' || format === 'm3u8-aapl-v3') return transport.master(asked, format, audioOnly)
       if (target.format === 'm3u8-cmaf') return manifests.master(asked, target.audioOnly)
-      if (target.format === 'fmp4-v20') return manifests.smooth(asked, target.audioOnly)
+      if (target.format === 'fmp4-v20') return this.#smooth(asked, target.audioOnly)
       return manifests.mpd(asked, target.audioOnly, format === 'mpd-time-csf' ? 'csf' : 'cmaf')
     }
     if (target.kind === 'thumbnail') {
       return known(this.#sources.thumbnails).picture(mediaRequest(exchange, found, 'validated'), target)
     }
     if (target.kind === 'smooth-fragment') {
-      return smoothFragmentAnswer(mediaRequest(exchange, found, 'validated'), this.#sources.packaged, target)
+      const { packaged, keys } = this.#sources
+      return smoothFragmentAnswer(mediaRequest(exchange, found, 'validated'), packaged, keys, target)
     }
     const rendition = known(view.renditions.find((candidate) => isQualityLevel(candidate, target)))
     if (target.kind === 'playlist') {
@@ -174,35 +224,61 @@ export class PublishedAnswers {
     }
     const asked = mediaRequest(exchange, found, 'validated')
     if (target.transport) return transport.fragment(asked, rendition, target.time, target.transport)
+    if (isProtected(asked)) {
+      const answers = asked.delivery.protection === 'envelope' ? this.#enveloped : this.#protected
+      if (target.time !== 'init') return answers.segment(asked, rendition, target.time)
+      return answers.init(asked, known(rendition.tracks.at(-1)), undefined)
+    }
     if (target.time !== 'init') return segmentAnswer(asked, this.#sources.fragments, rendition, target.time)
     return initAnswer(asked, known(rendition.tracks.at(-1)))
   }
 }
 
+/** The token that goes on from a playlist's URL to those of its keys; in the clear there are none. */
+function carriedToken({ request }: Exchange, { delivery }: Shown): string | undefined {
+  return delivery.protection === 'clear' ? undefined : tokenOf(request.url ?? '')
+}
+
 /** `filter`: those that stand in the path. */
-function manifestRequest(
-  { request }: Exchange,
-  { published, digest, select }: Shown,
-  place: ManifestPlace,
-  filter?: string,
-): ManifestRequest {
+function manifestRequest(exchange: Exchange, found: Shown, place: ManifestPlace, filter?: string): ManifestRequest {
+  const { request } = exchange
+  const { published, delivery, digest, select } = found
+  const isCarrying = carriedToken(exchange, found) !== undefined
   const { view, query, isFromStart, backoffMs } = select(request.url ?? '', filter)
   const { view: shown } = published
   const { cues } = readManifestQuery(request.url ?? '')
   const selection = cues ? `${query === '' ? '?' : `${query}&`}cue=out-in` : query
-  return { request, view, digest, place, selection, cues, shown, backoffMs, ...(isFromStart && { rewind: 'full' }) }
+  return {
+    request,
+    view,
+    delivery,
+    digest,
+    place,
+    selection,
+    cues,
+    shown,
+    backoffMs,
+    hasPictures: found.deliveries.hasClear,
+    ...(isFromStart && { rewind: 'full' }),
+    ...(isCarrying && { isCarrying }),
+  }
 }
 
 function mediaRequest(
   { request, watch, admission }: Exchange,
-  { published, digest }: Found,
+  { published, delivery, digest }: Shown,
   caching: MediaRequest['caching'],
 ): MediaRequest {
-  return { request, view: published.view, digest, caching, signal: watch.signal, admission }
+  return { request, view: published.view, delivery, digest, caching, signal: watch.signal, admission }
 }
 
-/** What of a target players of LL-HLS wait for. */
-function awaitedOf({ renditions }: PresentationView, target: Target): Awaited | undefined {
+/** What of a target players at the live edge wait for. */
+function awaitedOf(view: PresentationView, target: PublishedTarget): Awaited | undefined {
+  const { renditions, live, archived } = view
+  if (target.kind === 'ism' && target.target.kind === 'smooth-fragment') {
+    return archived ? undefined : awaitedFragment(view, target.target)
+  }
+  if (!live) return undefined
   if (target.kind === 'ism' && target.target.kind === 'playlist' && !isWithoutParts(target.target)) {
     const level = target.target
     const rendition = renditions.find((candidate) => isQualityLevel(candidate, level))
@@ -229,7 +305,15 @@ function isQualityLevel(
   return isNamed && tracks.some(({ nominalBitrate }) => nominalBitrate === bitrate)
 }
 
+function isProtected({ delivery }: MediaRequest): boolean {
+  return delivery.protection !== 'clear'
+}
+
 function known<T>(found: T | undefined): T {
-  if (found === undefined) throw new AppError('URL_UNKNOWN', 'The presentation has no such track.')
+  if (found === undefined) throw unknownTrack()
   return found
+}
+
+function unknownTrack(): AppError {
+  return new AppError('URL_UNKNOWN', 'The presentation has no such track.')
 }

@@ -2,25 +2,25 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
-import type { PresentationHeader } from '../presentation/records.ts'
 import { type Answer, type AnswerStream, failureAnswer, preflightAnswer, problemAnswer, sendAnswer } from './answer.ts'
-import { contentDigest } from './child-urls.ts'
+import type { ClientAddress } from './client-address.ts'
 import { readCmcd } from './cmcd.ts'
 import type { ConformanceSampler } from './conformance-sampler.ts'
+import { DeliveriesOf, requireDownload } from './deliveries.ts'
 import { EndpointGate, withinEndpoint } from './endpoint-rules.ts'
 import { fileAnswer } from './file-downloads.ts'
 import { isKeyTarget, keyAnswer } from './key-answers.ts'
 import type { LoadShedding } from './load-shedding.ts'
 import type { KeyDesk, OriginObserver, PublicationReader, Published, UnopenedFiles } from './ports.ts'
 import { methodNotAllowed } from './problem.ts'
-import type { Exchange, PublishedAnswers, PublishedTarget } from './published-answers.ts'
+import type { Exchange, PublishedAnswers } from './published-answers.ts'
 import { kindOf } from './request-kind.ts'
 import { type ResponseWatch, watchResponse } from './response-watch.ts'
 import type { SendBudget } from './send-budget.ts'
 import { sendStream } from './send-stream.ts'
 import { overloaded, shedReasonOf } from './shed-reason.ts'
 import { splitSignature } from './signed-url.ts'
-import { parseTarget, type Target } from './target.ts'
+import { type PublishedTarget, parseTarget, type Target } from './target.ts'
 import { PublicationTerms, withinTerms } from './terms.ts'
 
 /** What answering a request needs of the rest of the house. */
@@ -37,6 +37,7 @@ export type HandlerOptions = {
   /** Looks at what is answered; absent: nobody does. */
   readonly sampler: ConformanceSampler | undefined
   readonly budget: SendBudget
+  readonly addressOf: ClientAddress
   /** Gives out content keys; absent: nobody does. */
   readonly keys?: KeyDesk | undefined
   readonly shedding: LoadShedding
@@ -53,7 +54,7 @@ const NEWCOMERS_SHARE = 0.875
 export class RequestHandler {
   readonly #ports: HandlerPorts
   readonly #options: HandlerOptions
-  readonly #digests = new WeakMap<PresentationHeader, string>()
+  readonly #deliveries = new DeliveriesOf()
   readonly #terms = new PublicationTerms()
   readonly #gate = new EndpointGate()
   /** While the server stops, each answer is the last on its connection. */
@@ -99,7 +100,8 @@ export class RequestHandler {
     if (budget.take(heldBytes, share)) watch.onClose(() => budget.giveBack(heldBytes))
     else sent = this.#failed(request, overloaded('bytes', 'Too many bytes are on their way to other clients.'))
     if (sent.status < 300) shedding.gave(request, watch.kind)
-    watch.sending(sent.status, bodyBytes, sendGraceMs + (heldBytes / minBytesPerSecond) * 1_000)
+    const atOnceBytes = answer.stream ? heldBytes : bodyBytes
+    watch.sending(sent.status, bodyBytes, sendGraceMs + (atOnceBytes / minBytesPerSecond) * 1_000)
     try {
       const stream = sendAnswer(request, response, sent, this.#isDraining || hasBody(request))
       if (stream) void this.#stream(request, response, watch, stream)
@@ -133,7 +135,9 @@ export class RequestHandler {
     const { keys } = this.#options
     if (keys && isKeyTarget(request.url)) {
       watch.kind = 'key'
-      return keyAnswer(request, keys)
+      const { publications } = this.#ports
+      const address = this.#options.addressOf(request)
+      return keyAnswer({ request, address, gate: this.#gate, rulesOf: publications.rulesOf }, keys)
     }
     if (request.method === 'OPTIONS') return preflightAnswer
     if (request.method !== 'GET' && request.method !== 'HEAD') return problemAnswer(methodNotAllowed)
@@ -144,18 +148,26 @@ export class RequestHandler {
     const admission = this.#options.shedding.admit(request, watch.kind)
     const exchange = admission ? { ...asked, admission } : asked
     let found = await this.#find(target.locatorId, exchange)
-    const visit = { request, locatorId: target.locatorId, signature, nowMs: this.#ports.clock.now() }
+    const address = this.#options.addressOf(request)
+    const visit = {
+      request,
+      locatorId: target.locatorId,
+      signature,
+      target: url,
+      address,
+      nowMs: this.#ports.clock.now(),
+    }
     const passage = found.rules && this.#gate.pass(found.rules, visit)
     // What was waited for is answered by what is published then.
     if (await this.#waited(found, exchange, target)) found = await this.#find(target.locatorId, exchange)
     const answer = withinTerms(await this.#answerUnder(found, exchange, target), found, this.#ports.clock.now())
-    return passage ? withinEndpoint(answer, passage, visit) : answer
+    return passage ? withinEndpoint(answer, passage, { ...visit, nowMs: this.#ports.clock.now() }) : answer
   }
 
   async #waited(found: Published | UnopenedFiles, exchange: Exchange, target: Target): Promise<boolean> {
-    if ('files' in found) return false
-    const digest = this.#digestOf(found.view.header)
-    return this.#options.answers.wait(exchange, { published: found, digest }, target)
+    if ('files' in found || target.kind === 'file' || target.kind === 'time') return false
+    const deliveries = this.#deliveries.get(found.view.header, found.delivery)
+    return this.#options.answers.wait(exchange, { published: found, deliveries }, target)
   }
 
   async #answerUnder(
@@ -165,6 +177,7 @@ export class RequestHandler {
   ): Promise<Answer> {
     const { request, watch } = exchange
     if ('files' in found && (target.kind === 'file' || target.kind === 'download')) {
+      requireDownload(found.delivery)
       // A file as it is shows what the locator's filters leave out.
       if (found.filters?.length) throw new AppError('URL_UNKNOWN', 'This locator publishes a part of its files alone.')
       return fileAnswer(request, found, { extension: 'mp4', ...target.file }, watch.signal)
@@ -174,7 +187,8 @@ export class RequestHandler {
     const open = 'files' in found ? found.files.open : found.withTexts
     const view = open ? await open(watch.signal) : (found as Published).view
     const published = open ? { ...found, view } : (found as Published)
-    return this.#options.answers.answer(exchange, { published, digest: this.#digestOf(view.header) }, target)
+    const deliveries = this.#deliveries.get(view.header, published.delivery)
+    return this.#options.answers.answer(exchange, { published, deliveries }, target)
   }
 
   async #find(locatorId: string, { request, watch }: Exchange): Promise<Published | UnopenedFiles> {
@@ -184,13 +198,7 @@ export class RequestHandler {
       await publications.wake(locatorId, watch.signal)
       known = publications.find(locatorId)
     }
-    return this.#terms.check(known, clock.now(), request.socket.remoteAddress)
-  }
-
-  #digestOf(header: PresentationHeader): string {
-    const digest = this.#digests.get(header) ?? contentDigest(header)
-    this.#digests.set(header, digest)
-    return digest
+    return this.#terms.check(known, clock.now(), this.#options.addressOf(request))
   }
 
   /** For DASH's `urn:mpeg:dash:utc:http-xsdate:2014`. */
@@ -216,8 +224,8 @@ export class RequestHandler {
 }
 
 /** Bytes of an answer that are in memory until the client has taken them. */
-function heldOf({ stream }: Answer, bodyBytes: number): number {
-  if (!stream) return bodyBytes
+function heldOf({ stream, heldBytes = 0 }: Answer, bodyBytes: number): number {
+  if (!stream) return bodyBytes === 0 ? 0 : Math.max(heldBytes, bodyBytes)
   return stream.isOpenEnded ? stream.windowBytes : Math.min(bodyBytes, stream.windowBytes)
 }
 

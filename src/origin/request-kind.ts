@@ -22,8 +22,6 @@ function kindOfChild(child: Child): RequestKind {
   switch (child.kind) {
     case 'playlist':
       return 'media-playlist'
-    case 'live-mpd':
-      return 'mpd'
     case 'transport-playlist':
       return child.list === 'v4-iframes' ? 'iframe-playlist' : 'media-playlist'
     case 'transport-segment':
@@ -32,6 +30,9 @@ function kindOfChild(child: Child): RequestKind {
     case 'text':
       if (child.part === 'playlist') return 'media-playlist'
       return child.part === 'init' ? 'init' : 'segment'
+    // It ends within its media, as a byte range of it would.
+    case 'key-frame':
+      return 'other'
     case 'sprite':
     case 'thumbnail-track':
       return 'thumbnail'

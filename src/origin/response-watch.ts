@@ -15,7 +15,7 @@ export type ResponseWatch = {
   readonly isClosed: boolean
   /** Aborted when the response is over, complete or not. */
   readonly signal: AbortSignal
-  /** Runs when the response is over. */
+  /** Runs when the response is over; at once where it is. */
   onClose(run: () => void): void
   /** The answer begins: it has to be over within `limitMs`. */
   sending(status: number, sizeBytes: number, limitMs: number): void
@@ -23,7 +23,7 @@ export type ResponseWatch = {
   extend(limitMs: number): void
   /** So many bytes more than were announced are sent. */
   sendingMore(sizeBytes: number): void
-  /** Ends the response where it stands. */
+  /** Ends the response where it stands; of HTTP/1 its connection, and with that the responses that stand behind it. */
   cut(): void
 }
 
@@ -62,7 +62,8 @@ class Watch implements ResponseWatch {
   }
 
   onClose(run: () => void): void {
-    this.#onClose.push(run)
+    if (this.isClosed) run()
+    else this.#onClose.push(run)
   }
 
   sending(status: number, sizeBytes: number, limitMs: number): void {
@@ -83,7 +84,9 @@ class Watch implements ResponseWatch {
   cut(): void {
     const stream = 'stream' in this.#response ? this.#response.stream : undefined
     if (isHttp2Stream(stream)) stream.close(constants.NGHTTP2_CANCEL)
-    else this.#response.destroy()
+    // A response that waits behind another is kept by the runtime with its bytes, and is sent when its turn comes, destroyed or not: by
+    // then those bytes, on lease until now, may be somebody else's.
+    else this.#response.req.socket.destroy()
   }
 
   #closed(): void {

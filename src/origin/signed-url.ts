@@ -1,60 +1,38 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { EndpointRules } from '../domain/serving-rules.ts'
 import { AppError } from '../lib/errors.ts'
 
-/** What stands before the locator in a signed URL. */
-export type UrlSignature = {
-  readonly key: string
-  /** Seconds since the epoch, as it stands there. */
-  readonly expiry: string
-  readonly signature: string
-}
-
 const PREFIX = /^((?:https?:\/\/[^/?#]*)?)\/signed\/([^/?#]*)(?=\/)/i
-const SIGNATURE = /^([A-Za-z0-9][A-Za-z0-9._~-]{0,127})\.(\d{1,12})\.([A-Za-z0-9_-]{43})$/
+const MAX_CHARACTERS = 2_048
 
 /**
- * Takes `/signed/{key}.{expiry}.{signature}` off a request target. It stands in the path, so that relative URLs below keep it and
- * manifests stay the same for everybody.
- * @throws AppError `SIGNATURE_INVALID` for what stands there and is none
+ * Takes `/signed/{signature}` off a request target. It stands in the path, so that relative URLs below keep it and manifests stay the
+ * same for everybody. What may stand there: `signed-access.ts`.
+ * @throws AppError `SIGNATURE_INVALID` for what is too long, or empty
  */
 export function splitSignature(requestTarget: string): {
   readonly target: string
-  readonly signature: UrlSignature | undefined
+  readonly signature: string | undefined
 } {
   const found = PREFIX.exec(requestTarget)
   if (!found) return { target: requestTarget, signature: undefined }
-  const [prefix, origin = '', text = ''] = found
-  const [, key, expiry, signature] = SIGNATURE.exec(text) ?? []
-  if (key === undefined || expiry === undefined || signature === undefined) throw invalid()
-  return { target: origin + requestTarget.slice(prefix.length), signature: { key, expiry, signature } }
+  const [prefix, origin = '', signature = ''] = found
+  if (signature === '' || signature.length > MAX_CHARACTERS) {
+    throw new AppError('SIGNATURE_INVALID', 'The signature of this URL is not right.')
+  }
+  return { target: origin + requestTarget.slice(prefix.length), signature }
 }
 
-/** The signature of everything under a locator, until `expiry` (seconds since the epoch). */
-export function signLocator(secret: string, locatorId: string, expiry: string): string {
-  return createHmac('sha256', secret).update(`${locatorId.toLowerCase()}\n${expiry}`).digest('base64url')
-}
+/** By this cookie a player is let through where URLs are not signed. */
+const COOKIE = 'headend-access'
+const MAX_COOKIES = 8
 
-/**
- * Until when a signature lets through what is under the locator, ms since the epoch.
- * @throws AppError `SIGNATURE_INVALID` where there is none, it is of no key or of something else, or it has expired
- */
-export function checkSignature(
-  keys: EndpointRules['signedUrlKeys'],
-  locatorId: string,
-  given: UrlSignature | undefined,
-  nowMs: number,
-): number {
-  if (!given) throw new AppError('SIGNATURE_INVALID', 'This is only answered for under a signed URL.')
-  const secret = keys.find(({ name }) => name === given.key)?.secret
-  const expected = signLocator(secret ?? '', locatorId, given.expiry)
-  const isRight = timingSafeEqual(Buffer.from(expected), Buffer.from(given.signature))
-  if (secret === undefined || !isRight) throw invalid()
-  const untilMs = Number(given.expiry) * 1_000
-  if (nowMs >= untilMs) throw new AppError('SIGNATURE_INVALID', 'The signature of this URL has expired.')
-  return untilMs
-}
-
-function invalid(): AppError {
-  return new AppError('SIGNATURE_INVALID', 'The signature of this URL is not right.')
+/** The signatures in a request's cookies; of several, set for different paths, each may be the one. */
+export function cookieSignatures(header: string | undefined): readonly string[] {
+  const found: string[] = []
+  for (const pair of header?.split(';') ?? []) {
+    const at = pair.indexOf('=')
+    if (pair.slice(0, at).trim().toLowerCase() !== COOKIE || found.length === MAX_COOKIES) continue
+    const value = pair.slice(at + 1).trim()
+    if (value !== '' && value.length <= MAX_CHARACTERS) found.push(value)
+  }
+  return found
 }

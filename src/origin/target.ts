@@ -1,6 +1,5 @@
 import { AppError } from '../lib/errors.ts'
 import type { NumberedSegment } from '../presentation/epoch-grid.ts'
-import { type MpdFlavour, parseLiveMpd } from './child-urls.ts'
 import type { DownloadName } from './download-choice.ts'
 import type { FileName } from './file-downloads.ts'
 import { type IsmTarget, parseIsmTarget } from './ism-target.ts'
@@ -24,13 +23,17 @@ export type Target =
       readonly target: IsmTarget
     }
 
+/** What a presentation has under a locator. */
+export type PublishedTarget = Exclude<Target, { kind: 'time' | 'file' }>
+
 /** What stands after `/{locatorId}/c/{digest}/`. */
 export type Child =
   /** `name` may end with `-iframes`: whether that is part of the rendition's name is known only to the presentation. */
   | { readonly kind: 'playlist'; readonly name: string }
-  /** The MPD that players of the live one go on with. */
-  | { readonly kind: 'live-mpd'; readonly audioOnly: boolean; readonly flavour: MpdFlavour }
-  | { readonly kind: 'init'; readonly rendition: string; readonly track: number }
+  /** `periodMs`: the begin of the period of a key that rotates. */
+  | { readonly kind: 'init'; readonly rendition: string; readonly track: number; readonly periodMs?: number }
+  /** The key frame with which an encrypted segment begins. */
+  | { readonly kind: 'key-frame'; readonly rendition: string; readonly startTicks: number }
   | { readonly kind: 'segment'; readonly rendition: string; readonly startTicks: number }
   | TransportChild
   | ThumbnailChild
@@ -45,7 +48,8 @@ const MAX_PATH_LENGTH = 2_048
 const MAX_URL_LENGTH = 8_192
 const ISM = /^(.+)\.isml?$/i
 const PLAYLIST = /^(.+)\.m3u8$/
-const INIT = /^(0|[1-9]\d{0,9})\.init\.mp4$/
+const INIT = /^(0|[1-9]\d{0,9})(?:\.(0|[1-9]\d{0,14}))?\.init\.mp4$/
+const KEY_FRAME = /^(0|[1-9]\d{0,15})\.key\.m4s$/
 const MP4 = /^(.+)\.mp4$/i
 const MOVIE = /^(.+)\.(mov|qt|m4v|m4a)$/i
 const SEGMENT = /^(0|[1-9]\d{0,15})\.m4s$/
@@ -103,14 +107,19 @@ function parseChild([first, second, ...rest]: readonly string[]): Child {
   if (second === undefined) {
     const name = PLAYLIST.exec(first)?.[1]
     if (name !== undefined) return { kind: 'playlist', name }
-    const mpd = parseLiveMpd(first)
-    if (mpd) return { kind: 'live-mpd', ...mpd }
     throw unknown()
   }
   const transport = parseTransportChild(first, second)
   if (transport) return transport
-  const track = INIT.exec(second)?.[1]
-  if (track !== undefined) return { kind: 'init', rendition: first, track: Number(track) }
+  const [, track, periodMs] = INIT.exec(second) ?? []
+  if (track !== undefined) {
+    const period = periodMs === undefined ? {} : { periodMs: Number(periodMs) }
+    return { kind: 'init', rendition: first, track: Number(track), ...period }
+  }
+  const keyFrame = KEY_FRAME.exec(second)?.[1]
+  if (keyFrame !== undefined && Number.isSafeInteger(Number(keyFrame))) {
+    return { kind: 'key-frame', rendition: first, startTicks: Number(keyFrame) }
+  }
   const startTicks = SEGMENT.exec(second)?.[1]
   if (startTicks !== undefined && Number.isSafeInteger(Number(startTicks))) {
     return { kind: 'segment', rendition: first, startTicks: Number(startTicks) }

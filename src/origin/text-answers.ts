@@ -5,6 +5,7 @@ import { SharedCache } from '../lib/shared-cache.ts'
 import { buildTextPlaylist } from '../manifest/hls-texts.ts'
 import { reachesOf } from '../media/text/text-document.ts'
 import { type TextMedia, textFragment, textInit, webVttSegment, wholeText } from '../packaging/text-segment.ts'
+import { firstAfter } from '../presentation/segment-search.ts'
 import type { TextRendition } from '../presentation/text-rendition.ts'
 import type { PresentationView, SegmentRow } from '../presentation/view.ts'
 import { chooseEncoding } from './accept-encoding.ts'
@@ -103,16 +104,8 @@ function textOf({ texts }: PresentationView, id: string): TextRendition {
 
 /** The row that starts at just this instant, of those that are shown. */
 function rowAt(view: PresentationView, startTicks: number): SegmentRow {
-  let low = view.firstSequence
-  let high = view.endSequence - 1
-  while (low <= high) {
-    const middle = (low + high) >> 1
-    const row = view.segment(middle)
-    if (!row || row.startTicks === startTicks) return row ?? unknown()
-    if (row.startTicks < startTicks) low = middle + 1
-    else high = middle - 1
-  }
-  return unknown()
+  const row = view.segment(firstAfter(view, (candidate) => candidate.startTicks >= startTicks))
+  return row?.startTicks === startTicks ? row : unknown()
 }
 
 function unknown(): never {

@@ -4,10 +4,10 @@ import { Turns } from '../lib/turns.ts'
 import { buildThumbnailTrack } from '../manifest/thumbnail-track.ts'
 import { type KeyFrameStream, keyFrameStream, type StoredKeyFrame } from '../packaging/key-frame-stream.ts'
 import { PRESENTATION_TIMESCALE } from '../presentation/records.ts'
+import { sequenceAt, wallTicks } from '../presentation/segment-search.ts'
 import {
   hasKeyFrame,
   renditionFor,
-  sequenceAt,
   spriteSegments,
   TILE_COLUMNS,
   TILE_ROWS,
@@ -60,7 +60,7 @@ export class ThumbnailAnswers {
     const rendition = renditionFor(view, width)
     if (!rendition) throw noPictures()
     const wanted =
-      'seconds' in time ? startOf(view) + time.seconds * PRESENTATION_TIMESCALE : ticksAt(view, time.wallMs)
+      'seconds' in time ? startOf(view) + time.seconds * PRESENTATION_TIMESCALE : wallTicks(view, time.wallMs)
     const sequence = nearestKeyFrame(view, rendition, wanted)
     const config = rendition.tracks.at(-1)?.config
     const widest = config?.kind === 'video' ? config.width : width
@@ -150,19 +150,6 @@ export class ThumbnailAnswers {
 
 function startOf(view: PresentationView): number {
   return view.segment(view.firstSequence)?.startTicks ?? 0
-}
-
-/** A wall clock on the timeline of presentation: by the segment that began last before it. */
-function ticksAt(view: PresentationView, wallMs: number): number {
-  let low = view.firstSequence
-  let high = view.endSequence - 1
-  while (low < high) {
-    const middle = low + Math.ceil((high - low) / 2)
-    if ((view.segment(middle)?.wallMs ?? 0) <= wallMs) low = middle
-    else high = middle - 1
-  }
-  const row = view.segment(low)
-  return row ? row.startTicks + ((wallMs - row.wallMs) / 1_000) * PRESENTATION_TIMESCALE : 0
 }
 
 /** The segment with the key frame that is shown nearest to `ticks` (90 kHz); how far it is looked for is bounded. */

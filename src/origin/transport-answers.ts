@@ -3,19 +3,20 @@ import { buildMasterPlaylist } from '../manifest/hls-master.ts'
 import { MediaPlaylist } from '../manifest/hls-media.ts'
 import {
   buildVersion3Master,
-  isTransportable,
   muxedAudio,
+  requireCarried,
   TRANSPORT_VERSION,
   transportRenditions,
 } from '../manifest/hls-transport.ts'
-import { packedForm } from '../packaging/packed-audio.ts'
-import { keyFramePackaging, transportPackaging } from '../packaging/transport-packaging.ts'
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import type { Answer } from './answer.ts'
+import type { DeliveryKeys } from './delivery-keys.ts'
+import { hlsProtection } from './hls-delivery.ts'
 import type { ManifestAnswers, ManifestRequest } from './manifest-answers.ts'
 import { absent, type MediaRequest } from './media-answers.ts'
 import type { PackagedSegments } from './packaged-segments.ts'
 import { textUris } from './text-uris.ts'
+import { transportForm, transportPackagings } from './transport-protection.ts'
 import { MUXED, type TransportList, transportUris } from './transport-uris.ts'
 
 /** HLS as players before fragmented MP4 know it: version 4 with audio by itself, version 3 with audio in every stream. */
@@ -30,22 +31,25 @@ const styleOf = { v4: 'transport', 'v4-iframes': 'transport-key-frames', v3: 'tr
 export class TransportAnswers {
   readonly #manifests: ManifestAnswers
   readonly #packaged: PackagedSegments
+  readonly #keys: DeliveryKeys
 
-  constructor(manifests: ManifestAnswers, packaged: PackagedSegments) {
+  constructor(manifests: ManifestAnswers, packaged: PackagedSegments, keys: DeliveryKeys) {
     this.#manifests = manifests
     this.#packaged = packaged
+    this.#keys = keys
   }
 
   /** @throws AppError `MEDIA_UNSUPPORTED` where transport streams have a place for no rendition */
   master(asked: ManifestRequest, format: TransportFormat, audioOnly: boolean): Promise<Answer> {
-    const { view, place, digest, selection = '' } = asked
+    const { view, place, digest, delivery, selection = '' } = asked
     const list = listOf(format)
-    const uris = () => transportUris(place, digest, { list, muxed: muxedAudio(view), selection })
+    const form = transportForm(delivery)
+    const uris = () => transportUris(place, digest, { list, muxed: muxedAudio(view, form), selection })
     return this.#manifests.playlistOf(asked, `${list} master ${audioOnly}`, {
       build: (survey) => {
-        if (list === 'v3') return buildVersion3Master(view, uris(), { audioOnly }, survey)
+        if (list === 'v3') return buildVersion3Master(view, uris(), { audioOnly, form }, survey)
         const formed = (listed: Parameters<typeof transportRenditions>[1]) =>
-          transportRenditions(view, listed, audioOnly)
+          transportRenditions(view, listed, audioOnly, form)
         const texts = textUris(place, digest, 'transport', selection)
         return buildMasterPlaylist(view, uris(), { audioOnly, version: TRANSPORT_VERSION, formed, texts }, survey)
       },
@@ -63,7 +67,7 @@ export class TransportAnswers {
       throw new AppError('URL_UNKNOWN', 'Playlists of key frames came with HLS version 4: ask for m3u8-aapl.')
     }
     const list = keyFramesOnly ? 'v4-iframes' : listOf(format)
-    return this.#playlist(asked, mediaOf(asked.view, main, format), list)
+    return this.#playlist(asked, mediaOf(asked, main, format), list)
   }
 
   /** The segment at our own address. @throws AppError `URL_UNKNOWN`, `SEGMENT_GONE`, `SEGMENT_NOT_YET`, `MEDIA_UNSUPPORTED` */
@@ -80,16 +84,16 @@ export class TransportAnswers {
     format: TransportFormat,
   ): Promise<Answer> {
     if (time === 'init') throw new AppError('URL_UNKNOWN', 'Transport streams have no initialisation segment.')
-    const media = mediaOf(asked.view, main, format)
+    const media = mediaOf(asked, main, format)
     return this.#segment(asked, media, time, main.kind === 'video' ? 'ts' : undefined)
   }
 
   async #playlist(asked: ManifestRequest, { main, audio }: Media, list: TransportList): Promise<Answer> {
-    const { view, place, digest, selection = '' } = asked
+    const { view, place, digest, delivery, selection = '' } = asked
     if (!view.renditions.some(({ index }) => index === main.index)) {
       throw new AppError('URL_UNKNOWN', 'The filters leave this track out.')
     }
-    requireTransportable(main)
+    requireCarried(audio ? [main, audio] : [main], transportForm(delivery))
     if (list === 'v4-iframes' && main.kind !== 'video') throw unknown()
     if (audio && list !== 'v3') throw unknown()
     const uris = transportUris(place, digest, { list, muxed: audio, selection })
@@ -101,7 +105,7 @@ export class TransportAnswers {
           view,
           rendition,
           uris,
-          { lists: styleOf[list], skip, cues: asked.cues ?? false },
+          { lists: styleOf[list], skip, cues: asked.cues ?? false, protection: hlsProtection(delivery, 'transport') },
           survey,
         )
       },
@@ -115,22 +119,23 @@ export class TransportAnswers {
     startTicks: number,
     extension: string | undefined,
   ): Promise<Answer> {
-    const { view } = asked
-    requireTransportable(main)
+    const { view, delivery } = asked
+    const renditions = audio ? [main, audio] : [main]
+    requireCarried(renditions, transportForm(delivery))
     const segment = view.findSegment(main.index, startTicks)
     const track = segment && view.track(segment.track)
-    if (!segment || !track) throw absent(view, main, startTicks)
+    const row = segment && view.segment(segment.sequence)
+    if (!row || !track) throw absent(view, main, startTicks)
+    const { sequence, independent } = segment
+    const packagings = await transportPackagings(delivery, this.#keys, track, row.startTicks)
     if (main.kind === 'audio') {
-      const form = packedForm(track.config)
+      const form = packagings.packed(track.config)
       if (extension !== undefined && extension !== form.extension) throw unknown()
-      return this.#packaged.answer(asked, [main], segment.sequence, form.packaging)
+      return this.#packaged.answer(asked, renditions, sequence, form.packaging)
     }
-    if (extension === 'ts') {
-      const renditions = audio ? [main, audio] : [main]
-      return this.#packaged.answer(asked, renditions, segment.sequence, transportPackaging)
-    }
-    if (extension !== 'iframe.ts' || audio || !segment.independent) throw unknown()
-    return this.#packaged.answer(asked, [main], segment.sequence, keyFramePackaging)
+    if (extension === 'ts') return this.#packaged.answer(asked, renditions, sequence, packagings.segment)
+    if (extension !== 'iframe.ts' || audio || !independent) throw unknown()
+    return this.#packaged.answer(asked, renditions, sequence, packagings.keyFrame)
   }
 }
 
@@ -138,8 +143,13 @@ function listOf(format: TransportFormat): 'v4' | 'v3' {
   return format === 'm3u8-aapl' ? 'v4' : 'v3'
 }
 
-function mediaOf(view: PresentationView, main: Rendition, format: TransportFormat): Media {
-  return { main, audio: main.kind === 'video' && format === 'm3u8-aapl-v3' ? muxedAudio(view) : undefined }
+function mediaOf(
+  { view, delivery }: Pick<MediaRequest, 'view' | 'delivery'>,
+  main: Rendition,
+  format: TransportFormat,
+): Media {
+  const isMuxed = main.kind === 'video' && format === 'm3u8-aapl-v3'
+  return { main, audio: isMuxed ? muxedAudio(view, transportForm(delivery)) : undefined }
 }
 
 /** `{rendition}`, or `{video}+{audio}`: a name may have a `+` of its own. */
@@ -154,13 +164,6 @@ function mediaNamed({ renditions }: PresentationView, name: string): Media {
     if (main && audio) return { main, audio }
   }
   throw unknown()
-}
-
-function requireTransportable(rendition: Rendition): void {
-  if (isTransportable(rendition)) return
-  const codecs = rendition.tracks.map(({ config }) => config.codecString)
-  const named = [...new Set(codecs)].join(', ')
-  throw new AppError('MEDIA_UNSUPPORTED', `HLS with transport streams has no place for ${named}: ask for m3u8-cmaf.`)
 }
 
 function unknown(): AppError {

@@ -1,5 +1,5 @@
 import { durationMs } from '../domain/duration.ts'
-import { chooseFilters, parseBitrateRange } from '../domain/filter.ts'
+import { chooseFilters, parseBitrateRange } from '../domain/filter-choice.ts'
 import type { PublishedFilter } from '../domain/serving-rules.ts'
 import { AppError } from '../lib/errors.ts'
 import type { TimeRange, TrackCondition, ViewFilter } from '../presentation/view-filter.ts'

@@ -1,10 +1,11 @@
+import type { TakeMemory } from '../lib/buffer-pool.ts'
 import { AppError } from '../lib/errors.ts'
 import type { AudioCodec, CodecConfig } from '../media/media.ts'
 import { timestampTag } from '../media/mpegts/timestamp-tag.ts'
 import { transportTicks } from '../media/mpegts/timestamps.ts'
 import { type StoredSample, samplesOf } from './fragment-samples.ts'
 import type { SampleStage } from './sample-stage.ts'
-import type { SegmentPackaging, StoredMedia, StoredSegment, TakeMemory } from './segment-packaging.ts'
+import type { SegmentPackaging, StoredMedia, StoredSegment } from './segment-packaging.ts'
 import { audioFrames } from './transport-streams.ts'
 
 /** A file of audio frames alone: what it is called, and what it is. */

@@ -1,3 +1,4 @@
+import type { TakeMemory } from '../lib/buffer-pool.ts'
 import type { PresentationHeader, Track } from '../presentation/records.ts'
 import type { RenditionSegment, SegmentRow } from '../presentation/view.ts'
 
@@ -15,9 +16,6 @@ export type StoredSegment = {
   readonly row: SegmentRow
   readonly media: readonly StoredMedia[]
 }
-
-/** Memory of just so many bytes that nobody else uses, whatever lay there before: every byte of it is to be written. */
-export type TakeMemory = (sizeBytes: number) => Buffer
 
 /**
  * A container that segments are put into at the moment of the request. It is a pure function of what is stored, so that every

@@ -1,9 +1,10 @@
+import type { TakeMemory } from '../lib/buffer-pool.ts'
 import { AppError } from '../lib/errors.ts'
 import { type SmoothInterval, smoothLeadingBytes, writeSmoothLeading } from '../media/isobmff/smooth-boxes.ts'
 import { smoothDistance, smoothTime, smoothTimeText } from '../media/isobmff/smooth-time.ts'
 import { layOutRun, type MeasuredSample } from '../media/isobmff/track-run.ts'
 import { type StoredSample, samplesOf } from './fragment-samples.ts'
-import type { SegmentPackaging, StoredSegment, TakeMemory } from './segment-packaging.ts'
+import type { SegmentPackaging, StoredSegment } from './segment-packaging.ts'
 
 /** Which part of a fragment is wanted: all of it, or the `moof` alone, from which a player learns what follows ([MS-SSTR] §2.2.3). */
 export type SmoothPart = 'fragment' | 'info'

@@ -44,6 +44,8 @@ export type PlacedMarker = Marker & {
 export const MAX_MARKER_BYTES = 4_096
 /** What a presentation keeps; past it the oldest goes, what is no advertisement first. */
 export const MAX_MARKERS = 1_000
+/** And in bytes, as `markerBytes` counts them. */
+export const MAX_MARKERS_BYTES = 262_144
 /** Of the text of an id. */
 export const MAX_MARKER_ID = 128
 
@@ -88,6 +90,7 @@ export function extendMarker(known: Marker, next: Marker): Marker {
 /** The markers of a presentation, in the order of their start. */
 export class MarkerTable {
   #markers: readonly PlacedMarker[] = []
+  #bytes = 0
 
   /** Another array with every change. */
   get all(): readonly PlacedMarker[] {
@@ -96,7 +99,7 @@ export class MarkerTable {
 
   /** Takes a snapshot over. */
   restore(markers: readonly PlacedMarker[]): void {
-    this.#markers = markers
+    this.#keep(markers)
   }
 
   /** Adds a marker, or what is new of one that is there. */
@@ -106,22 +109,31 @@ export class MarkerTable {
     const others = this.#markers.filter((other) => other !== known)
     const at = others.findIndex((other) => isBefore(placed, other))
     this.#markers = at === -1 ? [...others, placed] : others.toSpliced(at, 0, placed)
-    if (this.#markers.length > MAX_MARKERS) this.#markers = withoutOldest(this.#markers)
+    this.#bytes += markerBytes(placed) - (known ? markerBytes(known) : 0)
+    while (this.#markers.length > MAX_MARKERS || this.#bytes > MAX_MARKERS_BYTES) this.#dropOldest()
   }
 
   /** Forgets what was over at `startTicks`, where what is kept begins. A break that nobody ended is not over. */
   trim(startTicks: number): void {
     if (this.#markers.every((marker) => markerEndTicks(marker) >= startTicks)) return
-    this.#markers = this.#markers.filter((marker) => markerEndTicks(marker) >= startTicks)
+    this.#keep(this.#markers.filter((marker) => markerEndTicks(marker) >= startTicks))
+  }
+
+  #keep(markers: readonly PlacedMarker[]): void {
+    this.#markers = markers
+    this.#bytes = markers.reduce((sum, marker) => sum + markerBytes(marker), 0)
+  }
+
+  #dropOldest(): void {
+    const minor = this.#markers.findIndex(({ kind }) => kind === 'text' || kind === 'cue' || kind === 'id3')
+    const at = Math.max(0, minor)
+    const dropped = this.#markers[at]
+    this.#markers = this.#markers.toSpliced(at, 1)
+    if (dropped) this.#bytes -= markerBytes(dropped)
   }
 }
 
 function isBefore(one: Marker, other: Marker): boolean {
   if (one.startTicks !== other.startTicks) return one.startTicks < other.startTicks
   return one.id < other.id
-}
-
-function withoutOldest(markers: readonly PlacedMarker[]): readonly PlacedMarker[] {
-  const minor = markers.findIndex(({ kind }) => kind === 'text' || kind === 'cue' || kind === 'id3')
-  return markers.toSpliced(Math.max(0, minor), 1)
 }

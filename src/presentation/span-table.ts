@@ -1,3 +1,5 @@
+import { firstIndex } from '../lib/first-index.ts'
+
 /** A run of whole segments that lies in storage as one file per track: `firstSequence` ≤ sequence < `endSequence`. */
 export type Span = { readonly firstSequence: number; readonly endSequence: number }
 
@@ -19,14 +21,8 @@ export class SpanTable {
   }
 
   find(sequence: number): Span | undefined {
-    let low = 0
-    let high = this.#spans.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#spans[middle]?.endSequence ?? 0) <= sequence) low = middle + 1
-      else high = middle
-    }
-    const span = this.#spans[low]
+    const at = firstIndex(0, this.#spans.length, (index) => (this.#spans[index]?.endSequence ?? 0) > sequence)
+    const span = this.#spans[at]
     return span !== undefined && span.firstSequence <= sequence ? span : undefined
   }
 

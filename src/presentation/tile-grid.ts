@@ -1,4 +1,5 @@
 import { PRESENTATION_TIMESCALE } from './records.ts'
+import { sequenceAt } from './segment-search.ts'
 import type { PresentationView, Rendition } from './view.ts'
 
 /** Pictures of a sprite, in rows from the left. */
@@ -41,18 +42,6 @@ export function renditionFor({ renditions }: PresentationView, width: number): R
   }
   const pictures = renditions.filter(({ kind }) => kind === 'video').sort((a, b) => widthOf(a) - widthOf(b))
   return pictures.find((rendition) => widthOf(rendition) >= width) ?? pictures.at(-1)
-}
-
-/** The newest segment that starts at or before `ticks` (90 kHz), or the first one there is. */
-export function sequenceAt(view: PresentationView, ticks: number): number {
-  let low = view.firstSequence
-  let high = view.endSequence - 1
-  while (low < high) {
-    const middle = low + Math.ceil((high - low) / 2)
-    if ((view.segment(middle)?.startTicks ?? 0) <= ticks) low = middle
-    else high = middle - 1
-  }
-  return low
 }
 
 /** Whether a rendition has a key frame at the beginning of a segment. */

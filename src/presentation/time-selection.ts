@@ -1,4 +1,5 @@
 import { PRESENTATION_TIMESCALE } from './records.ts'
+import { endOf, firstAfter, wallTicks } from './segment-search.ts'
 import type { PresentationView, SegmentRow } from './view.ts'
 import type { Selection, TimeRange } from './view-filter.ts'
 
@@ -85,8 +86,8 @@ function boundsOf(view: PresentationView, selection: Selection): Bounds | undefi
   const beginning = beginningOf(view, first)
   const starts: number[] = []
   const ends: number[] = []
-  if (selection.startMs !== undefined) starts.push(ticksAt(view, first, selection.startMs))
-  if (selection.endMs !== undefined) ends.push(ticksAt(view, first, selection.endMs))
+  if (selection.startMs !== undefined) starts.push(ticksAt(view, selection.startMs))
+  if (selection.endMs !== undefined) ends.push(ticksAt(view, selection.endMs))
   for (const { startMs, endMs, forceEnd } of ranges(selection)) {
     if (startMs !== undefined) starts.push(beginning + startMs * TICKS_PER_MS)
     if (endMs !== undefined && (forceEnd || view.ended)) ends.push(beginning + endMs * TICKS_PER_MS)
@@ -114,39 +115,15 @@ function rowFrom(
   wallMs: number,
   isBehind: (row: SegmentRow, ticks: number) => boolean,
 ): SegmentRow | undefined {
-  const first = view.segment(view.firstSequence)
-  if (!first) return undefined
-  const ticks = ticksAt(view, first, wallMs)
+  const ticks = ticksAt(view, wallMs)
   return view.segment(firstAfter(view, (row) => isBehind(row, ticks)))
 }
 
-/**
- * The presentation's time at an instant of the wall clock. The two drift apart and are brought together with each segment: the one
- * that the instant falls into, or after, counts. What has no wall clock (a file) has its own time from 0 on instead.
- */
-function ticksAt(view: PresentationView, first: SegmentRow, wallMs: number): number {
-  if (view.header.hasWallClock === false) return wallMs * TICKS_PER_MS
-  const row = view.segment(firstAfter(view, (candidate) => candidate.wallMs > wallMs) - 1) ?? first
-  return row.startTicks + (wallMs - row.wallMs) * TICKS_PER_MS
+/** The presentation's time at an instant of the wall clock. What has none (a file) has its own time from 0 on instead. */
+function ticksAt(view: PresentationView, wallMs: number): number {
+  return view.header.hasWallClock === false ? wallMs * TICKS_PER_MS : wallTicks(view, wallMs)
 }
 
 function wallOf(view: PresentationView, row: SegmentRow): number {
   return view.header.hasWallClock === false ? row.startTicks / TICKS_PER_MS : row.wallMs
-}
-
-/** The first kept segment for which `isBehind` holds, as it does for all behind that one; the end where it holds for none. */
-function firstAfter(view: PresentationView, isBehind: (row: SegmentRow) => boolean): number {
-  let low = view.firstSequence
-  let high = view.endSequence
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2)
-    const row = view.segment(middle)
-    if (row && !isBehind(row)) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-function endOf({ startTicks, durationTicks }: SegmentRow): number {
-  return startTicks + durationTicks
 }

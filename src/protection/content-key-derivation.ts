@@ -5,8 +5,11 @@ import { AppError } from '../lib/errors.ts'
 export const CONTENT_KEY_BYTES = 16
 const SEED_BYTES = 30
 
-/** What is kept of a content key: its value, or a PlayReady key seed. */
-export type KeyMaterial = { readonly source: 'value' | 'playready-seed'; readonly bytes: Uint8Array }
+/**
+ * What is kept of a content key: its value, or a PlayReady key seed. Of one whose periods' keys come from a provider: the value of the KID that
+ * it was asked for with, and of no other.
+ */
+export type KeyMaterial = { readonly source: 'value' | 'playready-seed' | 'provider'; readonly bytes: Uint8Array }
 
 /** A KID as MP4 has it: the GUID's digits in the order in which they are written. */
 export function keyIdBytes(keyId: string): Uint8Array {
@@ -47,7 +50,7 @@ export function playReadyContentKey(seed: Uint8Array, keyId: string): Uint8Array
  */
 export function contentKeyValue({ source, bytes }: KeyMaterial, keyId: string, kid: string): Uint8Array {
   if (source === 'playready-seed') return playReadyContentKey(bytes, kid)
-  if (kid === keyId) return bytes
+  if (kid === keyId || source === 'provider') return bytes
   return new Uint8Array(hkdfSync('sha256', bytes, keyIdBytes(kid), 'headend period key 1', CONTENT_KEY_BYTES))
 }
 

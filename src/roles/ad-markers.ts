@@ -62,7 +62,7 @@ export class ChannelAdMarkers {
     }
     const known = id === undefined ? undefined : desk().find(id)
     if (type === 'splice-in') {
-      const isBreak = id === undefined ? desk().hasOpenBreak : known?.kind === 'ad-break'
+      const isBreak = id === undefined ? desk().hasBreakAt(this.#ticksOf(given)) : known?.kind === 'ad-break'
       if (!isBreak) throw conflict(id === undefined ? 'No break goes on.' : `There is no break ${id}.`)
       return
     }
@@ -93,14 +93,19 @@ export class ChannelAdMarkers {
   }
 
   #news(given: AdMarkerCreate, id: string): MarkerNews {
-    const { type, at, offset, values } = given
-    const offsetMs = offset === undefined ? 0 : durationMs(offset)
-    const now = this.#ports.desk().nowTicks
-    const ticks = at === undefined ? now + offsetMs * TICKS_PER_MS : Date.parse(at) * TICKS_PER_MS
+    const { type, values } = given
+    const ticks = this.#ticksOf(given)
     const scte35 = given.scte35 === undefined ? {} : { scte35: Uint8Array.from(Buffer.from(given.scte35, 'base64')) }
     if (type === 'splice-in') return { type: 'end', endTicks: ticks, ...(given.id !== undefined && { id }), ...scte35 }
     const told = { ...scte35, ...plannedOf(given), ...(values && { values }) }
     return { type: 'begin', id, kind: 'ad-break', startTicks: ticks, ...told }
+  }
+
+  /** When it is to be, on the channel's timeline. */
+  #ticksOf({ at, offset }: AdMarkerCreate): number {
+    if (at !== undefined) return Date.parse(at) * TICKS_PER_MS
+    const offsetMs = offset === undefined ? 0 : durationMs(offset)
+    return this.#ports.desk().nowTicks + offsetMs * TICKS_PER_MS
   }
 
   #show(marker: Marker): AdMarkerView {

@@ -20,7 +20,8 @@ import type { FragmentMemory } from '../log/fragment-memory.ts'
 import { PresentationLog } from '../log/presentation-log.ts'
 import type { PresentationHeader } from '../presentation/records.ts'
 import type { MediaStorage } from '../storage/media-storage.ts'
-import { type AssetStorages, openAssetStorage } from './asset-storage.ts'
+import { openAssetStorage } from './asset-place.ts'
+import type { AssetStorages } from './asset-storage.ts'
 
 /** What recordings of this node are made with. */
 export type ArchivePorts = {

@@ -3,6 +3,7 @@ import { ChangeSet } from '../domain/change-set.ts'
 import { formatDuration } from '../domain/duration.ts'
 import type { Change } from '../domain/entity-store.ts'
 import { publishedFiles } from '../domain/file-set.ts'
+import { SYSTEM_ACCOUNT } from '../domain/kinds.ts'
 import type { Repository } from '../domain/repository.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
@@ -19,7 +20,7 @@ import { recordedOf } from './recorded.ts'
 
 /** Where the files are looked for, and what they are is written. */
 export type FileTracksPorts = {
-  readonly repository: Pick<Repository, 'findAnywhere' | 'referring' | 'commit'>
+  readonly repository: Pick<Repository, 'findAnywhere' | 'referring' | 'commit' | 'each'>
   readonly storages: Pick<AssetStorages, 'of'>
   readonly changes: ChangeSource
   readonly shelf: Pick<PresentationShelf, 'find'>
@@ -35,7 +36,8 @@ const MAX_ATTEMPTS = 3
 
 /**
  * Says of assets with uploaded files which tracks these have and how long they last. It looks at an asset that is Ready and of which
- * nothing is said: who changes its files takes back what was said of them.
+ * nothing is said: who changes its files takes back what was said of them. At its start it goes through all assets, one at a time, for those
+ * whose files came just before the node went down.
  */
 export class FileTracks implements Stoppable {
   readonly #ports: FileTracksPorts
@@ -46,6 +48,8 @@ export class FileTracks implements Stoppable {
   #end: () => void = () => undefined
   #reading: Promise<void> | undefined
   #retry: Timer | undefined
+  #sweep: Promise<void> | undefined
+  #sweepAgain: Timer | undefined
 
   constructor(ports: FileTracksPorts) {
     this.#ports = ports
@@ -54,9 +58,10 @@ export class FileTracks implements Stoppable {
     })
   }
 
-  /** From now on it follows the store. */
+  /** From now on it follows the store, and looks in the background at what it missed. */
   begin(): void {
     this.#end = this.#ports.changes.onChange((list) => this.#follow(list))
+    this.#sweep = this.#tellAll()
   }
 
   async stop(): Promise<void> {
@@ -64,8 +69,10 @@ export class FileTracks implements Stoppable {
     this.#changed.stop()
     this.#stopped.abort()
     this.#retry?.cancel()
+    this.#sweepAgain?.cancel()
     this.#waiting.clear()
     await this.#reading
+    await this.#sweep
   }
 
   #follow(changes: readonly Change[]): void {
@@ -88,12 +95,39 @@ export class FileTracks implements Stoppable {
   async #readAll(): Promise<void> {
     for (const assetId of this.#waiting) {
       this.#waiting.delete(assetId)
-      try {
-        await this.#tell(assetId)
-      } catch (error) {
-        if (this.#stopped.signal.aborted) return
-        this.#failed(assetId, error)
+      await this.#tryTo(assetId)
+    }
+  }
+
+  /** Never rejects. */
+  async #tryTo(assetId: string): Promise<void> {
+    try {
+      await this.#tell(assetId)
+    } catch (error) {
+      if (!this.#stopped.signal.aborted) this.#failed(assetId, error)
+    }
+  }
+
+  /** Looks at every asset of which nothing is said; begins anew while the store can't be read. Never rejects. */
+  async #tellAll(): Promise<void> {
+    const { repository, clock, logger } = this.#ports
+    const { signal } = this.#stopped
+    try {
+      for await (const { id: accountId } of repository.each('account', { accountId: SYSTEM_ACCOUNT }, { signal })) {
+        for await (const asset of repository.each('asset', { accountId }, { signal })) {
+          if (signal.aborted) return
+          if (isUntold(asset)) await this.#tryTo(asset.id)
+        }
       }
+    } catch (error) {
+      if (signal.aborted) return
+      logger.warn(
+        { error: messageOf(error) },
+        'the assets could not be gone through for files that nobody looked at: tried again',
+      )
+      this.#sweepAgain = clock.after(RETRY_MS, () => {
+        this.#sweep = this.#tellAll()
+      })
     }
   }
 

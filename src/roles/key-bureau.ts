@@ -1,8 +1,13 @@
 import type { Config } from '../config/schema.ts'
+import type { ContentKey } from '../domain/content-key.ts'
+import { isPredefinedPolicy } from '../domain/delivery-policy.ts'
+import { durationMs } from '../domain/duration.ts'
 import { newEvent } from '../domain/events.ts'
+import { keyOfKeyId } from '../domain/key-id.ts'
 import type { Id } from '../domain/kinds.ts'
 import type { DeliveryReport } from '../keys/delivery-reports.ts'
 import type { KeyGrant } from '../keys/grant-cache.ts'
+import type { KeyPeriod } from '../keys/key-provider.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Scope } from '../lib/scope.ts'
 import type { ControlPlane } from './control-plane.ts'
@@ -18,9 +23,15 @@ type BureauPorts = Pick<House, 'clock' | 'directory' | 'logger'> &
 export class KeyBureau {
   readonly #ports: BureauPorts
   #complaint: string | undefined
+  readonly #stopping = new AbortController()
 
   constructor(ports: BureauPorts) {
     this.#ports = ports
+  }
+
+  /** Ends what is being asked of key providers. */
+  stop(): void {
+    this.#stopping.abort(new AppError('STOPPED', 'The node is being stopped.'))
   }
 
   /** The desk that threads ask, with what this one answers. */
@@ -49,16 +60,52 @@ export class KeyBureau {
   }
 
   /** What is stored as a key of storage opens what is stored, and is nobody's to get. */
-  async #grantOf(keyId: string): Promise<KeyGrant | undefined> {
+  async #grantOf(kid: string): Promise<KeyGrant | undefined> {
     const { contentKeys, repository } = this.#ports
+    const { keyId, startMs } = keyOfKeyId(kid)
     const key = await repository.findAnywhere('content-key', keyId)
     if (!key || key.kind === 'storage') return undefined
     const { accountId, keyAuthorizationPolicyId, rotating, source } = key
+    const isPeriod = startMs !== undefined && startMs > 0
+    const period = isPeriod ? await this.#periodOf(key, kid, startMs) : undefined
+    // A period that no policy knows is nobody's: a provider is asked for what is encrypted with, not for what somebody thinks of.
+    if (isPeriod && !period) return undefined
     const policy = keyAuthorizationPolicyId
       ? await repository.find('key-authorization-policy', keyAuthorizationPolicyId, accountId)
       : undefined
-    const bytes = await contentKeys.open(key)
-    return { keyId, accountId, rotating, material: { source, bytes }, options: policy?.options ?? [] }
+    const provided = period && (await contentKeys.periodKey(key, period, this.#stopping.signal))
+    const bytes = provided?.value ?? (await contentKeys.open(key))
+    const signalling = provided?.signalling ?? key.signalling
+    const assets = await repository.referring('asset', accountId, { relation: 'contentKey', id: keyId })
+    const [asset, another] = assets
+    const assetId = another ? undefined : asset?.id
+    return {
+      keyId,
+      accountId,
+      rotating,
+      material: { source, bytes },
+      signalling,
+      assetId,
+      options: policy?.options ?? [],
+    }
+  }
+
+  /** Of a key whose periods' keys a provider gives: by the rotation of the policies that its assets are delivered by. */
+  async #periodOf(key: ContentKey, kid: string, startMs: number): Promise<KeyPeriod | undefined> {
+    if (key.source !== 'provider') return undefined
+    const { repository } = this.#ports
+    const { id, accountId } = key
+    for (const asset of await repository.referring('asset', accountId, { relation: 'contentKey', id })) {
+      const locators = await repository.referring('locator', accountId, { relation: 'asset', id: asset.id })
+      const policies = new Set([asset, ...locators].map(({ deliveryPolicyId }) => deliveryPolicyId))
+      for (const policyId of policies) {
+        if (policyId === undefined || isPredefinedPolicy(policyId)) continue
+        const { keyRotationPeriod } = (await repository.find('delivery-policy', policyId, accountId)) ?? {}
+        const periodMs = keyRotationPeriod === undefined ? 0 : durationMs(keyRotationPeriod)
+        if (periodMs > 0 && startMs % periodMs === 0) return { kid: kid.toLowerCase(), startMs, periodMs }
+      }
+    }
+    return undefined
   }
 
   #record(reports: readonly DeliveryReport[]): void {
@@ -86,7 +133,7 @@ export function openKeyBureau(
 ): KeyBureau {
   const end = changes.onChange((list) => {
     const accounts = list
-      .filter(({ kind }) => kind === 'content-key' || kind === 'key-authorization-policy')
+      .filter(({ kind }) => kind === 'content-key' || kind === 'key-authorization-policy' || kind === 'asset')
       .map(({ accountId }) => accountId)
     for (const accountId of new Set(accounts)) void directory.keysChanged(accountId)
   })
@@ -95,7 +142,9 @@ export function openKeyBureau(
     end()
     endReset()
   })
-  return new KeyBureau({ clock, directory, logger, repository, contentKeys, recorder })
+  const bureau = new KeyBureau({ clock, directory, logger, repository, contentKeys, recorder })
+  scope.add('key bureau', () => bureau.stop())
+  return bureau
 }
 
 /** How long origin threads may take to say that they have heard. */
@@ -128,6 +177,8 @@ export function originKeyOptions(config: Config['keys']): OriginKeyOptions {
     issuerTimeoutMs: config.issuerTimeout,
     issuerFreshMs: config.issuerCache,
     allowPrivateIssuers: config.allowPrivateIssuers,
+    licenceTimeoutMs: config.licenceTimeout,
+    allowPrivateLicenceServers: config.allowPrivateLicenceServers,
     requests: { count: config.requests.perAddress, windowMs: config.requests.window },
   }
 }

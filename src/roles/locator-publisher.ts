@@ -26,6 +26,13 @@ export type LocatorPublisherPorts = {
   readonly logger: Logger
 }
 
+/** What says how assets may be delivered. */
+const deliveryKinds: ReadonlySet<string> = new Set([
+  'asset',
+  'delivery-policy',
+  'content-key',
+  'key-authorization-policy',
+])
 /** How long origin threads may take to say that they have heard. */
 const THREADS_LIMIT_MS = 5_000
 
@@ -96,6 +103,23 @@ export class LocatorPublisher implements Stoppable {
     await this.#inTime(this.#ports.directory.withdraw(locatorId))
     // The same GUID may have been given to another locator already.
     if (this.#assets.size > 0) this.#changed.read(locatorId)
+  }
+
+  /**
+   * How assets are delivered has changed: of an asset, a policy or a key. Resolves when every origin thread goes by it.
+   * @throws AppError `PART_UNRESPONSIVE` where one of them does not say so in time
+   */
+  async deliveryChanged(id: string): Promise<void> {
+    await this.#inTime(Promise.all(this.#readDeliveredBy(id)).then(() => undefined))
+  }
+
+  #readDeliveredBy(id: string): Promise<void>[] {
+    return [...this.#assets.values()]
+      .filter((asset) => asset.isDeliveredBy(id))
+      .map((asset) => {
+        asset.read()
+        return asset.tried
+      })
   }
 
   async stop(): Promise<void> {
@@ -169,6 +193,7 @@ export class LocatorPublisher implements Stoppable {
   #follow(changes: readonly Change[]): void {
     for (const { kind, id, op } of changes) {
       if (kind === 'asset' && op === 'delete') this.#discard(id)
+      else if (deliveryKinds.has(kind)) void Promise.all(this.#readDeliveredBy(id))
       if (kind !== 'locator') continue
       if (op === 'delete') {
         if (this.#forget(id)) void this.#ports.directory.withdraw(id)

@@ -3,7 +3,7 @@ import type { Config } from '../config/schema.ts'
 import type { Repository } from '../domain/repository.ts'
 import type { SecretKeeper } from '../domain/stored-secret.ts'
 import { ContentKeys } from '../keys/content-keys.ts'
-import { commandKeyProvider, localKeyProvider } from '../keys/key-provider.ts'
+import { commandKeyProvider, type KeyProvider, localKeyProvider } from '../keys/key-provider.ts'
 import { KeyRotation } from '../keys/key-rotation.ts'
 import { MasterKeys } from '../keys/master-keys.ts'
 import { resealSecrets, SealedSecrets } from '../keys/sealed-secrets.ts'
@@ -12,6 +12,7 @@ import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import { Group, type Scope } from '../lib/scope.ts'
+import { openSpeke } from './speke.ts'
 
 type KeyPorts = { readonly repository: Repository; readonly clock: Clock; readonly logger: Logger }
 
@@ -39,9 +40,7 @@ export function openNodeKeys(
     new MasterKeys(config.masterKeys, { clock, environment: takeVariables(config) }),
   )
   const keys = new StorageKeys({ repository, masterKeys, random: randomBytes })
-  const { command } = provider
-  const source = command ? commandKeyProvider(command, clock) : localKeyProvider(randomBytes)
-  const contentKeys = new ContentKeys({ masterKeys, provider: source, random: randomBytes })
+  const contentKeys = new ContentKeys({ masterKeys, provider: providerOf(provider, clock), random: randomBytes })
   const { primaryId } = masterKeys
   if (primaryId !== undefined) {
     masterKeys.load(primaryId).catch((error: unknown) => {
@@ -61,6 +60,11 @@ export function openNodeKeys(
     },
   })
   return { keys, contentKeys, secrets }
+}
+
+function providerOf({ command, speke }: Config['keys']['provider'], clock: Clock): KeyProvider {
+  if (speke) return openSpeke(speke, clock)
+  return command ? commandKeyProvider(command, clock) : localKeyProvider(randomBytes)
 }
 
 /** The variables that hold master keys, taken out of the environment: what is started here, ffmpeg above all, would inherit them. */

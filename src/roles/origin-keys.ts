@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { WebhookTargets } from '../events/webhook-target.ts'
 import { AddressAllowance } from '../keys/address-allowance.ts'
 import { DeliveryReports } from '../keys/delivery-reports.ts'
@@ -5,6 +6,9 @@ import { GrantCache } from '../keys/grant-cache.ts'
 import { FetchedIssuerKeys } from '../keys/issuer-keys.ts'
 import { KeyAuthority } from '../keys/key-authority.ts'
 import { KeyDoor } from '../keys/key-door.ts'
+import type { KeyDoorObserver } from '../keys/key-door-request.ts'
+import { LicenceDoor } from '../keys/licence-door.ts'
+import { LicenceProxy } from '../keys/licence-proxy.ts'
 import { TokenVerifier } from '../keys/token-verifier.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
@@ -55,22 +59,35 @@ export function openOriginKeys(
   const tokens = new TokenVerifier(issuers)
   const authority = new KeyAuthority({
     find: (keyId) => grants.find(keyId),
+    findFor: (keyId, kid) => grants.findFor(keyId, kid),
     tokens,
     clock,
     skewMs: options.skewMs,
   })
+  const observer: KeyDoorObserver = {
+    granted(delivery, key) {
+      counter.key(delivery, 'granted')
+      reports.delivered(delivery, key)
+    },
+    refused(delivery, reason, address, key) {
+      counter.key(delivery, reason)
+      if (key) reports.refused(delivery, key, reason, address)
+    },
+  }
+  const licenceFetch = new GuardedFetch(new WebhookTargets({ allowPrivate: options.allowPrivateLicenceServers }))
+  const proxy = scope.own(
+    'licence proxy',
+    new LicenceProxy({
+      post: (post, limits) => licenceFetch.exchange(post, limits),
+      clock,
+      logger,
+      timeoutMs: options.licenceTimeoutMs,
+    }),
+  )
   return new KeyDoor({
     authority,
     allowance: new AddressAllowance(options.requests, clock),
-    observer: {
-      granted(delivery, key) {
-        counter.key(delivery, 'granted')
-        reports.delivered(delivery, key)
-      },
-      refused(delivery, reason, address, key) {
-        counter.key(delivery, reason)
-        if (key) reports.refused(delivery, key, reason, address)
-      },
-    },
+    observer,
+    licences: new LicenceDoor({ authority, proxy, observer, random: randomBytes }),
   })
 }

@@ -19,7 +19,7 @@ import type {
   UnopenedFiles,
 } from '../origin/ports.ts'
 import { MediaStorage } from '../storage/media-storage.ts'
-import { openAssetStorage } from './asset-storage.ts'
+import { openAssetStorage } from './asset-place.ts'
 import { FileSource } from './file-source.ts'
 import { HouseCalls } from './house-calls.ts'
 import type { OriginThreadData } from './origin-messages.ts'
@@ -76,6 +76,7 @@ export function openOriginMedia(
         const found = replica.find(locatorId) ?? unopened(replica.findFiles(locatorId), files)
         return found && texted(found, replica.findTexts(locatorId), texts)
       },
+      rulesOf: (accountId) => replica.accountRules(accountId),
       wake: (locatorId) => calls.wake(locatorId),
       waitForPart: (...asked) => replica.waitForPart(...asked),
     },

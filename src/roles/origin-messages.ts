@@ -13,6 +13,8 @@ export type OriginThreadData = {
   readonly port: number
   readonly tls: TlsMaterial | undefined
   readonly limits: Partial<OriginLimits>
+  /** Networks of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: readonly string[]
   /** Decodes the pictures of thumbnails. */
   readonly ffmpegPath: string
   readonly logLevel: LogLevel
@@ -34,6 +36,10 @@ export type OriginKeyOptions = {
   readonly issuerFreshMs: number
   /** Whether issuers may be at private and local addresses. */
   readonly allowPrivateIssuers: boolean
+  /** For the whole of a request to an outside licence server. */
+  readonly licenceTimeoutMs: number
+  /** Whether licence servers may be at private and local addresses. */
+  readonly allowPrivateLicenceServers: boolean
   /** Of one address, in each thread. */
   readonly requests: { readonly count: number; readonly windowMs: number }
 }

@@ -22,6 +22,8 @@ export type OriginPoolOptions = {
   readonly host: string
   readonly port: number
   readonly limits: Partial<OriginLimits>
+  /** Networks of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: readonly string[]
   readonly ffmpegPath: string
   readonly logLevel: LogLevel
   readonly media: OriginMedia

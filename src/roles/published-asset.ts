@@ -1,3 +1,4 @@
+import type { DeliveryTerms } from '../domain/delivery-terms.ts'
 import type { Locator } from '../domain/locator.ts'
 import type { Repository } from '../domain/repository.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
@@ -5,13 +6,14 @@ import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Publication } from '../log/feed-messages.ts'
 import type { LogDirectory } from '../log/log-directory.ts'
+import { type AssetDelivery, readAssetDelivery } from './asset-delivery.ts'
 
 /** An asset with a presentation on this node. */
 export type AssetHere = { readonly assetId: string; readonly accountId: string; readonly manifestName: string }
 
 /** What its locators are read from and published to. */
 export type PublishedAssetPorts = {
-  readonly repository: Pick<Repository, 'referring'>
+  readonly repository: Pick<Repository, 'referring' | 'findAnywhere'>
   readonly directory: Pick<LogDirectory, 'publish' | 'withdraw'>
   readonly clock: Clock
   readonly logger: Logger
@@ -27,7 +29,10 @@ export class PublishedAsset {
   readonly #locators = new Map<string, Locator>()
   /** What was added and removed since the reading that is under way began: it may not know of that. */
   #sinceReading: Map<string, Locator | undefined> | undefined
+  /** How it may be delivered; `undefined`: not read yet, and until then nothing is published. */
+  #delivery: AssetDelivery | undefined
   #tried: Promise<void> = Promise.resolve()
+  #isReadingWanted = false
   #isRead = false
   #retry: Timer | undefined
   #stopped = false
@@ -60,13 +65,21 @@ export class PublishedAsset {
   read(): void {
     this.#retry?.cancel()
     this.#retry = undefined
+    if (this.#isReadingWanted) return
+    this.#isReadingWanted = true
     this.#tried = this.#tried.then(() => this.#read())
   }
 
   add(locator: Locator): void {
     this.#sinceReading?.set(locator.id, locator)
     this.#locators.set(locator.id, locator)
-    if (this.#mayPublish()) void this.#publishOne(locator)
+    if (this.#delivery?.knows(locator) === false) this.read()
+    else if (this.#mayPublish()) void this.#publishOne(locator)
+  }
+
+  /** Whether what may be delivered, and how, follows from this asset, policy or key. */
+  isDeliveredBy(id: string): boolean {
+    return id === this.#here.assetId || this.#delivery === undefined || this.#delivery.readFrom.has(id)
   }
 
   /** Whether it was there. What is published under it is withdrawn by who calls this. */
@@ -91,13 +104,17 @@ export class PublishedAsset {
   }
 
   async #read(): Promise<void> {
+    this.#isReadingWanted = false
     if (this.#stopped) return
     const { repository, clock, logger } = this.#ports
     const { accountId, assetId } = this.#here
     this.#sinceReading = new Map()
     try {
       const found = await repository.referring('locator', accountId, { relation: 'asset', id: assetId })
-      if (!this.#stopped) await this.#become(new Map(found.map((locator) => [locator.id, locator])))
+      const delivery = await readAssetDelivery(repository, assetId, [...found, ...this.#addedMeanwhile()])
+      if (this.#stopped) return
+      this.#delivery = delivery
+      await this.#become(new Map(found.map((locator) => [locator.id, locator])))
     } catch (error) {
       logger.warn({ assetId, error: messageOf(error) }, 'the locators of an asset could not be read; it is tried again')
       if (!this.#stopped) this.#retry = clock.after(RETRY_MS, () => this.read())
@@ -119,8 +136,15 @@ export class PublishedAsset {
     await Promise.all(withdrawn)
   }
 
-  #publishOne(locator: Locator): Promise<void> {
-    return this.#ports.directory.publish(publicationOf(locator, this.#here))
+  #addedMeanwhile(): readonly Locator[] {
+    return [...(this.#sinceReading?.values() ?? [])].filter((locator) => locator !== undefined)
+  }
+
+  async #publishOne(locator: Locator): Promise<void> {
+    // What is not known to be allowed in the clear is not published yet.
+    if (!this.#delivery) return
+    if (!this.#delivery.knows(locator)) return this.read()
+    await this.#ports.directory.publish(publicationOf(locator, this.#here, this.#delivery.termsOf(locator)))
   }
 }
 
@@ -128,6 +152,7 @@ export class PublishedAsset {
 function publicationOf(
   { id, assetId, start, expiry, filters }: Locator,
   { accountId, manifestName }: AssetHere,
+  delivery: DeliveryTerms | undefined,
 ): Publication {
   return {
     locatorId: id,
@@ -137,5 +162,6 @@ function publicationOf(
     ...(start !== undefined && { notBeforeMs: Date.parse(start) }),
     ...(expiry !== undefined && { notAfterMs: Date.parse(expiry) }),
     ...(filters && filters.length > 0 && { filters }),
+    ...(delivery && { delivery }),
   }
 }

@@ -1,4 +1,5 @@
 import type { BlobInfo } from '../domain/blob-storage.ts'
+import { firstIndex } from '../lib/first-index.ts'
 
 /** The first byte of what a name may hold unencoded (`-`): a plain character never sorts before it. */
 const FIRST_PLAIN = 0x2d
@@ -52,12 +53,6 @@ export async function* inNameOrder(
 }
 
 function insert(held: Held[], entry: Held): void {
-  let low = 0
-  let high = held.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (Buffer.compare(held[middle]?.bytes ?? entry.bytes, entry.bytes) <= 0) low = middle + 1
-    else high = middle
-  }
-  held.splice(low, 0, entry)
+  const at = firstIndex(0, held.length, (index) => Buffer.compare(held[index]?.bytes ?? entry.bytes, entry.bytes) > 0)
+  held.splice(at, 0, entry)
 }

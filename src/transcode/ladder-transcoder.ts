@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
-import { sameConfig } from '../media/flv/same-config.ts'
 import type { AudioConfig, CodecConfig, Sample, VideoConfig } from '../media/media.ts'
+import { sameConfig } from '../media/same-config.ts'
 import { DropCounter } from './drop-counter.ts'
 import type { ExitReport } from './ffmpeg-child.ts'
 import { InputValve } from './input-valve.ts'

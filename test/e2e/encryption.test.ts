@@ -85,7 +85,11 @@ it('records an encrypted asset, on through a crash', async () => {
   const [channel] = (await api.call('GET', '/v1/channels')).body['items'] as Json[]
   program = await made('/v1/programs', { name: 'sealed', channelId: channel?.['id'], storageEncryption: 'aes256' })
   expect((await api.call('POST', `/v1/programs/${program['id']}/start?wait=30s`)).body['state']).toBe('succeeded')
-  const locator = await made('/v1/locators', { assetId: program['assetId'] })
+  // What is stored encrypted is delivered as a policy says, or not at all.
+  const refused = await api.call('POST', '/v1/locators', { body: { assetId: program['assetId'] } })
+  expect([refused.status, refused.body['detail']]).toEqual([409, expect.stringContaining('delivery policy')])
+  const deliveryPolicyId = 'Predefined_DownloadAndClearStreaming'
+  const locator = await made('/v1/locators', { assetId: program['assetId'], deliveryPolicyId })
   url = `${headend.quickstart.streamingUrl}/${locator['id']}/index.m3u8`
   const variant = await playingVariant(url, 3)
   await until(

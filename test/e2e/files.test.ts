@@ -217,7 +217,9 @@ it('plays a file of an encrypted asset in a bucket, when the bucket is there', a
   const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' }
   const storage = { name: 'bucket', kind: 's3', location, credentials }
   const { id: storageAccountId } = await api.ask(201, 'POST', '/v1/storage-accounts', storage)
-  const sealed = await published('sealed', ['film.mp4'], { storageAccountId, storageEncryption: 'aes256' })
+  const deliveryPolicyId = 'Predefined_DownloadAndClearStreaming'
+  const stored = { storageAccountId, storageEncryption: 'aes256', deliveryPolicyId }
+  const sealed = await published('sealed', ['film.mp4'], stored)
   server.fault = () => ({ status: 403, code: 'AccessDenied' })
   const away = await rawRequest(`${sealed.base}/index.m3u8`)
   expect([away.status, away.headers['retry-after']]).toEqual([503, '1'])

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, importPKCS8, importSPKI, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CONTENT_KEY_CLAIM } from '../../src/domain/key-authorization-policy.ts'
+import { CONTENT_KEY_CLAIM } from '../../src/domain/key-id.ts'
 import { type Headend, startHeadend } from '../support/headend.ts'
 import { opensslPair } from '../support/openssl-keys.ts'
 
@@ -175,7 +175,8 @@ describe('key delivery, from outside', () => {
     expect(await given.json()).toEqual({ keys: [{ kty: 'oct', kid: idOf(kid), k }], type: 'temporary' })
     const period = rotating.slice(0, -12) + (Math.floor(Date.now() / 10_000) * 10_000).toString(16).padStart(12, '0')
     const both = await jsonOf(await licence([kid, period, rotating]))
-    expect(both.keys.map((key: { kid: string }) => key.kid)).toEqual([idOf(kid), idOf(period), idOf(rotating)])
+    expect(both.keys.map((key: { kid: string }) => key.kid)).toEqual([idOf(kid), idOf(period)])
+    expect(await reason(await licence([rotating]))).toBe('404 key-unknown')
     const far = rotating.slice(0, -12) + (Date.now() + 3_600_000).toString(16).padStart(12, '0')
     expect(await reason(await licence([far]))).toBe('412 key-not-yet')
     const forged = await token(kid, await importPKCS8(opensslPair('rsa').privateKey, 'RS256'), 'RS256', { kid: 'one' })

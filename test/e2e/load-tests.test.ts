@@ -35,6 +35,14 @@ describe.concurrent('load tests', () => {
     expect(stdout).toContain('no budget judged')
   })
 
+  it('ask the origin for encrypted segments, and print what they cost beside a bare cipher', async ({ expect }) => {
+    const { code, stdout, stderr } = await loadTest('protection', '--quick')
+    expect(code, stderr).toBe(0)
+    for (const name of ['cenc', 'cbcs', 'AES-128 fMP4', 'AES-128 TS'])
+      expect(stdout).toMatch(new RegExp(`^${name} +8 +\\d`, 'm'))
+    expect(stdout).toContain('no budget judged')
+  })
+
   it('ask the origin for everything, and print what it costs beside a bare server', async ({ expect }) => {
     const { code, stdout, stderr } = await loadTest('origin', '--quick')
     expect(code, stderr).toBe(0)

@@ -111,6 +111,14 @@ describe('a break', () => {
     expect(await post({ type: 'splice-in', id: 'b1' })).toMatchObject({ status: 200, json: ended.json })
   })
 
+  it('is not ended by a splice-in without an id before it has begun', async () => {
+    await post({ type: 'splice-out', id: 'later', offset: 'PT10M' })
+    expect(await post({ type: 'splice-in' })).toMatchObject({ status: 409 })
+    await post({ type: 'splice-out', id: 'now' })
+    expect(await post({ type: 'splice-in' })).toMatchObject({ status: 200, json: { id: 'now', state: 'ended' } })
+    expect(desk.find('later')?.durationTicks).toBeUndefined()
+  })
+
   it('is called off, or ended, by DELETE', async () => {
     await post({ type: 'splice-out', id: 'later', offset: 'PT1M' })
     await post({ type: 'splice-out', id: 'now' })

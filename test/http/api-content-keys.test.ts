@@ -199,14 +199,14 @@ describe('the keys of an asset', () => {
 describe('a key provider by command', () => {
   const wish = { keyId: '339c45b5-fb6d-4bd9-994c-eabd9d41c95b', kind: 'cenc', accountId: 'ac_1' }
   const ask = (script: string) =>
-    commandKeyProvider([process.execPath, '-e', script], systemClock).valueOf(wish, new AbortController().signal)
+    commandKeyProvider([process.execPath, '-e', script], systemClock).keyOf(wish, new AbortController().signal)
 
   it('prints a key for the KID, kind and account that it is told', async () => {
     const key = await ask(
       `console.log(require('crypto').createHash('md5').update(process.argv.slice(1).join(' ')).digest('hex'))`,
     )
     const text = `${wish.keyId} cenc ac_1`
-    expect(Buffer.from(key).toString('hex')).toBe(createHash('md5').update(text).digest('hex'))
+    expect(Buffer.from(key.value).toString('hex')).toBe(createHash('md5').update(text).digest('hex'))
   })
 
   it('that prints something else, or fails, is down, and what it printed is not told', async () => {

@@ -93,77 +93,16 @@ describe('an encrypted asset', () => {
     expect(changed).toMatchObject({ status: 400, json: { problems: [{ pointer: '/storageEncryption' }] } })
   })
 
-  it('can be published as any other, until there are delivery policies', async () => {
-    const { api, key, asset } = await encrypted()
-    expect((await api.call('POST', '/v1/locators', { key, body: { assetId: asset } })).status).toBe(201)
-  })
-})
-
-describe('a program’s own asset', () => {
-  it('is encrypted where that is asked for', async () => {
-    const { api, key, asset } = await encrypted()
-    const channel = await api.call('POST', '/v1/channels', { key, body: { name: 'main' } })
-    const channelId = channel.json.id
-    const body = { name: 'show', channelId, storageEncryption: 'aes256' }
-    const made = await api.call('POST', '/v1/programs', { key, body })
-    expect(made.status).toBe(201)
-    expect(made.json).not.toHaveProperty('storageEncryption')
-    const own = await api.call('GET', `/v1/assets/${made.json.assetId}`, { key })
-    expect(own.json.storageEncryption).toBe('aes256')
-    expect((await keysOf(api, made.json.assetId)).length).toBe(1)
-    const both = await api.call('POST', '/v1/programs', { key, body: { ...body, name: 'other', assetId: asset } })
-    expect(both).toMatchObject({ status: 400, json: { problems: [{ pointer: '/storageEncryption' }] } })
-    const given = await api.call('POST', '/v1/programs', { key, body: { name: 'other', channelId, assetId: asset } })
-    expect(given).toMatchObject({ status: 201, json: { assetId: asset } })
-  })
-})
-
-describe('without a master key', () => {
-  it('nothing is encrypted: 409 says what is missing, for assets and for programs', async () => {
-    const api = await startApi()
-    const key = await api.newKey('operator')
-    const refused = { status: 409, json: { code: 'MASTER_KEY_MISSING', problems: [{ pointer: '/storageEncryption' }] } }
-    const body = { name: 'film', storageEncryption: 'aes256' }
-    expect(await api.call('POST', '/v1/assets', { key, body })).toMatchObject(refused)
-    const channel = await api.call('POST', '/v1/channels', { key, body: { name: 'main' } })
-    const program = { ...body, channelId: channel.json.id }
-    expect(await api.call('POST', '/v1/programs', { key, body: program })).toMatchObject(refused)
-    expect((await api.call('GET', '/v1/assets', { key })).json.items).toEqual([])
-  })
-
-  it.each([
-    ['missing', undefined, /one \(file .*absent\) can't be had: ENOENT/],
-    ['malformed', 'not a key', /one \(file .*absent\) is none: 32 bytes in base64 or hex are wanted/],
-  ])('that is configured but %s: 503 says which and where, and the rest goes on', async (_what, text, expected) => {
-    const file = join(folder, 'absent')
-    rmSync(file, { force: true })
-    if (text !== undefined) keyFile('absent', text)
-    const api = await startApi({ masterKeys: [{ id: 'one', file }] })
-    const key = await api.newKey('operator')
-    const made = await api.call('POST', '/v1/assets', { key, body: { name: 'film', storageEncryption: 'aes256' } })
-    expect(made).toMatchObject({ status: 503, json: { code: 'MASTER_KEY_UNAVAILABLE' } })
-    expect(made.json.detail).toMatch(expected)
-    expect((await api.call('POST', '/v1/assets', { key, body: { name: 'clear' } })).status).toBe(201)
-  })
-
-  it('that fits, 503 says so when the asset is used; its upload is not begun', async () => {
-    const file = keyFile('swapped')
-    const bench = await encrypted(file)
-    const uploaded = await announce(bench)
-    await put(bench, uploaded, film)
-    const second = await announce(bench, { name: 'other.mp4' })
-    const [sealed] = await keysOf(bench.api, bench.asset)
-    // As after a restart with another key under the same id.
-    const other = await startApi({
-      masterKeys: [{ id: 'one', file: keyFile('another') }],
-      seeStore: () => bench.api.store,
-    })
-    const call = (method: string, path: string, body?: Uint8Array) => other.call(method, path, { key: bench.key, body })
-    const wrong = { status: 503, json: { code: 'MASTER_KEY_WRONG' } }
-    expect(await call('GET', `${uploaded.path}/content`)).toMatchObject(wrong)
-    expect((await call('GET', `${uploaded.path}/content`)).json.detail).toContain(sealed?.id)
-    expect(await call('PUT', `${second.path}/content`, film)).toMatchObject(wrong)
-    expect(await call('GET', second.path)).toMatchObject({ json: { state: 'Pending' } })
-    expect((await call('GET', uploaded.path)).status).toBe(200)
+  it('is published when it is said how it may be delivered, and not before', async () => {
+    const { api, asset } = await encrypted()
+    // How content is delivered is not for operators to say.
+    const key = await api.newKey('admin')
+    const publish = (more = {}) => api.call('POST', '/v1/locators', { key, body: { assetId: asset, ...more } })
+    const detail = expect.stringContaining('give it, or this locator, a delivery policy')
+    expect(await publish()).toMatchObject({ status: 409, json: { code: 'STATE_CONFLICT', detail } })
+    expect((await publish({ deliveryPolicyId: 'Predefined_DownloadAndClearStreaming' })).status).toBe(201)
+    const policy = { deliveryPolicyId: 'Predefined_ClearKey' }
+    expect((await api.call('PATCH', `/v1/assets/${asset}`, { key, body: policy })).status).toBe(200)
+    expect((await publish()).status).toBe(201)
   })
 })

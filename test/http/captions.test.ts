@@ -10,11 +10,15 @@ import { RenditionTrack } from '../../src/channel/rendition-track.ts'
 import { describeTrack } from '../../src/channel/track-description.ts'
 import { buildMpd } from '../../src/manifest/dash-mpd.ts'
 import { buildMasterPlaylist } from '../../src/manifest/hls-master.ts'
+import { buildFragment } from '../../src/media/cmaf/fragment.ts'
+import { buildInitSegment } from '../../src/media/cmaf/init-segment.ts'
 import { captionScanOf } from '../../src/media/codecs/captions.ts'
 import type { CodecConfig } from '../../src/media/media.ts'
+import { openFilePresentation } from '../../src/ondemand/file-presentation.ts'
 import { captioned, captionSei } from '../support/captions.ts'
 import { encode, encodeVideo, Recording } from '../support/recording.ts'
 import { serveRecording } from '../support/smooth-client.ts'
+import { memoryFile } from '../support/source-files.ts'
 import { presentationOf, sampleUris } from '../unit/manifest/sample-manifests.ts'
 import { audioTrack, SampleLog, sampleHeader, videoTrack } from '../unit/presentation/sample-log.ts'
 
@@ -162,4 +166,32 @@ it('fragments and transport streams carry what the encoder sent: ffmpeg reads th
     )
     expect(subtitles, name).toContain('HELLO WORLD')
   }
+})
+
+describe('captions of an uploaded file', () => {
+  const fileOf = (samples: typeof media.samples) => {
+    const config = media.config
+    const init = buildInitSegment([{ trackId: 1, config, timescale: 90_000 }])
+    const plan = { trackId: 1, sequenceNumber: 1, baseDecodeTicks: 0, kind: 'video', opensSegment: true } as const
+    const described = samples.map((sample) => ({ ...sample, durationTicks: 3_600, compositionTicks: 0 }))
+    return memoryFile('movie.mp4', Buffer.concat([init, buildFragment({ ...plan, samples: described }).bytes]))
+  }
+  const opened = async (samples: typeof media.samples) =>
+    (await openFilePresentation('as_1', [fileOf(samples)], AbortSignal.timeout(10_000))).view
+
+  it('are told of as those of a live one, where its first key-frame group has them', async () => {
+    const view = await opened(media.samples)
+    const master = buildMasterPlaylist(view, sampleUris)
+    expect(master).toMatch(/TYPE=CLOSED-CAPTIONS.*INSTREAM-ID="CC1"/)
+    expect(buildMpd(view, sampleUris)).toContain('urn:scte:dash:cc:cea-608:2015')
+    const without = buildMasterPlaylist(await opened(plain.samples), sampleUris)
+    expect(without).toContain('CLOSED-CAPTIONS=NONE')
+  })
+
+  it('are not looked for behind its second key frame', async () => {
+    const second = media.samples.findIndex(({ independent }, at) => at > 0 && independent)
+    expect(second).toBeGreaterThan(0)
+    const late = [...plain.samples.slice(0, second), ...media.samples.slice(second)]
+    expect((await opened(late)).track(1)?.captions).toBeUndefined()
+  })
 })

@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
-import { partVersionOf, VersionWaiters } from '../../src/log/version-waiters.ts'
+import { VersionWaiters } from '../../src/log/version-waiters.ts'
 import { buildFragment, type FragmentSample } from '../../src/media/cmaf/fragment.ts'
 import { contentDigest } from '../../src/origin/child-urls.ts'
 import type { OriginPorts } from '../../src/origin/origin-server.ts'
+import { partVersionOf } from '../../src/presentation/live-version.ts'
 import type { LogRecord, PresentationHeader } from '../../src/presentation/records.ts'
 import { FakeLive, START_SECONDS, startOrigin } from './origin-fixture.ts'
 

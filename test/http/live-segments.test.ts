@@ -3,6 +3,7 @@ import { connect } from 'node:http2'
 import { afterEach, describe, expect, it } from 'vitest'
 import { checkSegment } from '../../src/conformance/cmaf-rules.ts'
 import { VirtualClock } from '../../src/lib/clock.ts'
+import type { Delivery } from '../../src/origin/deliveries.ts'
 import { LiveSegments } from '../../src/origin/live-segments.ts'
 import type { ResponseWatch } from '../../src/origin/response-watch.ts'
 import { certificate } from '../support/certificate.ts'
@@ -127,7 +128,9 @@ describe('a segment that is being written', () => {
     const watch = { kind: 'segment' } as ResponseWatch
     const { signal } = new AbortController()
     const request = { headers: {} } as IncomingMessage
-    const asked = { request, view: presentation, digest: 'd', caching: 'immutable' as const, signal, rendition, watch }
+    const delivery: Delivery = { protection: 'clear', digest: 'd', protocols: ['dash'] }
+    const media = { request, view: presentation, digest: 'd', delivery, caching: 'immutable' as const, signal }
+    const asked = { ...media, rendition, watch }
     const wanted = { track: 1, discontinuitySequence: 0, number: FIRST_NUMBER + 2 }
     const open = async () => (await segments.answer(asked, wanted)).stream?.open()[Symbol.asyncIterator]()
     const [slow, late] = [await open(), await open()]

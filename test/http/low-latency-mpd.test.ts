@@ -17,14 +17,37 @@ describe('the manifests of low latency', () => {
     expect(csf).toContain('$Time$')
     expect(csf).not.toContain('ServiceDescription')
     const location = /<Location>([^<]+)<\/Location>/.exec(csf)?.[1] ?? ''
-    expect(location).toMatch(/live-csf\.mpd$/)
-    const child = new URL(location, `${base}/loc-1/Stream.ism/manifest`).pathname.replace('/loc-1/', '')
-    expect(await mpd(base, child)).toContain('$Time$')
+    const followed = await mpd(base, `Stream.ism/manifest(format=mpd-time-csf)${location}`)
+    expect(followed).toBe(csf)
     const audio = await mpd(base, 'Stream.ism/manifest(format=mpd-time-csf,audio-only=true)')
-    expect(audio).toContain('live-audio-csf.mpd')
     expect(audio).not.toContain('video-1')
     const refused = await rawRequest(`${base}/loc-1/Stream.ism/manifest(format=mpd-time-csf,encryption=cbc)`)
     expect(refused.status).toBe(400)
+  })
+
+  it('resolve alike against their Location and against the request, for audio and each flavour', async () => {
+    const live = new CountedLive().segments(0, 3)
+    const { base } = await serveCounted(live)
+    const ism = (options: string) => `Stream.ism/manifest(${options})`
+    const paths = [
+      'index.mpd',
+      'index.mpd?rewind=full',
+      ism('format=mpd-time-cmaf'),
+      ism('format=mpd-time-csf,audio-only=true'),
+    ]
+    for (const path of paths) {
+      const text = await mpd(base, path)
+      const requested = new URL(`${base}/loc-1/${path}`)
+      const located = new URL(/<Location>([^<]+)</.exec(text)?.[1]?.replaceAll('&amp;', '&') ?? '', requested)
+      const addresses = [...text.matchAll(/(?:initialization|media)="([^"]+)"/g)].map(([, address = '']) => address)
+      expect(addresses.length).toBeGreaterThan(1)
+      for (const address of addresses) expect(new URL(address, located).href).toBe(new URL(address, requested).href)
+      const init = addresses.find((address) => address.endsWith('.init.mp4')) ?? ''
+      expect((await rawRequest(new URL(init, located).href)).status).toBe(200)
+      expect(await mpd(base, located.href.replace(`${base}/loc-1/`, ''))).toBe(text)
+    }
+    const other = await rawRequest(`${base}/loc-1/index.mpd?live=of-another_1`)
+    expect([other.status, JSON.parse(other.body.toString()).detail]).toEqual([404, expect.stringContaining('another')])
   })
 
   it('have a stretch of timeline as soon as it has begun in all renditions', async () => {
@@ -41,10 +64,12 @@ describe('the manifests of low latency', () => {
   })
 
   it('keep their addresses for who is in the middle when the program ends, and list the segments for who comes then', async () => {
-    const live = new CountedLive().segments(0, 3).apply({ type: 'ended' })
-    const { base, folder } = await serveCounted(live)
+    const live = new CountedLive().segments(0, 3)
+    const { base } = await serveCounted(live)
+    const location = /<Location>([^<]+)</.exec(await mpd(base, 'index.mpd'))?.[1] ?? ''
+    live.apply({ type: 'ended' })
     expect(await mpd(base, 'index.mpd')).toMatch(/type="static"[\s\S]*\$Time\$/)
-    const child = await mpd(base, `${folder.split('/loc-1/')[1]}/live.mpd`)
+    const child = await mpd(base, `index.mpd${location}`)
     expect(child).toMatch(/type="dynamic"[\s\S]*mediaPresentationDuration="PT1700000006S"[\s\S]*\$Number\$/)
     expect(child).not.toContain('minimumUpdatePeriod')
   })

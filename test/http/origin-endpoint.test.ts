@@ -6,6 +6,7 @@ import type { EndpointRules } from '../../src/domain/serving-rules.ts'
 import { VirtualClock } from '../../src/lib/clock.ts'
 import type { CmcdReport } from '../../src/origin/cmcd.ts'
 import type { OriginOptions } from '../../src/origin/origin-server.ts'
+import type { KeyDesk } from '../../src/origin/ports.ts'
 import { certificate } from '../support/certificate.ts'
 import { FakeLive, startOrigin } from './origin-fixture.ts'
 import { rawRequest } from './raw-request.ts'
@@ -23,14 +24,21 @@ async function origin(...endpoints: readonly Partial<EndpointRules>[]) {
   return originWith({}, endpoints)
 }
 
-async function originWith(options: Partial<OriginOptions>, endpoints: readonly Partial<EndpointRules>[]) {
+async function originWith(
+  options: Partial<OriginOptions>,
+  endpoints: readonly Partial<EndpointRules>[],
+  keys?: KeyDesk,
+) {
   const live = new FakeLive().addTracks().addSegments(4)
   const clock = new VirtualClock(NOW_MS)
   const rules = { accountId: 'a', filters: [], endpoints: endpoints.map((one) => ({ ...open, ...one })) }
-  const publications = { find: () => ({ locatorId: 'Loc', manifestName: 'm', view: live.presentation, rules }) }
+  const publications = {
+    find: () => ({ locatorId: 'Loc', manifestName: 'm', view: live.presentation, rules }),
+    rulesOf: (accountId: string) => (accountId === 'a' ? rules : undefined),
+  }
   const reports: CmcdReport[] = []
   const observer = { ...live.ports().observer, cmcd: (report: CmcdReport) => void reports.push(report) }
-  const { server, base } = await startOrigin(live, options, { publications, clock, observer })
+  const { server, base } = await startOrigin(live, options, { publications, clock, observer, ...(keys && { keys }) })
   stops.push(() => server.stop())
   const get = async (path: string, headers: Record<string, string> = {}) => {
     const { status, headers: answered, body } = await rawRequest(`${base}${path}`, { headers })
@@ -153,6 +161,85 @@ describe('signed URLs', () => {
     const { get } = await origin({ signedUrlKeys: keys })
     const { status, text } = await get(`${signed}/loc/index.m3u8`)
     expect([status, JSON.parse(text).type]).toEqual([403, 'urn:headend:problem:signature-invalid'])
+  })
+})
+
+describe('a door for keys', () => {
+  const asked: string[] = []
+  const desk = {
+    async answer({
+      address,
+      entry,
+    }: {
+      readonly address: string
+      readonly entry?: (accountId: string) => string | undefined
+    }) {
+      asked.push(`${address} ${entry?.('a') ?? 'in'} ${entry?.('b')}`)
+      return {
+        status: 200,
+        headers: ['Content-Type', 'text/plain', 'Cache-Control', 'no-store'],
+        body: Buffer.from('k'),
+      }
+    },
+  }
+
+  it('keeps to the endpoint of the key’s account: hosts, addresses, pages, and whether one runs', async () => {
+    const cors = { allowedOrigins: ['https://www.example.com'] }
+    const endpoint = { hostNames: ['video.example.com'], allowIp: ['192.0.2.0/24'], cors }
+    const { get } = await originWith({ trustedProxies: ['127.0.0.0/8'] }, [endpoint], desk)
+    const from = async (host: string, forwarded: string) => {
+      const { headers } = await get('/keys/x', {
+        host,
+        'x-forwarded-for': forwarded,
+        origin: 'https://www.example.com',
+      })
+      return [asked.at(-1), headers['access-control-allow-origin']]
+    }
+    expect(await from('video.example.com', '192.0.2.7')).toEqual([
+      '192.0.2.7 in endpoint-unknown',
+      'https://www.example.com',
+    ])
+    expect((await from('video.example.com', '198.51.100.7'))[0]).toBe(
+      '198.51.100.7 address-not-allowed endpoint-unknown',
+    )
+    expect((await from('other.example.com', '192.0.2.7'))[0]).toBe('192.0.2.7 endpoint-unknown endpoint-unknown')
+    const evil = await get('/keys/x', {
+      host: 'video.example.com',
+      'x-forwarded-for': '192.0.2.7',
+      origin: 'https://evil.example',
+    })
+    expect(evil.headers['access-control-allow-origin']).toBeUndefined()
+    const stopped = await originWith({}, [], desk)
+    await stopped.get('/keys/x')
+    expect(asked.at(-1)).toBe('127.0.0.1 endpoint-unknown endpoint-unknown')
+  })
+})
+
+describe('signed cookies', () => {
+  it('let through what they are for, and no shared cache keeps it', async () => {
+    const secret = 'a secret of the operator'
+    const { get, clock } = await origin({ signedUrlKeys: [{ name: 'k', secret }] })
+    const expiry = NOW_MS / 1_000 + 60
+    const signed = (prefix: string) => {
+      const mac = createHmac('sha256', secret).update(`prefix\n${prefix}\n${expiry}\n`).digest('base64url')
+      return { cookie: `a=b; headend-access=k.${expiry}.p${Buffer.from(prefix).toString('base64url')}.${mac}` }
+    }
+    const master = await get('/loc/index.m3u8', signed('/loc'))
+    expect(master).toMatchObject({ status: 200, cache: 'private, max-age=2' })
+    const playlist = /^c\/.*m3u8$/m.exec(master.text)?.[0] ?? ''
+    expect((await get(`/loc/${playlist}`, signed('/loc'))).cache).toMatch(/^private, max-age=\d+/)
+    expect((await get('/loc/index.m3u8', signed('/other'))).status).toBe(403)
+    expect((await get('/loc/index.m3u8')).status).toBe(403)
+    const page = 'https://www.example.com'
+    const listed = await origin({ signedUrlKeys: [{ name: 'k', secret }], cors: { allowedOrigins: [page] } })
+    const { headers } = await listed.get('/loc/index.m3u8', { ...signed('/loc'), origin: page })
+    expect(headers).toMatchObject({ 'access-control-allow-origin': page, 'access-control-allow-credentials': 'true' })
+    const evil = await listed.get('/loc/index.m3u8', { ...signed('/loc'), origin: 'https://evil.example' })
+    expect(evil.headers['access-control-allow-credentials']).toBeUndefined()
+    // One that stands in the URL is what is asked by: a cookie doesn't mend it.
+    expect((await get('/signed/x/loc/index.m3u8', signed('/loc'))).status).toBe(403)
+    await clock.advance(60_000)
+    expect((await get('/loc/index.m3u8', signed('/loc'))).status).toBe(403)
   })
 })
 

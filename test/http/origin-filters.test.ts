@@ -26,7 +26,7 @@ describe('filters', () => {
     for (const one of part.media) expect(one.urls).toEqual(whole.media.find(({ id }) => id === one.id)?.urls)
     expect(part.text.match(/AdaptationSet id="\d+"/g)).toEqual(['AdaptationSet id="1"', 'AdaptationSet id="2"'])
     const location = /<Location>([^<]*)</.exec(part.text)?.[1]?.replaceAll('&amp;', '&') ?? ''
-    expect((await dash(at, location)).media).toEqual(part.media)
+    expect((await dash(at, `index.mpd${location}`)).media).toEqual(part.media)
   })
 
   it('put the first quality in front', async () => {

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
-import { partVersionOf, VersionWaiters } from '../../src/log/version-waiters.ts'
+import { VersionWaiters } from '../../src/log/version-waiters.ts'
 import type { OriginPorts, OriginServer } from '../../src/origin/origin-server.ts'
+import { partVersionOf } from '../../src/presentation/live-version.ts'
 import type { LogRecord, PresentationHeader } from '../../src/presentation/records.ts'
 import { FakeLive, START_SECONDS } from './origin-fixture.ts'
 

@@ -200,7 +200,8 @@ async function goLive(headend: Headend, { storage, encryption = 'none' }: Record
   })
   const [programId, assetId] = [String(program['id']), String(program['assetId'])]
   await user.operate('POST', `/v1/programs/${programId}/start`)
-  await user.ask(201, 'POST', '/v1/locators', { id: LOCATOR, assetId })
+  const policy = encryption === 'none' ? {} : { deliveryPolicyId: 'Predefined_DownloadAndClearStreaming' }
+  await user.ask(201, 'POST', '/v1/locators', { id: LOCATOR, assetId, ...policy })
   const [ingest] = channel['ingest'] as { streamKey: string }[]
   return { programId, assetId, streamKey: String(ingest?.streamKey) }
 }

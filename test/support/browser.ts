@@ -19,6 +19,7 @@ export type WatchProtocol = 'hls' | 'dash'
 /** `window.headend.state()`, as the player promises it to tests and to pages that embed it. */
 export type WatchState = {
   readonly protocol?: WatchProtocol
+  readonly player?: string
   readonly currentTime: number
   readonly paused: boolean
   readonly buffered: number
@@ -30,7 +31,12 @@ export type WatchState = {
   readonly selectedLevel: number
   readonly levels: readonly { readonly height?: number; readonly bitrateBps: number }[]
   readonly notice?: 'problem' | 'away' | 'waiting'
-  readonly error?: { readonly kind: string; readonly status?: number; readonly technical: string }
+  readonly error?: {
+    readonly kind: string
+    readonly status?: number
+    readonly technical: string
+    readonly reason?: string
+  }
 }
 
 /** How far playback came in a stretch of wall-clock time. */

@@ -75,6 +75,8 @@ function hlsLinks(text: string): string[] {
     if (line === '#EXT-X-GAP') isGap = true
     // What is hinted is not there yet, and in a gap there is nothing.
     if (line.startsWith('#EXT-X-PRELOAD-HINT') || line.includes('GAP=YES')) return []
+    // Keys are elsewhere, or for others to give.
+    if (/^#EXT-X-(SESSION-)?KEY:/.test(line)) return []
     if (line.startsWith('#')) return [...line.matchAll(/URI="([^"]+)"/g)].map(([, uri = '']) => uri)
     const isMedia = line !== '' && !isGap
     isGap = false

@@ -53,13 +53,16 @@ export type Headend = {
   metric(name: string, labels?: string): Promise<number>
   /** SIGTERM and the exit code. Rejects where an answer broke a rule of a standard. */
   stop(): Promise<number | null>
-  /** SIGKILL. */
+  /** SIGKILL. Rejects where an answer that was given before broke a rule of a standard. */
   kill(): Promise<void>
 }
 
 export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), 'headend-test-'))
 }
+
+/** Every answer of a run is held against the rules of the standards; where one was broken, the end of the run says so. */
+const CHECKED = { conformanceEvery: 1 }
 
 function configOf(options: HeadendOptions, dataDir: string): Record<string, unknown> {
   const local = { host: '127.0.0.1', port: 0 }
@@ -71,9 +74,9 @@ function configOf(options: HeadendOptions, dataDir: string): Record<string, unkn
       channels: [{ name: 'main', segmentDuration: '2s', ...options.channel }],
       programs: [{ name: 'main', channel: 'main', ...options.program }],
     },
-    // Every answer of a run is held against the rules of the standards; `stop` says where one was broken.
-    origin: { conformanceEvery: 1 },
     ...options.config,
+    // What a test says of the origin is not to switch that off, unless it says so.
+    origin: { ...CHECKED, ...(options.config?.['origin'] ?? {}) },
   }
 }
 
@@ -128,6 +131,13 @@ export async function startHeadend(options: HeadendOptions = {}): Promise<Headen
   }
   const metrics = async () => (await fetch(`${quickstart.controlUrl}/metrics`)).text()
   const rtmp = new URL(quickstart.rtmpUrl)
+  const gone = async () => {
+    const code = await exited
+    cleanUp()
+    const breach = output.split('\n').find((line) => line.includes('breaks the rule'))
+    if (breach !== undefined) throw new Error(breach)
+    return code
+  }
   return {
     quickstart,
     dataDir,
@@ -146,18 +156,13 @@ export async function startHeadend(options: HeadendOptions = {}): Promise<Headen
       const line = (await metrics()).split('\n').find((text) => text.startsWith(name) && text.includes(labels))
       return Number(line?.split(' ').at(-1) ?? 0)
     },
-    async stop() {
+    stop() {
       child.kill('SIGTERM')
-      const code = await exited
-      cleanUp()
-      const breach = output.split('\n').find((line) => line.includes('breaks the rule'))
-      if (breach !== undefined) throw new Error(breach)
-      return code
+      return gone()
     },
     async kill() {
       child.kill('SIGKILL')
-      await exited
-      cleanUp()
+      await gone()
     },
   }
 }

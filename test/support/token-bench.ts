@@ -1,10 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { CompactSign, type JSONWebKeySet, type SignJWT } from 'jose'
-import {
-  CONTENT_KEY_CLAIM,
-  keyAuthorizationPolicyCreateSchema,
-  type TokenRestriction,
-} from '../../src/domain/key-authorization-policy.ts'
+import { keyAuthorizationPolicyCreateSchema, type TokenRestriction } from '../../src/domain/key-authorization-policy.ts'
+import { CONTENT_KEY_CLAIM } from '../../src/domain/key-id.ts'
 import { TokenVerifier } from '../../src/keys/token-verifier.ts'
 import { AppError } from '../../src/lib/errors.ts'
 

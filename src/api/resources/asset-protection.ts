@@ -6,6 +6,7 @@ import { isPredefinedPolicy } from '../../domain/delivery-policy.ts'
 import type { Draft } from '../../domain/envelope.ts'
 import { assertMay } from '../../domain/permissions.ts'
 import { fieldError } from '../../domain/validation.ts'
+import { AppError } from '../../lib/errors.ts'
 import type { RestRequest } from '../rest/route.ts'
 import type { ResourceDeps } from './ports.ts'
 import { referred } from './referred.ts'
@@ -20,6 +21,19 @@ export async function assertDeliveryPolicy(
 ): Promise<void> {
   if (ref === undefined || isPredefinedPolicy(ref)) return
   await referred(repository, 'delivery-policy', ref, accountId, '/deliveryPolicyId')
+}
+
+/** That it is said how a locator's asset may be delivered, where it is stored encrypted. @throws AppError `STATE_CONFLICT` */
+export function assertDeliverable(
+  { storageEncryption, deliveryPolicyId: ofAsset }: Pick<Asset, 'storageEncryption' | 'deliveryPolicyId'>,
+  ofLocator: string | undefined,
+): void {
+  if (storageEncryption === 'none' || (ofLocator ?? ofAsset) !== undefined) return
+  throw new AppError(
+    'STATE_CONFLICT',
+    'The asset is stored encrypted, and nothing says how it may be delivered: give it, or this locator, a delivery policy ' +
+      '(deliveryPolicyId; Predefined_DownloadAndClearStreaming delivers it in the clear).',
+  )
 }
 
 /**

@@ -21,6 +21,7 @@ import { type RestRequest, type Route, route } from '../rest/route.ts'
 import { assetClips, type ClipDeps } from './asset-clips.ts'
 import { protectAsset } from './asset-protection.ts'
 import { type AssetRemovalDeps, assetRemoval } from './asset-removal.ts'
+import type { LocatorDeps } from './locator-deps.ts'
 import type { ResourceDeps } from './ports.ts'
 import { referred } from './referred.ts'
 import { assetOf, assetPath, assetSubject, createAsset, type StorageKeyDeps } from './storage-deps.ts'
@@ -109,7 +110,7 @@ function reading(deps: ResourceDeps): Route {
   })
 }
 
-function changing(deps: ResourceDeps): Route {
+function changing(deps: ResourceDeps & Pick<LocatorDeps, 'publications'>): Route {
   return route({
     method: 'patch',
     path: assetPath,
@@ -129,7 +130,10 @@ function changing(deps: ResourceDeps): Route {
       await protectAsset(deps, request, changes, next, asset)
       const handle = changes.update('asset', next)
       changes.event(newEvent('asset.updated', asset, { fields: fields.slice(0, 64) }, deps.clock.now()))
-      return { status: 200, body: (await request.commit(changes)).get(handle) }
+      const body = (await request.commit(changes)).get(handle)
+      // Who protects it may count on that: from here on nobody gets it otherwise.
+      await deps.publications.deliveryChanged?.(asset.id)
+      return { status: 200, body }
     },
   })
 }

@@ -49,7 +49,8 @@ export type ContentKeyDeps = ResourceDeps &
 
 const description = `A key’s id is its KID. Its value is given, follows from a PlayReady key seed and the KID, or is made; it is kept sealed under the server’s
 master key, without which no key can be made. Players get it from the streaming endpoint, as the key’s policy says:
-\`/keys/aes128/{kid}\` gives 16 bytes, \`POST /keys/clearkey\` a W3C EME licence, for a token in \`Authorization: Bearer\` or \`?token=\`.
+\`/keys/aes128/{kid}\` gives 16 bytes, \`POST /keys/clearkey\` a W3C EME licence, \`POST /keys/widevine/{kid}\`, \`/keys/playready/{kid}\` and
+\`/keys/fairplay/{kid}\` one of the licence server that the policy names, for a token in \`Authorization: Bearer\` or \`?token=\`.
 
 A key that is \`rotating\` is none itself: each period has one that is derived from it, and the KID of the period holds its begin, so that
 policies and assets name the one key alone. Keys of kind \`cenc\` belong to one asset, because counters must not repeat under them.`

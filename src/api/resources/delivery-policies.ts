@@ -12,6 +12,7 @@ import { assertSeen } from '../rest/etag.ts'
 import { listAnswer, listQuerySchema, pageSchema } from '../rest/listing.ts'
 import { type RestRequest, type Route, route } from '../rest/route.ts'
 
+import type { LocatorDeps } from './locator-deps.ts'
 import type { ResourceDeps } from './ports.ts'
 
 const path = '/v1/delivery-policies'
@@ -26,7 +27,7 @@ policies of Azure Media Services may be named wherever a policy’s id is, and a
 \`Predefined_DownloadOnly\`, \`Predefined_DownloadAndClearStreaming\`, \`Predefined_ClearKey\`, \`Predefined_MultiDrmStreaming\`,
 \`Predefined_MultiDrmCencStreaming\`.`
 
-type Deps = ResourceDeps
+type Deps = ResourceDeps & Pick<LocatorDeps, 'publications'>
 
 /** `/v1/delivery-policies`. */
 export function deliveryPolicyRoutes(deps: Deps): Route[] {
@@ -120,6 +121,7 @@ function changing(deps: Deps): Route {
       const changes = request.changes('delivery-policy.update', subjectOf(current), fields)
       const handle = changes.update(resource, next)
       const done = await request.commit(changes)
+      await deps.publications.deliveryChanged?.(current.id)
       return { status: 200, body: done.get(handle) }
     },
   })

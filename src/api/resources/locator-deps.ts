@@ -4,6 +4,11 @@ import type { PublicAddresses, ResourceDeps } from './ports.ts'
 export type PublicationWatch = {
   /** Resolves when no origin of this node answers for the locator any more. */
   withdrawn(locatorId: string): Promise<void>
+  /**
+   * How assets are delivered has changed, of an asset, a policy or a key: resolves when every origin of this node goes by it. Absent: there is none.
+   * @throws AppError `PART_UNRESPONSIVE`
+   */
+  deliveryChanged?(id: string): Promise<void>
 }
 
 /** What locators need beside what every resource does. */

@@ -14,7 +14,7 @@ import { fieldError } from '../../domain/validation.ts'
 import { assertSeen } from '../rest/etag.ts'
 import { listAnswer, listQuerySchema, pageSchema } from '../rest/listing.ts'
 import { type RestRequest, type Route, route } from '../rest/route.ts'
-import { assertDeliveryPolicy } from './asset-protection.ts'
+import { assertDeliverable, assertDeliveryPolicy } from './asset-protection.ts'
 import type { LocatorDeps } from './locator-deps.ts'
 import { locatorPathsSchema, showLocatorPaths } from './locator-paths.ts'
 import type { ResourceDeps } from './ports.ts'
@@ -103,13 +103,14 @@ function creation(deps: LocatorDeps): Route {
       const { accountId, body } = request
       // Also where the asset has no policy yet: a locator's goes before one that an admin gives it later.
       if (body.deliveryPolicyId !== undefined) assertMay(request.role, 'update', 'delivery-policy')
-      const [account, used] = await Promise.all([
+      const [account, used, asset] = await Promise.all([
         deps.repository.get('account', accountId, SYSTEM_ACCOUNT),
         deps.repository.count('locator', accountId),
         referred(deps.repository, 'asset', body.assetId, accountId, '/assetId'),
         assertDeliveryPolicy(deps, body.deliveryPolicyId, accountId),
       ])
       assertQuota(account, 'locators', used)
+      assertDeliverable(asset, body.deliveryPolicyId)
       await assertFilters(deps, accountId, body.assetId, body.filters ?? [])
       const draft = newLocator(body, accountId, deps.random)
       const changes = request.changes('locator.create', subjectOf(draft))

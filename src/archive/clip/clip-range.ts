@@ -1,5 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { PRESENTATION_TIMESCALE } from '../../presentation/records.ts'
+import { endOf, firstAfter, wallTicks } from '../../presentation/segment-search.ts'
 import type { PresentationView, SegmentRow } from '../../presentation/view.ts'
 
 /** A time in a recording: by the wall clock that viewers see (ms since the epoch), or from the start of what is kept. */
@@ -40,29 +41,9 @@ export function clipRows(view: PresentationView, { from, to }: ClipRange): ClipR
   return { firstSequence, endSequence, fromTicks, toTicks }
 }
 
-/** The first row for which `isBehind` holds, as it does for all behind that one. */
-function firstAfter(view: PresentationView, isBehind: (row: SegmentRow) => boolean): number {
-  let low = view.firstSequence
-  let high = view.endSequence
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2)
-    const row = view.segment(middle)
-    if (row && !isBehind(row)) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-/** The two clocks drift apart, and are brought together with each segment: the one that the time falls into, or after, counts. */
 function ticksOf(view: PresentationView, first: SegmentRow, time: ClipTime): number {
   if ('offsetMs' in time) return first.startTicks + time.offsetMs * TICKS_PER_MS
-  const behind = firstAfter(view, ({ wallMs }) => wallMs > time.wallMs)
-  const row = view.segment(behind - 1) ?? first
-  return row.startTicks + (time.wallMs - row.wallMs) * TICKS_PER_MS
-}
-
-function endOf({ startTicks, durationTicks }: SegmentRow): number {
-  return startTicks + durationTicks
+  return wallTicks(view, time.wallMs)
 }
 
 function nothing(message: string): AppError {

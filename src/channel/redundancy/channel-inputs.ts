@@ -99,24 +99,40 @@ export class ChannelInputs {
     return [...this.#layers.values()].flatMap(({ name, seen }) => (seen ? [[name, seen] as const] : []))
   }
 
-  showSlate(name: string, media: SlateMedia): void {
-    const inputs = this.#layers.get(name) ?? this.open(name, 'slate')
-    inputs.showSlate(media)
+  /** Fills layers until their input is there again, also such as are not there any more. The encoders' media begins behind it then. */
+  showSlates(layers: Iterable<readonly [string, SlateMedia]>): void {
+    this.#ports.timeline.release()
+    for (const [name, media] of layers) {
+      const inputs = this.#layers.get(name) ?? this.open(name, 'slate')
+      inputs.showSlate('absence', media)
+    }
   }
 
-  /** Fills layers until they are released, whatever comes in. The encoders' media begins behind it then, wherever it was before. */
+  /** Fills layers until they are released, whatever comes in. */
   holdSlates(layers: readonly (readonly [string, SlateMedia])[]): void {
     this.#ports.timeline.release()
-    for (const [name, media] of layers) this.#layers.get(name)?.showSlate(media, true)
+    for (const [name, media] of layers) this.#layers.get(name)?.showSlate('break', media)
   }
 
-  /** Slates that were held give way to the input. */
-  releaseSlates(): void {
-    for (const inputs of [...this.#layers.values()]) inputs.releaseSlate()
+  /** No break wants them any more: they give way to the input. `isAway`: there is none to wait for. */
+  releaseSlates(isAway: boolean): void {
+    for (const inputs of [...this.#layers.values()]) inputs.releaseSlate(isAway)
   }
 
+  /** Nothing is to fill an absence any more; what a break holds stays. */
   hideSlates(): void {
     for (const inputs of [...this.#layers.values()]) inputs.hideSlate()
+  }
+
+  /** Whoever wants them, they are over. */
+  endSlates(): void {
+    for (const inputs of [...this.#layers.values()]) inputs.endSlate()
+  }
+
+  /** Slates stand for all layers, and go on doing so. */
+  get areCovered(): boolean {
+    const layers = [...this.#layers.values()]
+    return layers.length > 0 && layers.every(({ isCovered }) => isCovered)
   }
 
   /** Looks at how all are; every few hundred milliseconds. */
@@ -126,7 +142,7 @@ export class ChannelInputs {
 
   /** All fell silent. */
   interrupt(): void {
-    for (const { layer } of this.#layers.values()) layer.interrupted()
+    for (const inputs of [...this.#layers.values()]) inputs.interrupted()
   }
 
   /** Ends all publishers; nobody takes over. */

@@ -11,7 +11,7 @@ import type {
   SlateWish,
   SwitchReason,
 } from '../ports.ts'
-import { SlatePlayer } from '../slate/slate-player.ts'
+import { SlateCover, type SlateOwner } from '../slate/slate-cover.ts'
 import { streamOf } from './frame-ring.ts'
 import { type Cue, LayerInput } from './layer-input.ts'
 import { OnAir } from './on-air.ts'
@@ -59,10 +59,7 @@ export class InputSwitch {
   #isFrozen = false
   /** The layer wants its encoder to wait. */
   #waiting: Promise<void> | undefined
-  /** It is on the air in place of an input. */
-  #slate: SlatePlayer | undefined
-  /** It stays there, whatever comes in. */
-  #isSlateHeld = false
+  readonly #slate: SlateCover
   /** What the input on the air had, or has. */
   #seen: SlateWish | undefined
 
@@ -73,6 +70,7 @@ export class InputSwitch {
     this.#policy = new SwitchPolicy({ returnAfterMs: ports.returnAfterMs })
     this.#active = first === 'secondary' ? first : 'primary'
     this.#onAir = new OnAir(ports.openLayer(first), ports.done)
+    this.#slate = new SlateCover(ports.clock)
   }
 
   get layer(): Layer {
@@ -121,31 +119,36 @@ export class InputSwitch {
     this.#isFrozen = true
   }
 
-  /** Until an input brings a key frame, this is on the air in its place; where it is held, not before it is released. */
-  showSlate(media: SlateMedia, isHeld = false): void {
-    const { clock } = this.#ports
-    if (!this.#slate) this.#seen = this.#inputs.get(this.#active)?.looks ?? this.#seen
-    this.#isSlateHeld = isHeld
-    this.#slate?.stop()
+  /** This is on the air in place of an input from now on; see `SlateCover`. */
+  showSlate(owner: SlateOwner, media: SlateMedia): void {
+    if (!this.#slate.want(owner, media)) return
+    if (!this.#slate.isOn) this.#seen = this.#inputs.get(this.#active)?.looks ?? this.#seen
     this.#replace('slate', () => undefined)
     for (const { buffer } of this.#inputs.values()) buffer.clear()
     const { layer } = this
-    this.#slate = new SlatePlayer(media, clock, (contribution) => void layer.push(contribution))
+    this.#slate.play(media, (contribution) => void layer.push(contribution))
     this.#tell()
   }
 
-  /** The next key frame of an input takes its place; without an input there is nothing any more. */
-  releaseSlate(): void {
-    if (!this.#isSlateHeld) return
-    this.#isSlateHeld = false
-    if (this.#inputs.size === 0) this.hideSlate()
+  /** A slate is on the air that somebody wants. */
+  get isCovered(): boolean {
+    return this.#slate.isOn && !this.#slate.isLeaving
   }
 
-  /** Without an input there is nothing any more. */
+  /** No break wants it any more: the next key frame of an input takes its place, where there is one to wait for. */
+  releaseSlate(isAway: boolean): void {
+    if (this.#slate.drop('break') && (isAway || this.#inputs.size === 0)) this.endSlate()
+  }
+
+  /** Nothing is to fill an absence any more. */
   hideSlate(): void {
-    if (!this.#slate) return
-    this.#slate.stop()
-    this.#slate = undefined
+    if (this.#slate.drop('absence')) this.endSlate()
+  }
+
+  /** Whoever wants it, it is over: an input goes on as it is, and without one there is nothing any more. */
+  endSlate(): void {
+    if (!this.#slate.isOn) return
+    this.#slate.end()
     const active = this.#inputs.get(this.#active) ?? this.#standby
     if (!active) {
       this.layer.end('slate-ended')
@@ -156,11 +159,17 @@ export class InputSwitch {
     this.#tell()
   }
 
+  /** All fell silent. */
+  interrupted(): void {
+    if (this.#slate.isLeaving) this.endSlate()
+    this.layer.interrupted()
+  }
+
   /** Looks at how both are; every few hundred milliseconds. */
   review(): void {
     const active = this.#inputs.get(this.#active)
     const standby = this.#standby
-    if (!active || !standby || this.#slate) return
+    if (!active || !standby || this.#slate.isOn) return
     const reason = this.#choose(active, standby)
     if (reason && reason !== 'preferred') this.#change(active, standby, reason)
   }
@@ -181,7 +190,7 @@ export class InputSwitch {
 
   #push(input: LayerInput, contribution: Contribution): Promise<void> | undefined {
     if (this.#inputs.get(input.publisher.input) !== input) return undefined
-    const isActive = !this.#slate && input.publisher.input === this.#active
+    const isActive = !this.#slate.isOn && input.publisher.input === this.#active
     if (contribution.type === 'frame') return this.#frame(input, contribution, isActive)
     if (contribution.type === 'config' && input.configure(contribution.trackId, contribution.config)) {
       this.#twins.forget()
@@ -198,7 +207,7 @@ export class InputSwitch {
   }
 
   #standbyCue(input: LayerInput, cue: Cue): void {
-    if (this.#slate && input.publisher.input === this.#active) this.#ports.coveredCue?.(cue)
+    if (this.#slate.isOn && input.publisher.input === this.#active) this.#ports.coveredCue?.(cue)
     else input.holdCue(cue, this.#ports.clock.monotonicMs())
   }
 
@@ -213,8 +222,7 @@ export class InputSwitch {
     }
     if (isActive) return this.#waits(input, this.#onAir.push(input, { frame, ms, arrivedMs: nowMs }, nowMs))
     input.buffer.add({ frame, ms, arrivedMs: nowMs }, (held) => this.#isNeeded(input, held.frame, held.ms))
-    if (this.#slate && this.#isSlateHeld) this.#ports.heard?.()
-    else if (this.#slate) this.#endSlate(input, frame)
+    if (this.#slate.isOn) this.#underSlate(input, frame)
     else this.#consider(input, frame)
     const waiting = this.#waiting
     this.#waiting = undefined
@@ -235,11 +243,13 @@ export class InputSwitch {
     if (reason && (reason !== 'preferred' || standby.canBeginWith(frame))) this.#change(active, standby, reason)
   }
 
-  /** The first input that brings a key frame takes its place back. */
-  #endSlate(input: LayerInput, frame: Frame): void {
-    if (!input.canBeginWith(frame)) return
-    this.#slate?.stop()
-    this.#slate = undefined
+  /** The first input that brings a key frame takes its place back, unless a break has it. */
+  #underSlate(input: LayerInput, frame: Frame): void {
+    const { isHeld, isLeaving } = this.#slate
+    // An input that a break's slate stands for is there all the time.
+    if (isHeld || isLeaving) this.#ports.heard?.()
+    if (isHeld || !input.canBeginWith(frame)) return
+    this.#slate.end()
     this.#active = input.publisher.input
     this.#beginAnew(input)
     this.#tell()
@@ -310,14 +320,15 @@ export class InputSwitch {
     const { input: name } = input.publisher
     if (this.#inputs.get(name) !== input) return
     const standby = this.#standby
-    const isOnAir = name === this.#active && !this.#slate
+    const isOnAir = name === this.#active && !this.#slate.isOn
     if (isOnAir) this.#seen = input.looks
     if (isOnAir && standby && !this.#isFrozen) this.#takeOver(input, standby, reason)
     input.buffer.clear()
     this.#inputs.delete(name)
     this.#twins.forget()
     this.#ports.observer.sessionEnded(this.name)
-    if (this.#inputs.size === 0 && !this.#slate) this.layer.end(reason)
+    if (this.#inputs.size === 0 && this.#slate.isLeaving) this.endSlate()
+    else if (this.#inputs.size === 0 && !this.#slate.isOn) this.layer.end(reason)
     else if (name === this.#active) this.#active = standby?.publisher.input ?? name
     this.#tell()
   }
@@ -330,7 +341,7 @@ export class InputSwitch {
   }
 
   #tell(): void {
-    const active = this.#inputs.has(this.#active) && !this.#slate ? this.#active : undefined
+    const active = this.#inputs.has(this.#active) && !this.#slate.isOn ? this.#active : undefined
     const standby = this.#standby && active ? this.#standby.publisher.input : undefined
     this.#ports.observer.inputsChanged(this.name, active, standby)
   }

@@ -1,5 +1,5 @@
-import { sameConfig } from '../../media/flv/same-config.ts'
 import type { CodecConfig, Contribution } from '../../media/media.ts'
+import { sameConfig } from '../../media/same-config.ts'
 import type { Layer } from '../layer.ts'
 import type { Publisher, SlateWish } from '../ports.ts'
 import { unroll } from '../session-clock.ts'

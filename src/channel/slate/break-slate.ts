@@ -10,7 +10,8 @@ export type BreakSlatePorts = {
   readonly inputs: {
     readonly seen: readonly (readonly [string, SlateWish])[]
     holdSlates(layers: readonly (readonly [string, SlateMedia])[]): void
-    releaseSlates(): void
+    /** `isAway`: there is no input whose key frame it would be worth to wait for. */
+    releaseSlates(isAway: boolean): void
   }
   readonly observer: Pick<ChannelObserver, 'slateShown' | 'slateEnded' | 'slateFailed'>
 }
@@ -50,7 +51,7 @@ export class BreakSlate {
       isNear ||= marker.startTicks - PREPARE_TICKS <= nowTicks
     }
     if (this.#isShown) {
-      if (!isDue) this.#end()
+      if (!isDue) this.#end(isAway)
       return
     }
     if (!isNear || isAway) {
@@ -59,6 +60,13 @@ export class BreakSlate {
     }
     this.#made ??= this.#prepare()
     if (isDue && this.#ready) this.#show(this.#ready)
+  }
+
+  /** The channel stops, and no break has a slate any more. */
+  stop(): void {
+    this.#wanted.clear()
+    if (this.#isShown) this.#end(true)
+    this.#forget()
   }
 
   async #prepare(): Promise<void> {
@@ -78,10 +86,10 @@ export class BreakSlate {
     this.#ports.observer.slateShown()
   }
 
-  #end(): void {
+  #end(isAway: boolean): void {
     this.#isShown = false
     this.#forget()
-    this.#ports.inputs.releaseSlates()
+    this.#ports.inputs.releaseSlates(isAway)
     this.#ports.observer.slateEnded()
   }
 

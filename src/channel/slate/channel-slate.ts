@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import { AppError } from '../../lib/errors.ts'
-import { sameConfig } from '../../media/flv/same-config.ts'
+import { sameConfig } from '../../media/same-config.ts'
 import type { ChannelObserver, SlateMaker, SlateMedia, SlateWish } from '../ports.ts'
 
 /** What a slate needs of the channel. */
@@ -9,7 +9,7 @@ export type ChannelSlatePorts = {
   readonly make: SlateMaker
   /** Layers are filled until their input is there again, or the slates are hidden. */
   readonly inputs: {
-    showSlate(layer: string, media: SlateMedia): void
+    showSlates(layers: Iterable<readonly [string, SlateMedia]>): void
     hideSlates(): void
   }
   readonly observer: Pick<ChannelObserver, 'slateShown' | 'slateEnded' | 'slateFailed'>
@@ -80,7 +80,7 @@ export class ChannelSlate {
     if (this.#returnedMs !== undefined && this.#ports.clock.monotonicMs() - this.#returnedMs > TOGETHER_MS) this.hide()
     if (this.#isShown || !this.#ready || awayMs < afterMs) return
     this.#isShown = true
-    for (const [layer, media] of this.#ready) this.#ports.inputs.showSlate(layer, media)
+    this.#ports.inputs.showSlates(this.#ready)
     this.#ports.observer.slateShown()
   }
 

@@ -10,6 +10,10 @@ export type AvcSps = {
   readonly width: number
   readonly height: number
   readonly frameRate: number | undefined
+  /** chroma_format_idc: 1 is 4:2:0. */
+  readonly chromaFormat: number
+  readonly lumaBits: number
+  readonly chromaBits: number
   readonly slices: AvcSliceTerms
 }
 
@@ -43,7 +47,7 @@ export function parseAvcSps(nal: Uint8Array, path: string): AvcSps {
   const constraints = bits.bits(8)
   const level = bits.bits(8)
   const id = bits.ue()
-  const chroma = HIGH_PROFILES.has(profile) ? readChroma(bits) : { format: 1, arrayType: 1 }
+  const chroma = HIGH_PROFILES.has(profile) ? readChroma(bits) : { format: 1, arrayType: 1, lumaBits: 8, chromaBits: 8 }
   const frameNumberBits = bits.ue() + 4
   const order = readPictureOrder(bits)
   bits.ue()
@@ -78,23 +82,24 @@ export function parseAvcSps(nal: Uint8Array, path: string): AvcSps {
     width,
     height,
     frameRate: bits.flag() ? readFrameRate(bits) : undefined,
+    ...{ chromaFormat: chroma.format, lumaBits: chroma.lumaBits, chromaBits: chroma.chromaBits },
     slices,
   }
 }
 
-function readChroma(bits: BitReader): { format: number; arrayType: number } {
+function readChroma(bits: BitReader): { format: number; arrayType: number; lumaBits: number; chromaBits: number } {
   const format = bits.ue()
   if (format > 3) bits.fail(`chroma_format_idc ${format}`)
   const separatePlanes = format === 3 && bits.flag()
-  bits.ue()
-  bits.ue()
+  const lumaBits = bits.ue() + 8
+  const chromaBits = bits.ue() + 8
   bits.skip(1)
   if (bits.flag()) {
     for (let list = 0; list < (format === 3 ? 12 : 8); list++) {
       if (bits.flag()) skipScalingList(bits, list < 6 ? 16 : 64)
     }
   }
-  return { format, arrayType: separatePlanes ? 0 : format }
+  return { format, arrayType: separatePlanes ? 0 : format, lumaBits, chromaBits }
 }
 
 /** §7.3.2.1.1.1 */

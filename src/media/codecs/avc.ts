@@ -15,8 +15,11 @@ export type AvcRecord = {
 
 const SPS = 7
 const PPS = 8
+const SPS_EXTENSION = 13
+/** Baseline, Main and Extended: what their records say ends with the PPS. */
+const PLAIN_PROFILES: ReadonlySet<number> = new Set([66, 77, 88])
 
-/** Reads the payload of `avcC`. What follows the PPS (chroma format, SPS extensions) is left unread: encoders omit it. */
+/** Reads the payload of `avcC`. What follows the PPS (chroma format, SPS extensions) is left unread: some encoders omit it. */
 export function parseAvcRecord(record: Uint8Array): AvcRecord {
   const reader = new ByteReader(record, 'avcC')
   if (reader.u8() !== 1) throw new FormatError('avcC', 0, 'configurationVersion is not 1')
@@ -56,13 +59,13 @@ export function avcConfig(record: Uint8Array): VideoConfig {
  */
 export function avcRecordFromAnnexB(data: Uint8Array): Uint8Array {
   const units = splitAnnexB(data)
-  const sps = units.filter((unit) => ((unit[0] ?? 0) & 0x1f) === SPS)
-  const pps = units.filter((unit) => ((unit[0] ?? 0) & 0x1f) === PPS)
+  const ofType = (type: number) => units.filter((unit) => ((unit[0] ?? 0) & 0x1f) === type)
+  const [sps, pps, extensions] = [ofType(SPS), ofType(PPS), ofType(SPS_EXTENSION)]
   const first = sps[0]
   if (first === undefined || first.byteLength < 4 || pps.length === 0) {
     throw new FormatError('avcC', 0, 'start codes without an SPS and a PPS')
   }
-  if (sps.length > 31 || pps.length > 255 || data.byteLength > 0xffff) {
+  if (sps.length > 31 || pps.length > 255 || extensions.length > 255 || data.byteLength > 0xffff) {
     throw new FormatError('avcC', 0, 'more parameter sets than the record can hold')
   }
   const out = new ByteWriter(data.byteLength + 64)
@@ -73,7 +76,20 @@ export function avcRecordFromAnnexB(data: Uint8Array): Uint8Array {
   writeParameterSets(out, sps)
   out.u8(pps.length)
   writeParameterSets(out, pps)
+  if (!PLAIN_PROFILES.has(first[1] ?? 0)) writeHighFields(out, first, extensions)
   return out.finish()
+}
+
+/** What the record has of the High profiles behind its PPS (ISO/IEC 14496-15 §5.3.3.1.2). */
+function writeHighFields(out: ByteWriter, sps: Uint8Array, extensions: readonly Uint8Array[]): void {
+  const { chromaFormat, lumaBits, chromaBits } = parseAvcSps(sps, 'avcC/sps[0]')
+  if (lumaBits > 15 || chromaBits > 15)
+    throw new FormatError('avcC/sps[0]', 0, 'more bits a sample than the record can say')
+  out.u8(0xfc | chromaFormat)
+  out.u8(0xf8 | (lumaBits - 8))
+  out.u8(0xf8 | (chromaBits - 8))
+  out.u8(extensions.length)
+  writeParameterSets(out, extensions)
 }
 
 function writeParameterSets(out: ByteWriter, sets: readonly Uint8Array[]): void {

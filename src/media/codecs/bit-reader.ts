@@ -1,5 +1,8 @@
 import { FormatError } from '../../lib/errors.ts'
 
+/** So many bits lie in four bytes wherever they begin. */
+const WITHIN_WORD = 25
+
 /** A bounds-checked bit cursor, most significant bit first. Reading past the end is a `FormatError` at `path`. */
 export class BitReader {
   readonly path: string
@@ -18,6 +21,7 @@ export class BitReader {
   /** The next `count` bits as an unsigned integer; `count` is 0..32. */
   bits(count: number): number {
     this.#require(count)
+    if (count <= WITHIN_WORD) return count === 0 ? 0 : this.#short(count)
     let value = 0
     let left = count
     while (left > 0) {
@@ -48,8 +52,15 @@ export class BitReader {
   /** An unsigned Exp-Golomb code (ITU-T H.264 §9.1); more than 32 leading zeros is a `FormatError`. */
   ue(): number {
     let zeros = 0
-    while (!this.flag()) {
-      if (++zeros > 32) this.fail('Exp-Golomb code longer than 32 bits')
+    for (let isRead = false; !isRead; ) {
+      this.#require(1)
+      const used = this.#bit & 7
+      const rest = ((this.#bytes[this.#bit >>> 3] ?? 0) << used) & 0xff
+      isRead = rest !== 0
+      const here = isRead ? Math.clz32(rest) - 24 : 8 - used
+      zeros += here
+      this.#bit += isRead ? here + 1 : here
+      if (zeros > 32) this.fail('Exp-Golomb code longer than 32 bits')
     }
     return 2 ** zeros - 1 + this.bits(zeros)
   }
@@ -62,6 +73,17 @@ export class BitReader {
 
   fail(problem: string): never {
     throw new FormatError(this.path, this.#bit >>> 3, problem)
+  }
+
+  /** Of four bytes at once, which are there or are not looked at. */
+  #short(count: number): number {
+    const bytes = this.#bytes
+    const at = this.#bit >>> 3
+    const used = this.#bit & 7
+    const byte = (index: number) => (index < bytes.byteLength ? (bytes[index] ?? 0) : 0)
+    const word = (byte(at) << 24) | (byte(at + 1) << 16) | (byte(at + 2) << 8) | byte(at + 3)
+    this.#bit += count
+    return (word << used) >>> (32 - count)
   }
 
   #require(count: number): void {

@@ -5,7 +5,7 @@ import { flacConfig } from '../codecs/flac.ts'
 import { mp3Config, mp3ConfigKey } from '../codecs/mp3.ts'
 import { defaultOpusConfig, opusConfig } from '../codecs/opus.ts'
 import type { AudioCodec, AudioConfig, Contribution } from '../media.ts'
-import { sameConfig } from './same-config.ts'
+import { sameConfig } from '../same-config.ts'
 
 /** One audio track of a session: what its encoder announced last, and its messages turned into contributions. */
 export class AudioTrack {

@@ -6,7 +6,7 @@ import { hevcConfig, parseHevcRecord } from '../codecs/hevc.ts'
 import { holdsIdr, holdsIrap, joinLengthPrefixed, splitAnnexB, startsWithStartCode } from '../codecs/nal-units.ts'
 import { readVp9Header, vp9Config, vp9RecordPayload } from '../codecs/vp9.ts'
 import type { Contribution, VideoCodec, VideoConfig } from '../media.ts'
-import { sameConfig } from './same-config.ts'
+import { sameConfig } from '../same-config.ts'
 
 const USUAL_LENGTH_SIZE = 4
 

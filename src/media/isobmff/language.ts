@@ -1,4 +1,5 @@
 import { FormatError } from '../../lib/errors.ts'
+import { type Box, openFullBox } from './boxes.ts'
 
 /** ISO 639-1 two-letter codes with their ISO 639-2/T three-letter ones. */
 const TERMINOLOGY_CODES = `
@@ -44,7 +45,23 @@ export function unpackLanguage(packed: number): string {
   return /^[a-z]{3}$/.test(code) ? code : 'und'
 }
 
+const LANGUAGE_TAG = /^[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8}){0,15}$/
+const MAX_TAG_BYTES = 256
+const FULL_BOX_BYTES = 4
+
 /** Refuses what can't stand in a zero-terminated `elng` (ISO/IEC 14496-12 §8.4.6). */
 export function assertLanguageTag(tag: string): void {
-  if (!/^[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8}){0,15}$/.test(tag)) throw new FormatError('mdia/elng', 0, 'no BCP 47 tag')
+  if (!LANGUAGE_TAG.test(tag)) throw new FormatError('mdia/elng', 0, 'no BCP 47 tag')
+}
+
+/**
+ * The tag of an `elng`. What is no tag counts as none, because a file plays as well without: writers put names of languages there, or what
+ * their locale is called (`en_US`).
+ */
+export function readExtendedLanguage(elng: Box | undefined): string | undefined {
+  if (elng === undefined || elng.body.byteLength < FULL_BOX_BYTES) return undefined
+  const { reader } = openFullBox(elng)
+  if (reader.remaining > MAX_TAG_BYTES) return undefined
+  const tag = reader.ascii(reader.remaining).replace(/\0.*$/s, '')
+  return LANGUAGE_TAG.test(tag) ? tag : undefined
 }

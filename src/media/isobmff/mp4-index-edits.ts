@@ -29,12 +29,11 @@ export function readEditList(trakBoxes: readonly Box[], movieTimescale: number, 
   const edts = findBox(trakBoxes, 'edts')
   const elst = edts && findBox(childrenOf(edts), 'elst')
   if (elst === undefined) return UNEDITED
-  const edits = readEdits(elst)
   let delayTicks = 0
   let begin: number | undefined
   let shownSeconds = 0
   let isOpen = false
-  for (const { durationTicks, mediaTicks, rate } of edits) {
+  for (const { durationTicks, mediaTicks, rate } of readEdits(elst)) {
     if (mediaTicks < 0) {
       if (begin === undefined) delayTicks += durationTicks
       continue
@@ -54,21 +53,20 @@ export function readEditList(trakBoxes: readonly Box[], movieTimescale: number, 
   return { delaySeconds, mediaTicks: begin, durationSeconds: shownSeconds }
 }
 
-function readEdits(elst: Box): Edit[] {
+/** One by one: a file may have millions of them. */
+function* readEdits(elst: Box): Generator<Edit> {
   const { version, reader } = openFullBox(elst)
   const count = reader.u32()
   const entryBytes = version === 1 ? 20 : 12
   if (count * entryBytes > reader.remaining) reader.fail(`${count} entries in ${reader.remaining} bytes`)
-  const edits: Edit[] = []
   for (let i = 0; i < count; i++) {
     const durationTicks = version === 1 ? reader.u64() : reader.u32()
     // -1 in 64 bits is the only value that has its first half set.
     const high = version === 1 ? reader.i32() : 0
     const low = version === 1 ? reader.u32() : reader.i32()
     const mediaTicks = version === 1 ? (high < 0 ? -1 : high * 2 ** 32 + low) : low
-    edits.push({ durationTicks, mediaTicks, rate: reader.i32() })
+    yield { durationTicks, mediaTicks, rate: reader.i32() }
   }
-  return edits
 }
 
 function unsupported({ path }: Box, what: string): AppError {

@@ -1,12 +1,12 @@
 import { AppError, FormatError } from '../../lib/errors.ts'
 import type { CodecConfig } from '../media.ts'
+import { sameConfig } from '../same-config.ts'
 import { type Box, childrenOf, findBox, openFullBox, requireBox } from './boxes.ts'
-import { assertLanguageTag, languageTagOf, unpackLanguage } from './language.ts'
+import { languageTagOf, readExtendedLanguage, unpackLanguage } from './language.ts'
 import { type EditedTime, readEditList } from './mp4-index-edits.ts'
 import { readSampleEntries, type SampleEntry } from './mp4-index-entries.ts'
 import { countSamples, readSampleTables, type SampleTables } from './mp4-index-tables.ts'
 import { readTextMedia, type TextTrackMedia } from './mp4-index-text.ts'
-import { isSameConfig } from './progressive-samples.ts'
 import { IDENTITY_MATRIX, type TrackDisplay } from './track.ts'
 
 /** A track whose media can be streamed. */
@@ -40,7 +40,6 @@ export type OtherTrack = {
 export type FileTrack = MediaTrack | OtherTrack
 
 const SELF_CONTAINED = 1
-const MAX_TAG_BYTES = 256
 
 /**
  * Reads a `trak` (ISO/IEC 14496-12 §8.3) of any file: its samples may stand in its own tables or in fragments.
@@ -98,7 +97,7 @@ function usedEntry(
   const [first, ...others] = [...used].map((number) => entries[number - 1])
   if (first === undefined) throw new FormatError(`${path}/stsc`, 0, 'samples of an entry that is not there')
   for (const other of others) {
-    const isSame = first.config && other?.config && isSameConfig(first.config, other.config)
+    const isSame = first.config && other?.config && sameConfig(first.config, other.config)
     if (!isSame && (first.config || other?.config)) {
       throw new AppError('MEDIA_UNSUPPORTED', `${path} changes its codec on the way, which can't be streamed.`)
     }
@@ -154,18 +153,8 @@ function readHandler(hdlr: Box): string {
 }
 
 function languageOf(elng: Box | undefined, packed: number): { readonly language?: string } {
-  const extended = elng && readExtendedLanguage(elng)
-  const language = extended ?? languageTagOf(unpackLanguage(packed))
+  const language = readExtendedLanguage(elng) ?? languageTagOf(unpackLanguage(packed))
   return language === 'und' ? {} : { language }
-}
-
-function readExtendedLanguage(elng: Box): string | undefined {
-  const { reader } = openFullBox(elng)
-  if (reader.remaining > MAX_TAG_BYTES) reader.fail(`language tag of more than ${MAX_TAG_BYTES} bytes`)
-  const tag = reader.ascii(reader.remaining).replace(/\0.*$/s, '')
-  if (tag === '') return undefined
-  assertLanguageTag(tag)
-  return tag
 }
 
 function entryType(stsd: Box | undefined): string {

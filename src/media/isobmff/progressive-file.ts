@@ -2,8 +2,9 @@ import type { ByteRange } from '../../lib/http-conditions.ts'
 import { BoxWriter } from './box-writer.ts'
 import { writeFileType } from './file-type.ts'
 import { boxTreeBytes, boxTreePieces } from './progressive-box.ts'
+import { PARAMETER_SETS, SILENCE } from './progressive-chunks.ts'
 import { type ChunkOffsets, progressiveMovie } from './progressive-movie.ts'
-import { PARAMETER_SETS, type SampleTable, SILENCE } from './progressive-samples.ts'
+import type { SampleTable } from './progressive-samples.ts'
 
 /** Bytes of the file that lie in a segment: of which track of the file, in which segment, and where in it. */
 export type SourceRange = {

@@ -1,27 +1,10 @@
-import { equalBytes } from '../../lib/bytes.ts'
 import { AppError, FormatError } from '../../lib/errors.ts'
 import type { CodecConfig } from '../media.ts'
+import { sameConfig } from '../same-config.ts'
 import type { TrackFragment } from './movie-fragment.ts'
+import { ChunkCollector, type ChunkColumns, PARAMETER_SETS, SILENCE, samplesToChunks } from './progressive-chunks.ts'
 import { RunLengthColumn, type TableColumn, WordColumn } from './progressive-columns.ts'
 import { type Inserted, insertedFor } from './progressive-inserted.ts'
-
-/** Stand for an offset in a segment where a run is of bytes that no segment has. */
-export const SILENCE = 0xffff_ffff
-export const PARAMETER_SETS = 0xffff_fffe
-
-/** Where the samples of a track lie, in columns; a chunk is what one segment has of the track, a run is unbroken bytes of it. */
-export type ChunkColumns = {
-  readonly sequence: Float64Array
-  readonly samples: Uint32Array
-  /** From 1, as `stsc` counts sample descriptions. */
-  readonly description: Uint16Array
-  readonly sizeBytes: Float64Array
-  /** The first run of the next chunk. */
-  readonly runsEnd: Uint32Array
-  /** Of a run, in its segment; or `SILENCE`, or `PARAMETER_SETS`. */
-  readonly runOffset: Uint32Array
-  readonly runBytes: Uint32Array
-}
 
 /** All that a progressive file has to say of a track's samples, most of it as it stands in the file. Times are in ticks. */
 export type SampleTable = {
@@ -82,16 +65,9 @@ export class SampleTableBuilder {
   readonly #ctts = new RunLengthColumn()
   readonly #stsz = new WordColumn()
   readonly #stss = new WordColumn()
-  readonly #sequence: number[] = []
-  readonly #samples: number[] = []
-  readonly #description: number[] = []
-  readonly #sizeBytes: number[] = []
-  readonly #runsEnd: number[] = []
-  readonly #runOffset: number[] = []
-  readonly #runBytes: number[] = []
+  readonly #chunks = new ChunkCollector()
   #composed = false
   #lowestComposition = 0
-  #mediaBytes = 0
   #decodeStartTicks = 0
   #decodeTicks = 0
   #startTicks = Number.POSITIVE_INFINITY
@@ -104,12 +80,7 @@ export class SampleTableBuilder {
 
   /** The samples that follow are of this segment, and of this configuration. */
   beginSegment(sequence: number, config: CodecConfig): void {
-    this.#dropEmpty()
-    this.#sequence.push(sequence)
-    this.#samples.push(0)
-    this.#description.push(this.#describe(config) + 1)
-    this.#sizeBytes.push(0)
-    this.#runsEnd.push(this.#runOffset.length)
+    this.#chunks.begin(sequence, this.#describe(config) + 1)
   }
 
   /**
@@ -137,13 +108,12 @@ export class SampleTableBuilder {
 
   /** The table of all that was added; of nothing, it has no samples and no times. */
   finish(): SampleTable {
-    this.#dropEmpty()
     if (this.#pending) this.#last(this.#pending.durationTicks)
     this.#pending = undefined
     const { kind, timescale, language } = this.#track
     const sampleCount = this.#stsz.words
     const isAllSync = this.#stss.words === sampleCount || kind === 'audio'
-    const chunks = this.#chunkColumns()
+    const chunks = this.#chunks.finish()
     const chunkBytes = Object.values(chunks).reduce((sum, column) => sum + column.byteLength, 0)
     return {
       kind,
@@ -152,7 +122,7 @@ export class SampleTableBuilder {
       descriptions: this.#descriptions,
       inserted: this.#inserted,
       sampleCount,
-      mediaBytes: this.#mediaBytes,
+      mediaBytes: this.#chunks.mediaBytes,
       // With an edit list there is no need for version 1 of `ctts`, which players read differently (ffmpeg 5.1: as if it were late).
       decodeStartTicks: this.#decodeStartTicks + this.#lowestComposition,
       decodeTicks: this.#decodeTicks,
@@ -168,19 +138,12 @@ export class SampleTableBuilder {
     }
   }
 
-  /** A chunk of no samples can't be written. */
-  #dropEmpty(): void {
-    if (this.#samples.at(-1) !== 0) return
-    for (const column of [this.#sequence, this.#samples, this.#description, this.#sizeBytes, this.#runsEnd])
-      column.pop()
-  }
-
   get #columnBytes(): number {
     return this.#stts.byteLength + this.#ctts.byteLength + this.#stsz.byteLength + this.#stss.byteLength
   }
 
   #describe(config: CodecConfig): number {
-    const known = this.#descriptions.findIndex((other) => isSameConfig(other, config))
+    const known = this.#descriptions.findIndex((other) => sameConfig(other, config))
     if (known >= 0) return known
     if (this.#descriptions.length === MAX_DESCRIPTIONS) {
       throw new AppError(
@@ -235,9 +198,8 @@ export class SampleTableBuilder {
     this.#ctts.push(0, frames)
     for (let i = 0; i < frames; i++) this.#stsz.push(frame.byteLength)
     this.#decodeTicks += holeTicks
-    this.#runOffset.push(SILENCE)
-    this.#runBytes.push(sizeBytes)
-    this.#count(frames, sizeBytes)
+    this.#chunks.insert(SILENCE, sizeBytes)
+    this.#chunks.count(frames, sizeBytes)
   }
 
   #last(lengthTicks: number): void {
@@ -251,66 +213,15 @@ export class SampleTableBuilder {
   }
 
   get #current(): Inserted {
-    return this.#inserted[(this.#description.at(-1) ?? 1) - 1] ?? {}
+    return this.#inserted[this.#chunks.description - 1] ?? {}
   }
 
   #add(offset: number, sizeBytes: number, independent: boolean): void {
     const { parameterSets } = this.#current
     const extraBytes = independent && parameterSets ? parameterSets.byteLength : 0
     this.#stsz.push(extraBytes + sizeBytes)
-    if (extraBytes > 0) {
-      this.#runOffset.push(PARAMETER_SETS)
-      this.#runBytes.push(extraBytes)
-    }
-    const run = this.#runOffset.length - 1
-    const isOfChunk = run >= (this.#runsEnd.at(-2) ?? 0)
-    // What is inserted has an offset that no other goes on from.
-    if (isOfChunk && (this.#runOffset[run] ?? 0) + (this.#runBytes[run] ?? 0) === offset) {
-      this.#runBytes[run] = (this.#runBytes[run] ?? 0) + sizeBytes
-    } else {
-      this.#runOffset.push(offset)
-      this.#runBytes.push(sizeBytes)
-    }
-    this.#count(1, extraBytes + sizeBytes)
+    if (extraBytes > 0) this.#chunks.insert(PARAMETER_SETS, extraBytes)
+    this.#chunks.extend(offset, sizeBytes)
+    this.#chunks.count(1, extraBytes + sizeBytes)
   }
-
-  #count(samples: number, sizeBytes: number): void {
-    const chunk = this.#sequence.length - 1
-    this.#samples[chunk] = (this.#samples[chunk] ?? 0) + samples
-    this.#sizeBytes[chunk] = (this.#sizeBytes[chunk] ?? 0) + sizeBytes
-    this.#runsEnd[chunk] = this.#runOffset.length
-    this.#mediaBytes += sizeBytes
-  }
-
-  #chunkColumns(): ChunkColumns {
-    return {
-      sequence: Float64Array.from(this.#sequence),
-      samples: Uint32Array.from(this.#samples),
-      description: Uint16Array.from(this.#description),
-      sizeBytes: Float64Array.from(this.#sizeBytes),
-      runsEnd: Uint32Array.from(this.#runsEnd),
-      runOffset: Uint32Array.from(this.#runOffset),
-      runBytes: Uint32Array.from(this.#runBytes),
-    }
-  }
-}
-
-/** `stsc`: the first chunk of a run of chunks with as many samples of the same description (ISO/IEC 14496-12 §8.7.4). */
-function samplesToChunks({ samples, description }: ChunkColumns): TableColumn {
-  const column = new WordColumn()
-  for (let chunk = 0; chunk < samples.length; chunk++) {
-    const isLike = samples[chunk] === samples[chunk - 1] && description[chunk] === description[chunk - 1]
-    if (isLike) continue
-    column.push(chunk + 1)
-    column.push(samples[chunk] ?? 0)
-    column.push(description[chunk] ?? 1)
-  }
-  return { entries: column.words / 3, pieces: column.pieces() }
-}
-
-/** Whether two configurations are one sample description. */
-export function isSameConfig(a: CodecConfig, b: CodecConfig): boolean {
-  if (a.codec !== b.codec || !equalBytes(a.record, b.record)) return false
-  if (a.kind === 'video') return b.kind === 'video' && a.width === b.width && a.height === b.height
-  return b.kind === 'audio' && a.sampleRate === b.sampleRate && a.channels === b.channels
 }

@@ -2,7 +2,14 @@ import type { CodecConfig } from '../media.ts'
 import { readAudioSampleEntry, writeAudioSampleEntry } from './audio-sample-entry.ts'
 import type { BoxWriter } from './box-writer.ts'
 import { type Box, childrenOf, findBox, openFullBox, readBoxes, requireBox } from './boxes.ts'
-import { assertLanguageTag, languageTagOf, packLanguage, terminologyCodeOf, unpackLanguage } from './language.ts'
+import {
+  assertLanguageTag,
+  languageTagOf,
+  packLanguage,
+  readExtendedLanguage,
+  terminologyCodeOf,
+  unpackLanguage,
+} from './language.ts'
 import { type PixelAspect, readVisualSampleEntry, writeVisualSampleEntry } from './visual-sample-entry.ts'
 
 /** A `trak` of a fragmented file (ISO/IEC 14496-12 §8.3): all its samples stand in fragments. */
@@ -131,14 +138,6 @@ export function writeHandler(out: BoxWriter, kind: CodecConfig['kind']): void {
     out.zeros(12)
     out.ascii(kind === 'video' ? 'Video\0' : 'Audio\0')
   })
-}
-
-function readExtendedLanguage(elng: Box | undefined): string | undefined {
-  if (elng === undefined) return undefined
-  const { reader } = openFullBox(elng)
-  if (reader.remaining > 256) reader.fail('language tag of more than 256 bytes')
-  const tag = reader.ascii(reader.remaining).replace(/\0.*$/s, '')
-  return tag === '' ? undefined : tag
 }
 
 /** `elng`, written only where `mdhd` alone would give back another tag (ISO/IEC 14496-12 §8.4.6). */

@@ -21,6 +21,11 @@ const SETUP_VERSION = 1
 const SBR = 5
 const PARAMETRIC_STEREO = 29
 
+/** Whether SAMPLE-AES in transport streams and packed audio has a form for this codec. */
+export function isEncryptable({ codec }: CodecConfig): boolean {
+  return encrypted[codec] !== undefined
+}
+
 /** The stream that carries this codec with its samples encrypted. @throws AppError `MEDIA_UNSUPPORTED` where none does */
 export function encryptedStream(config: CodecConfig): ElementaryStream {
   const found = encrypted[config.codec]

@@ -1,6 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import type { ElementaryStream } from './elementary-stream.ts'
 import { PACKET_BYTES, SYNC_BYTE } from './packet-writer.ts'
+import { sectionCrc } from './section-crc.ts'
 
 /** The PIDs of the two tables (ISO/IEC 13818-1 §2.4.4). */
 export const PAT_PID = 0
@@ -13,7 +14,6 @@ const PAT_TABLE = 0
 const PMT_TABLE = 2
 const PROGRAM = 1
 const TRANSPORT_STREAM = 1
-const POLYNOMIAL = 0x04c11db7
 const CRC_BYTES = 4
 /** Behind the packet's header and the pointer to the section. */
 const MAX_SECTION_BYTES = PACKET_BYTES - 5
@@ -25,22 +25,12 @@ export function programTables(streams: readonly ElementaryStream[], pcrPid: numb
     map.push(streamType, ...pid(streamPid), 0xf0, descriptors.byteLength, ...descriptors)
   }
   // Players take a map of another version for a change of streams, so equal maps have equal versions.
-  const version = crc32(Uint8Array.from(map)) & 0x1f
+  const version = sectionCrc(Uint8Array.from(map)) & 0x1f
   const association = [0, PROGRAM, ...pid(PMT_PID)]
   return {
     pat: tablePacket(PAT_PID, section(PAT_TABLE, TRANSPORT_STREAM, 0, association)),
     pmt: tablePacket(PMT_PID, section(PMT_TABLE, PROGRAM, version, map)),
   }
-}
-
-/** The CRC that ends a section (ISO/IEC 13818-1 annex A). */
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff
-  for (const byte of bytes) {
-    crc ^= byte << 24
-    for (let bit = 0; bit < 8; bit++) crc = crc & 0x80000000 ? (crc << 1) ^ POLYNOMIAL : crc << 1
-  }
-  return crc >>> 0
 }
 
 function pid(value: number): readonly [number, number] {
@@ -52,7 +42,7 @@ function section(table: number, id: number, version: number, body: readonly numb
   const head = [table, 0xb0 | (length >>> 8), length & 0xff, id >>> 8, id & 0xff, 0xc1 | (version << 1), 0, 0]
   const bytes = Uint8Array.from([...head, ...body, 0, 0, 0, 0])
   const crcAt = bytes.byteLength - CRC_BYTES
-  new DataView(bytes.buffer).setUint32(crcAt, crc32(bytes.subarray(0, crcAt)))
+  new DataView(bytes.buffer).setUint32(crcAt, sectionCrc(bytes.subarray(0, crcAt)))
   return bytes
 }
 

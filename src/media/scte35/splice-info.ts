@@ -1,8 +1,8 @@
 import { concatBytes } from '../../lib/bytes.ts'
 import { FormatError } from '../../lib/errors.ts'
 import { BitReader } from '../codecs/bit-reader.ts'
+import { sectionCrc } from '../mpegts/section-crc.ts'
 import { BitWriter } from './bit-writer.ts'
-import { sectionCrc } from './crc.ts'
 import { bits33, commandTypeOf, readCommand, type SpliceCommand, writeCommand } from './splice-command.ts'
 import { readDescriptors, type SpliceDescriptor, writeDescriptors } from './splice-descriptor.ts'
 

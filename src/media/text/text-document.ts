@@ -1,3 +1,5 @@
+import { firstIndex } from '../../lib/first-index.ts'
+
 /** A cue of a text track. Times are milliseconds from the track's zero; `endMs` is later than `startMs`. */
 export type TextCue = {
   readonly startMs: number
@@ -63,15 +65,9 @@ export function cuesWithin(
   fromMs: number,
   toMs: number,
 ): readonly TextCue[] {
-  let low = 0
-  let high = cues.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((reaches[middle] ?? 0) > fromMs) high = middle
-    else low = middle + 1
-  }
+  const first = firstIndex(0, cues.length, (at) => (reaches[at] ?? 0) > fromMs)
   const found: TextCue[] = []
-  for (let at = low; at < cues.length; at++) {
+  for (let at = first; at < cues.length; at++) {
     const cue = cues[at] as TextCue
     if (cue.startMs >= toMs) break
     if (cue.endMs > fromMs) found.push(cue)

@@ -17,7 +17,9 @@ export class CounterCipher {
   readonly #out: Buffer
   readonly #view: DataView
   readonly #blocks: Cipheriv
-  readonly #counters = new DataView(new ArrayBuffer(BATCH_BYTES))
+  readonly #counters = new Uint32Array(BATCH_BYTES / 4)
+  /** What of the IV stands in each counter that was written so far: it changes every few hours, if ever. */
+  #high = 0
   #used = 0
   /** In turn: where in `#out`, how many bytes, where in the key stream. */
   #pending: number[] = []
@@ -45,7 +47,7 @@ export class CounterCipher {
       return
     }
     const blocks = Math.ceil(secret / BLOCK_BYTES)
-    if (this.#used + blocks * BLOCK_BYTES > BATCH_BYTES) this.#flush()
+    if (this.#used + blocks * BLOCK_BYTES > BATCH_BYTES || iv[0] !== this.#high) this.#flush()
     let stream = this.#used
     let from = at
     for (let pair = 0; pair < pairs.length; pair += 2) {
@@ -55,7 +57,7 @@ export class CounterCipher {
       from += length
       stream += length
     }
-    writeCounters(this.#counters, this.#used, blocks, iv)
+    this.#writeCounters(blocks, iv)
     this.#used += blocks * BLOCK_BYTES
   }
 
@@ -81,39 +83,54 @@ export class CounterCipher {
     }
   }
 
+  /** Of a counter's four words, the third is 0 always: an IV stands for less than 2^32 blocks. */
+  #writeCounters(blocks: number, [high, low]: readonly [high: number, low: number]): void {
+    const counters = this.#counters
+    if (high !== this.#high) {
+      const word = bigEndian(high)
+      for (let at = 0; at < counters.length; at += 4) counters[at] = word
+      this.#high = high
+    }
+    count(counters, this.#used / 4, blocks, bigEndian(low))
+  }
+
   #flush(): void {
     if (this.#used === 0) return
     const stream = this.#blocks.update(new Uint8Array(this.#counters.buffer, 0, this.#used))
-    addStream(this.#view, this.#pending, new DataView(stream.buffer, stream.byteOffset, stream.byteLength))
+    const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength)
+    for (let piece = 0; piece < this.#pending.length; piece += 3) {
+      addStream(
+        this.#view,
+        this.#pending[piece] ?? 0,
+        this.#pending[piece + 1] ?? 0,
+        view,
+        this.#pending[piece + 2] ?? 0,
+      )
+    }
     release(stream)
-    this.#pending = []
+    this.#pending.length = 0
     this.#used = 0
   }
 }
 
-function writeCounters(
-  counters: DataView,
-  start: number,
-  blocks: number,
-  [high, low]: readonly [high: number, low: number],
-): void {
-  for (let block = 0, at = start; block < blocks; block++, at += BLOCK_BYTES) {
-    counters.setUint32(at, high)
-    counters.setUint32(at + 4, low)
-    counters.setUint32(at + 8, 0)
-    counters.setUint32(at + 12, block)
+/** The second word of so many counters, and the last: their numbers, which have 12 bits in a batch. */
+function count(counters: Uint32Array, from: number, blocks: number, word: number): void {
+  for (let block = 0, at = from; block < blocks; block++, at += 4) {
+    counters[at + 1] = word
+    counters[at + 3] = ((block & 0xff) << 24) | ((block & 0xf00) << 8)
   }
 }
 
+/** The word as it is to be stored, on machines that store the lowest byte first: Node runs on no others today. */
+function bigEndian(word: number): number {
+  return ((word & 0xff) << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)
+}
+
 /** Eight bytes at a time, which V8 turns into plain loads and stores; the views' bytes have no order that matters here. */
-function addStream(out: DataView, pending: readonly number[], stream: DataView): void {
-  for (let piece = 0; piece < pending.length; piece += 3) {
-    let at = pending[piece] ?? 0
-    const end = at + (pending[piece + 1] ?? 0)
-    let from = pending[piece + 2] ?? 0
-    for (; at + 8 <= end; at += 8, from += 8) {
-      out.setBigUint64(at, out.getBigUint64(at, true) ^ stream.getBigUint64(from, true), true)
-    }
-    for (; at < end; at++, from++) out.setUint8(at, out.getUint8(at) ^ stream.getUint8(from))
+function addStream(out: DataView, at: number, length: number, stream: DataView, from: number): void {
+  const whole = length - (length % 8)
+  for (let i = 0; i < whole; i += 8) {
+    out.setBigUint64(at + i, out.getBigUint64(at + i, true) ^ stream.getBigUint64(from + i, true), true)
   }
+  for (let i = whole; i < length; i++) out.setUint8(at + i, out.getUint8(at + i) ^ stream.getUint8(from + i))
 }

@@ -1,3 +1,4 @@
+import type { TakeMemory } from '../../lib/buffer-pool.ts'
 import { AppError, FormatError } from '../../lib/errors.ts'
 import { readBoxes, requireBox } from '../../media/isobmff/boxes.ts'
 import { readMovie, type SampleDefaults } from '../../media/isobmff/movie.ts'
@@ -34,9 +35,6 @@ export type ProtectedMedia = {
    */
   readonly preceding?: readonly Uint8Array[]
 }
-
-/** Memory of just so many bytes, whatever lay there before. */
-type TakeMemory = (sizeBytes: number) => Buffer
 
 type Planned = {
   readonly piece: LaidPiece

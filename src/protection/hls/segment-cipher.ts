@@ -1,13 +1,11 @@
 import { type Cipheriv, createCipheriv } from 'node:crypto'
+import type { TakeMemory } from '../../lib/buffer-pool.ts'
 import { AppError } from '../../lib/errors.ts'
 import { BLOCK_BYTES } from '../cenc/track-protection.ts'
 import { moveInto } from '../scratch.ts'
 
 /** A key and what its chain begins with, 16 bytes each. */
 export type SegmentKey = { readonly key: Uint8Array; readonly iv: Uint8Array }
-
-/** Memory of just so many bytes, whatever lay there before. */
-type TakeMemory = (sizeBytes: number) => Buffer
 
 /** What is encrypted at once, which caches hold. */
 const BATCH_BYTES = 65_536

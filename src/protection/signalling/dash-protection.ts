@@ -32,7 +32,10 @@ export function dashSystemProtection({ system, pssh, playReadyObject, licenceUrl
   const children: string[] = []
   if (pssh) children.push(`<cenc:pssh>${base64(pssh)}</cenc:pssh>`)
   if (playReadyObject) children.push(`<mspr:pro>${base64(playReadyObject)}</mspr:pro>`)
-  if (licenceUrl !== undefined) children.push(`<dashif:laurl>${escapeMarkup(licenceUrl)}</dashif:laurl>`)
+  // Players look for either spelling: ISO/IEC 23009-1:2022 has the capital, the first DASH-IF guidelines had not.
+  if (licenceUrl !== undefined) {
+    for (const name of ['Laurl', 'laurl']) children.push(`<dashif:${name}>${escapeMarkup(licenceUrl)}</dashif:${name}>`)
+  }
   if (children.length === 0) return `<${head.join(' ')}/>`
   return [`<${head.join(' ')}>`, ...children, '</ContentProtection>'].join('\n')
 }

@@ -20,9 +20,7 @@ export function playCells(): readonly PlayCell[] {
   return sourceNames.flatMap((source) =>
     outputNames.flatMap((output) => {
       const players = missing(source, output) === undefined ? (PLAYS[output] ?? []) : []
-      return players
-        .filter((player) => unplayable(source, output, player) === undefined)
-        .map((player) => ({ source, output, player }))
+      return unplayable(source) === undefined ? players.map((player) => ({ source, output, player })) : []
     }),
   )
 }

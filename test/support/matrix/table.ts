@@ -62,27 +62,7 @@ export const PLAYS: Readonly<Partial<Record<OutputName, readonly PlayerName[]>>>
   progressive: ['video element'],
 }
 
-/** Why a player is not asked to play it; `undefined` where it is. */
-export function unplayable(source: SourceName, output: OutputName, player: PlayerName): string | undefined {
-  if (source === '10-bit HEVC') return 'Chromium of Debian decodes no HEVC'
-  return UNPLAYED.find(
-    (entry) => entry.player === player && entry.output === output && (entry.source ?? source) === source,
-  )?.why
+/** Why no player is asked to play a source; `undefined` where they are. */
+export function unplayable(source: SourceName): string | undefined {
+  return source === '10-bit HEVC' ? 'Chromium of Debian decodes no HEVC' : undefined
 }
-
-const UNPLAYED: readonly {
-  readonly player: PlayerName
-  readonly source?: SourceName
-  readonly output: OutputName
-  readonly why: string
-}[] = [
-  // It takes what Location names for the base of all addresses in this very manifest, not in the one that it will find there.
-  ...(['DASH cmaf', 'DASH csf'] as const).flatMap((output) =>
-    (['live pass-through', 'live ladder'] as const).map((source) => ({
-      player: 'shaka-player' as const,
-      source,
-      output,
-      why: 'shaka-player resolves the addresses of a live MPD against its Location',
-    })),
-  ),
-]

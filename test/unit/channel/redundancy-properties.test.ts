@@ -30,6 +30,17 @@ const scenario = fc.record({
 
 type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never
 
+/** What comes late over a slow line has its place behind the slate, not beside it. */
+const lateReturn: Scenario = {
+  steps: [
+    { playMs: 3_060, at: 1, event: 'cut' },
+    { playMs: 2_080, at: 0, event: 'end' },
+    { playMs: 0, at: 0, event: 'connect' },
+    { playMs: 0, at: 1, event: 'cut' },
+  ],
+  ...{ fps: 25, gop: 25, bFrames: 1, shifts: [0, 0], delays: [640, 0], returnAfterMs: 1_000 },
+}
+
 /** What became of each connection, so that only what can happen does. */
 async function happen(way: Way, studio: Studio, event: string, states: Map<Way, string>): Promise<void> {
   const state = states.get(way)
@@ -53,6 +64,7 @@ async function play(
   { steps, fps, gop, bFrames, shifts, delays, returnAfterMs }: Scenario,
   areTwins: boolean,
   slateAfterMs?: number,
+  breakMs: readonly number[] = [],
 ) {
   const slate = slateAfterMs === undefined ? undefined : { afterMs: slateAfterMs, picture: '' }
   const bench = new ChannelBench({ channel: { returnAfterMs, slate }, slate: async (wish) => slateOf(wish) })
@@ -65,8 +77,10 @@ async function play(
     await two.open('secondary', { shiftMs: shifts[1], delayMs: delays[1] ?? 0 }),
   ]
   const states = new Map(ways.map((way) => [way, 'on']))
-  for (const { playMs, at, event } of steps) {
+  for (const [index, { playMs, at, event }] of steps.entries()) {
     await air(bench, studios, playMs)
+    const lengthMs = breakMs[index] ?? 0
+    if (lengthMs > 0) cover(bench, `b${index}`, lengthMs)
     const way = ways[at]
     if (way) await happen(way, at === 0 ? one : two, event, states)
   }
@@ -78,6 +92,13 @@ async function play(
   const isUnique = !areTwins || bench.switches.every(({ isSeamless }) => isSeamless)
   if (isUnique) expect(new Set(bench.written.map(({ id }) => id)).size).toBe(bench.written.length)
   return { bench, one }
+}
+
+/** A break begins that wants a slate. */
+function cover({ channel }: ChannelBench, id: string, lengthMs: number): void {
+  const planned = { startTicks: channel.markers.nowTicks, plannedTicks: lengthMs * 90, autoReturn: true as const }
+  channel.markers.tell({ type: 'begin', kind: 'ad-break', id, ...planned }, 'api')
+  channel.slateDuring(id)
 }
 
 describe('two inputs, whatever happens to them', () => {
@@ -115,11 +136,15 @@ describe('two inputs, whatever happens to them', () => {
     )
   })
 
-  it('keep it with a slate in between, which is shown only while neither delivers', { timeout: LIMIT_MS }, async () => {
+  it('keep it with slates in between, of absences and of breaks, which begin and end in turn', {
+    timeout: LIMIT_MS,
+  }, async () => {
     let shown = 0
+    const afterMs = fc.integer({ min: 0, max: 5_000 })
+    const breaks = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 500, max: 15_000 })))
     await fc.assert(
-      fc.asyncProperty(scenario, fc.boolean(), fc.integer({ min: 0, max: 5_000 }), async (drawn, areTwins, afterMs) => {
-        const { bench } = await play(drawn, areTwins, afterMs)
+      fc.asyncProperty(scenario, fc.boolean(), afterMs, breaks, async (drawn, areTwins, after, breakMs) => {
+        const { bench } = await play(drawn, areTwins, after, breakMs)
         const said = bench.events.filter((event) => event.startsWith('slate'))
         for (const [index, event] of said.entries()) expect(event).toBe(index % 2 === 0 ? 'slate shown' : 'slate ended')
         if (said.length > 0) shown++
@@ -128,7 +153,7 @@ describe('two inputs, whatever happens to them', () => {
         for (const reason of bench.discontinuities)
           expect(['input-returned', 'input-switched', 'clock-jump', 'codec-change']).toContain(reason)
       }),
-      fixed,
+      { ...fixed, examples: [[lateReturn, false, 0, []]] },
     )
     expect(shown).toBeGreaterThan(4)
   })

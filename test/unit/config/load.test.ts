@@ -70,6 +70,34 @@ describe('config/default.yaml', () => {
   })
 })
 
+describe('where keys come from', () => {
+  it('is SPEKE as the example has it, with what is secret kept so', () => {
+    const text = readFileSync(resolve(import.meta.dirname, '../../../config/default.yaml'), 'utf8')
+    const [example = ''] = /^ {2}# provider:\n(?: {2}# {3}.*\n)+/m.exec(text) ?? []
+    const config = loadConfig(write(`keys:\n${example.replace(/^ {2}# /gm, '  ')}`), {})
+    expect(config.keys.provider.speke).toMatchObject({
+      url: 'https://keys.example.com/speke/v2',
+      username: 'headend',
+      certificate: '/etc/headend/speke.crt',
+      systems: ['widevine', 'playready', 'fairplay'],
+      timeout: 5_000,
+      allowPrivate: false,
+    })
+    expect(JSON.stringify(config.keys)).not.toMatch(/a-password|a-key/)
+  })
+
+  it.each([
+    ['two of them', { command: ['x'], speke: { url: 'https://k.example/' } }],
+    ['a password in the URL', { speke: { url: 'https://u:p@k.example/' } }],
+    ['a username alone', { speke: { url: 'https://k.example/', username: 'u' } }],
+    ['a certificate alone', { speke: { url: 'https://k.example/', certificate: 'c' } }],
+    ['a header that is set here', { speke: { url: 'https://k.example/', headers: { Authorization: 'x' } } }],
+    ['another protocol', { speke: { url: 'ftp://k.example/' } }],
+  ])('is refused: %s', (_what, provider) => {
+    expect(configSchema.safeParse({ keys: { provider } }).success).toBe(false)
+  })
+})
+
 describe('loadConfig', () => {
   it('gives the defaults for an empty file, frozen to the ground', () => {
     const config = loadConfig(write(''), {})

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { assertAssetKeys, assetKeysSchema, keyForTrack } from '../../../src/domain/asset-keys.ts'
+import { assertAssetKeys, assetKeysSchema } from '../../../src/domain/asset-keys.ts'
 import { deliveriesOf, predefinedPolicies } from '../../../src/domain/delivery-policy.ts'
+import { keyForTrack } from '../../../src/domain/track-keys.ts'
 
 const [a, b, c] = ['a', 'b', 'c'].map((digit) => `${digit.repeat(8)}-5a4e-4f60-8b1a-0c9d8e7f6a5b`)
 

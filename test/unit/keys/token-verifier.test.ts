@@ -1,7 +1,8 @@
 import { createHmac, createPrivateKey, createPublicKey, createSecretKey, generateKeyPairSync } from 'node:crypto'
 import { exportJWK } from 'jose'
 import { describe, expect, it } from 'vitest'
-import { CONTENT_KEY_CLAIM, keyAuthorizationPolicyCreateSchema } from '../../../src/domain/key-authorization-policy.ts'
+import { keyAuthorizationPolicyCreateSchema } from '../../../src/domain/key-authorization-policy.ts'
+import { CONTENT_KEY_CLAIM } from '../../../src/domain/key-id.ts'
 import { type OpensslPair, opensslPair } from '../../support/openssl-keys.ts'
 import {
   ISSUER,

@@ -45,6 +45,17 @@ describe('BufferPool', () => {
     expect(pool.freeBytes).toBe(8_192)
   })
 
+  it('goes over to other sizes: what nobody asks for any more makes room', () => {
+    const pool = new BufferPool({ maxFreeBytes: 10_000 })
+    for (const bytes of [pool.take(4_096), pool.take(4_096)]) pool.giveBack(bytes)
+    const larger = pool.take(8_192)
+    pool.giveBack(larger)
+    expect(pool.freeBytes).toBe(8_192)
+    expect(pool.take(8_192).buffer).toBe(larger.buffer)
+    pool.giveBack(pool.take(16_384))
+    expect(pool.freeBytes).toBe(0)
+  })
+
   it('needs no more memory than is alive at once, however much passes through', () => {
     const pool = new BufferPool()
     const memories = new Set<ArrayBufferLike>()

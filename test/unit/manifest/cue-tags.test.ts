@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { cueTagsOf } from '../../../src/manifest/hls-markers.ts'
 import { buildMediaPlaylist, MediaPlaylist } from '../../../src/manifest/hls-media.ts'
 import type { Marker } from '../../../src/presentation/markers.ts'
 import type { Rendition } from '../../../src/presentation/view.ts'
@@ -38,6 +39,51 @@ describe('the tags of breaks from before EXT-X-DATERANGE', () => {
     ])
     const short = sampleMarker('b', 2.2, { durationTicks: 9_000 })
     expect(cuesOf(3, short)).toEqual(['', '', ''])
+  })
+
+  test('of a segment stay what they are when those before it are gone', () => {
+    const { records } = new SampleLog().add(videoTrack(1, 'video-1')).segments(60)
+    const markers = [
+      sampleMarker('over', 3, { durationTicks: 12 * 90_000 }),
+      sampleMarker('long', 20.5, { plannedTicks: 90 * 90_000 }),
+    ].map(said)
+    const whole = presentationOf(sampleHeader, [...records, ...markers])
+    const cut = presentationOf(sampleHeader, [...records, ...markers])
+    const all = cueTagsOf(whole)
+    const expected = Array.from({ length: 60 }, (_, sequence) => all(sequence))
+    expect(expected.filter((tags) => tags.includes('CUE-OUT:'))).toHaveLength(2)
+    for (let first = 1; first < 40; first++) {
+      cut.apply({ type: 'evicted', firstSequence: first })
+      const tags = cueTagsOf(cut)
+      expect([first, first + 1].map((sequence) => tags(sequence))).toEqual([expected[first], expected[first + 1]])
+    }
+  })
+
+  test('are the same in whatever order segments are asked for, and cost a look at each marker', () => {
+    const { records } = new SampleLog().add(videoTrack(1, 'video-1')).segments(2_000)
+    const breaks = Array.from({ length: 900 }, (_, at) =>
+      sampleMarker(`b${at}`, at * 4 + 0.7, { durationTicks: (at % 5) * 100_000 + 9_000 }),
+    )
+    const view = presentationOf(sampleHeader, [...records, ...breaks.map(said)])
+    const forwards = cueTagsOf(view)
+    const expected = Array.from({ length: 2_000 }, (_, sequence) => forwards(sequence))
+    const backwards = cueTagsOf(view)
+    for (const sequence of [1_999, 1_000, 1_001, 3, 500]) expect(backwards(sequence)).toBe(expected[sequence])
+    expect(expected.filter((tags) => tags.includes('#EXT-X-CUE-OUT:')).length).toBeGreaterThan(600)
+    let looks = 0
+    const { markers } = view
+    const counted = markers.map(
+      (marker) =>
+        new Proxy(marker, {
+          get(target, name) {
+            if (name === 'startTicks') looks++
+            return Reflect.get(target, name)
+          },
+        }),
+    )
+    const watched = cueTagsOf({ segment: (sequence) => view.segment(sequence), markers: counted })
+    for (let sequence = 0; sequence < 2_000; sequence++) watched(sequence)
+    expect(looks).toBeLessThan(30_000)
   })
 
   test('stand in no playlist that was not asked for them; a block with them is made anew when something is said', () => {

@@ -12,6 +12,7 @@ export const sampleUris: ManifestUris = {
   mediaPlaylist: ({ name }) => `${name}.m3u8`,
   iframePlaylist: ({ name }) => `${name}-iframes.m3u8`,
   init: ({ track }) => `init-${track}.mp4`,
+  keyFrame: ({ rendition }, startTicks) => `${rendition}/${startTicks}.key.m4s`,
   segment: ({ rendition }, startTicks) => `${rendition}/${startTicks}.m4s`,
   part: ({ rendition, track }, number) => `${rendition}/${track}.${number}.m4s`,
   dashSegmentTemplate: ({ name }) => `${name}/$Time$.m4s`,

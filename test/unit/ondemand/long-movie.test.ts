@@ -18,10 +18,12 @@ describe('a film of three hours and 10 GB', () => {
     const { signal } = new AbortController()
     const file = longMovieFile({ hours: 3, sizeBytes: SIZE_BYTES, video, audio, moov: 'last' })
     let readBytes = 0
+    let longestRead = 0
     const counted = {
       ...file,
       read: (range: { first: number; last: number }) => {
         readBytes += range.last + 1 - range.first
+        longestRead = Math.max(longestRead, range.last + 1 - range.first)
         return file.read(range, signal)
       },
     }
@@ -39,6 +41,14 @@ describe('a film of three hours and 10 GB', () => {
     const [segment] = (await presentation.read(0, 1_234, signal)) ?? []
     expect(segment?.byteLength).toBe(said?.sizeBytes)
     // The sound that lies between the pictures is read along.
+    expect(readBytes).toBeLessThan((said?.sizeBytes ?? 0) * 1.1)
+
+    // Of pictures between the sound only so much is read at once.
+    readBytes = 0
+    longestRead = 0
+    const [sound] = (await presentation.read(1, 1_234, signal)) ?? []
+    expect(sound?.byteLength).toBe(view.renditionSegment(1, 1_234)?.sizeBytes)
+    expect(longestRead).toBeLessThan(1.5e6)
     expect(readBytes).toBeLessThan((said?.sizeBytes ?? 0) * 1.1)
   })
 })

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/lib/errors.ts'
+import type { Delivery } from '../../../src/origin/deliveries.ts'
 import type { MediaRequest } from '../../../src/origin/media-answers.ts'
 import { PackagedSegments } from '../../../src/origin/packaged-segments.ts'
 import { overloaded, shedReasonOf } from '../../../src/origin/shed-reason.ts'
@@ -38,7 +39,16 @@ function bench(
   const ask = (sequence: number, packaging: SegmentPackaging, admission?: MediaRequest['admission']) => {
     const leaving = new AbortController()
     const request = { method: 'GET', headers: {} } as IncomingMessage
-    const asked = { request, view, digest: 'd', caching: 'validated', signal: leaving.signal, admission } as const
+    const delivery: Delivery = { protection: 'clear', digest: 'd', protocols: ['hls'] }
+    const asked = {
+      request,
+      view,
+      digest: 'd',
+      delivery,
+      caching: 'validated',
+      signal: leaving.signal,
+      admission,
+    } as const
     const answer = packaged.answer(asked, [rendition], sequence, packaging)
     return { answer, leave: () => leaving.abort() }
   }

@@ -33,9 +33,15 @@ describe("the page's own URL", () => {
     const search = '?hls=https://h/a.m3u8&dash=/a.mpd&protocol=dash&title=One&embed=1'
     expect(readPageRequest(search)).toEqual({
       source: { hls: 'https://h/a.m3u8', dash: 'https://watch.example/a.mpd', title: 'One' },
+      ...{ shaka: false, token: undefined },
       protocol: 'dash',
       embed: true,
     })
+  })
+
+  it('carries a token behind the #, and says that shaka-player is wanted', () => {
+    expect(readPageRequest('?player=shaka', '#token=a.b-c_d')).toMatchObject({ shaka: true, token: 'a.b-c_d' })
+    expect(readPageRequest('?token=never', '#token=%20')).toMatchObject({ shaka: false, token: undefined })
   })
 
   it('carries nothing but http(s)', () => {
@@ -48,6 +54,7 @@ describe("the page's own URL", () => {
     ]) {
       expect(readPageRequest(`?url=${encodeURIComponent(url)}&protocol=smooth`)).toEqual({
         source: {},
+        ...{ shaka: false, token: undefined },
         protocol: undefined,
         embed: false,
       })

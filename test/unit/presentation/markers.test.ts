@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { MAX_MARKERS, type Marker } from '../../../src/presentation/markers.ts'
+import { MAX_MARKERS, MAX_MARKERS_BYTES, type Marker, markerBytes } from '../../../src/presentation/markers.ts'
 import { Presentation } from '../../../src/presentation/presentation.ts'
 import type { LogRecord } from '../../../src/presentation/records.ts'
 import { read, simple, stateOf } from './presentation-state.ts'
@@ -70,6 +70,27 @@ describe('markers of a presentation', () => {
     presentation.apply(said(sampleMarker('open', 2, { durationTicks: 90_000, revision: 1 })))
     presentation.apply({ type: 'evicted', firstSequence: 20 })
     expect(ids(presentation)).toEqual(['later'])
+  })
+
+  test('are bounded by their bytes too, also behind a snapshot', () => {
+    let presentation = read(simple().segment().records)
+    for (let at = 0; at < 200; at++) {
+      if (at === 100) presentation = copyOf(presentation)
+      const values = { text: 'x'.repeat(3_000 + at) }
+      presentation.apply(said(sampleMarker(`m${at}`, at, { kind: at % 4 === 0 ? 'ad-break' : 'text', values })))
+    }
+    const { markers } = presentation
+    const bytes = markers.reduce((sum, marker) => sum + markerBytes(marker), 0)
+    expect(bytes).toBeLessThanOrEqual(MAX_MARKERS_BYTES)
+    expect(bytes).toBeGreaterThan(MAX_MARKERS_BYTES - 4_096)
+    // Of breaks there is room for all.
+    expect(markers.filter(({ kind }) => kind === 'ad-break')).toHaveLength(50)
+    expect(stateOf(copyOf(presentation)).markers).toEqual(stateOf(presentation).markers)
+    presentation.apply(
+      said({ ...(markers[0] as Marker), durationTicks: 1, scte35In: new Uint8Array(900), revision: 1 }),
+    )
+    const after = presentation.markers.reduce((sum, marker) => sum + markerBytes(marker), 0)
+    expect(after).toBeLessThanOrEqual(MAX_MARKERS_BYTES)
   })
 
   test('are bounded: texts go before breaks, the oldest first', () => {

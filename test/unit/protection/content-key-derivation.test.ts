@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { keyOfKeyId, newContentKeyId, periodKeyId } from '../../../src/domain/content-key.ts'
-import { isReservedGuid } from '../../../src/domain/kinds.ts'
+import { newContentKeyId } from '../../../src/domain/content-key.ts'
+import { isReservedGuid, keyOfKeyId, periodKeyId } from '../../../src/domain/key-id.ts'
 import { contentKeyValue, periodStartMs, playReadyContentKey } from '../../../src/protection/content-key-derivation.ts'
 
 const TEST_SEED = Buffer.from('XVBovsmzhP9gRIZxWfFta3VVRPzVEWmJsazEJ46I', 'base64')

@@ -64,6 +64,7 @@ describe('DASH', () => {
       'xmlns:dashif': 'https://dashif.org/CPS',
       schemeIdUri: 'urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e',
       value: 'ClearKey1.0',
+      'dashif:Laurl': licenceUrl,
       'dashif:laurl': licenceUrl,
     })
     expect(dashSystemProtection({ system: 'widevine' })).toBe(

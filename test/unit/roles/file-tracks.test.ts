@@ -39,6 +39,8 @@ class Stage {
   ]
   content: Buffer = bytes
   isDown = false
+  /** Readings of the store that fail. */
+  storeFailures = 0
   races = 0
   commits = 0
   readonly tracks: FileTracks
@@ -48,6 +50,7 @@ class Stage {
     this.tracks = new FileTracks({
       repository: {
         findAnywhere: async () => this.asset,
+        each: (kind: string) => (kind === 'account' ? this.#accounts() : this.#assets()),
         referring: async () => this.files as unknown as AssetFile[],
         commit: async (changes: ChangeSet) => {
           this.commits++
@@ -77,7 +80,22 @@ class Stage {
       clock: this.clock,
       logger: silentLogger,
     } as unknown as FileTracksPorts)
+  }
+
+  /** The assets of the store, those that were there before it began. */
+  existing: readonly string[] = []
+  async *#accounts() {
+    yield { id: 'ac_1' }
+  }
+
+  async *#assets() {
+    if (this.storeFailures-- > 0) throw new AppError('STORE_DOWN', 'down')
+    for (const _ of this.existing) yield this.asset
+  }
+
+  begin(): this {
     this.tracks.begin()
+    return this
   }
 
   async changed(): Promise<void> {
@@ -91,7 +109,7 @@ class Stage {
 }
 
 it('an asset says what its files are when they were uploaded, and nothing of it once they are others', async () => {
-  const stage = new Stage()
+  const stage = new Stage().begin()
   await stage.changed()
   expect(stage.asset).toMatchObject({
     tracksFrom: 'files',
@@ -110,7 +128,7 @@ it('an asset says what its files are when they were uploaded, and nothing of it 
 })
 
 it('leaves alone what is recorded, and what nobody can play; tries again where storage is away, or somebody else wrote', async () => {
-  const stage = new Stage()
+  const stage = new Stage().begin()
   stage.asset = { ...stage.asset, state: 'Recording' }
   await stage.changed()
   stage.asset = { ...stage.asset, state: 'Ready' }
@@ -126,4 +144,24 @@ it('leaves alone what is recorded, and what nobody can play; tries again where s
   await stage.settle()
   expect([stage.commits, stage.asset.tracks.length]).toEqual([2, 2])
   await stage.tracks.stop()
+})
+
+it('looks at its start at assets whose files were uploaded just before the node went down', async () => {
+  const stage = new Stage()
+  stage.existing = ['as_1']
+  stage.storeFailures = 1
+  stage.begin()
+  await stage.settle()
+  expect(stage.commits).toBe(0)
+  await stage.clock.advance(5_000)
+  await stage.settle()
+  expect([stage.commits, stage.asset.tracks.length]).toEqual([1, 2])
+  await stage.tracks.stop()
+  const told = new Stage()
+  told.asset = stage.asset
+  told.existing = ['as_1']
+  told.begin()
+  await told.settle()
+  expect(told.commits).toBe(0)
+  await told.tracks.stop()
 })

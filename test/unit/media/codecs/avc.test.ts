@@ -53,6 +53,9 @@ describe('avcC', () => {
     expect([config.width, config.height]).toEqual([opinion['width'], opinion['height']])
     expect(config.frameRate).toBeCloseTo(rateOf(opinion['r_frame_rate']), 6)
     expect(config.codecString).toBe(mp4boxCodec(file))
+    const { sps, pps } = parseAvcRecord(config.record)
+    const annexB = concatBytes([...sps, ...pps].flatMap((set) => [Uint8Array.of(0, 0, 0, 1), set]))
+    expect(Buffer.from(avcRecordFromAnnexB(annexB)).toString('hex')).toBe(Buffer.from(config.record).toString('hex'))
     expect(holdsIdr(tracks[0]!.samples[0]!.data, parseAvcRecord(config.record).lengthSize)).toBe(true)
   })
 
@@ -81,7 +84,11 @@ describe('avcC', () => {
     const { sps, pps } = parseAvcRecord(GOLDEN)
     const startCode = Uint8Array.of(0, 0, 0, 1)
     const built = avcRecordFromAnnexB(concatBytes([startCode, sps[0]!, startCode, pps[0]!]))
-    expect(Buffer.compare(built, GOLDEN.subarray(0, GOLDEN.byteLength - 4))).toBe(0)
+    expect(Buffer.from(built)).toEqual(GOLDEN)
+    // seq_parameter_set_extension_rbsp (NAL unit type 13) comes last.
+    const extension = Uint8Array.of(0x6d, 0xb8)
+    const extended = avcRecordFromAnnexB(concatBytes([sps[0]!, extension, pps[0]!].flatMap((set) => [startCode, set])))
+    expect(Buffer.from(extended.subarray(-5))).toEqual(Buffer.from([1, 0, 2, 0x6d, 0xb8]))
     expect(() => avcRecordFromAnnexB(concatBytes([startCode, sps[0]!]))).toThrowError(FormatError)
   })
 })

@@ -248,6 +248,21 @@ describe('an edit list', () => {
     })
   })
 
+  it('of millions of entries costs no memory for each', () => {
+    const entries = 2_000_000
+    const body = new Uint8Array(8 + entries * 12)
+    const view = new DataView(body.buffer)
+    view.setUint32(4, entries)
+    for (let at = 8; at < body.byteLength; at += 12) {
+      view.setInt32(at + 4, -1)
+      view.setUint32(at + 8, 0x10000)
+    }
+    const [edts] = boxesFrom((out) => out.box('edts', () => out.box('elst', () => out.append(body))))
+    const before = process.memoryUsage().heapUsed
+    expect(readEditList([edts as Box], 1_000, 48_000)).toEqual({ delaySeconds: 0, mediaTicks: 0 })
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(48 * 2 ** 20)
+  })
+
   it('that takes the track apart is refused', () => {
     const apart = { code: 'MEDIA_UNSUPPORTED' }
     expect(() => read(0, [1_000, 0, 1], [500, 96_000, 1])).toThrow(expect.objectContaining(apart))

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FormatError } from '../../../../src/lib/errors.ts'
-import { sectionCrc } from '../../../../src/media/scte35/crc.ts'
+import { sectionCrc } from '../../../../src/media/mpegts/section-crc.ts'
 import { singleUpids, upidText } from '../../../../src/media/scte35/segmentation.ts'
 import type { SpliceCommand } from '../../../../src/media/scte35/splice-command.ts'
 import type { SpliceDescriptor } from '../../../../src/media/scte35/splice-descriptor.ts'

@@ -1,5 +1,5 @@
-import { equalBytes } from '../../lib/bytes.ts'
-import type { CodecConfig } from '../media.ts'
+import { equalBytes } from '../lib/bytes.ts'
+import type { CodecConfig } from './media.ts'
 
 /**
  * Whether a configuration would make the same init segment as the one before. The record decides; the size and the rate

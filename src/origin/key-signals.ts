@@ -1,0 +1,89 @@
+import type { IncomingMessage } from 'node:http'
+import type { DashKeySignals } from '../manifest/dash-keys.ts'
+import type { ManifestUris } from '../manifest/manifest-uris.ts'
+import type { Xml } from '../manifest/xml.ts'
+import { KeyPeriodsView, readKeyStretch } from '../presentation/key-periods-view.ts'
+import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
+import type { PresentationView } from '../presentation/view.ts'
+import { envelopeProtection } from '../protection/signalling/envelope-markup.ts'
+import { hlsKeyLine } from '../protection/signalling/hls-keys.ts'
+import { type Delivery, type ProtectedDelivery, requireSamples } from './deliveries.ts'
+import { keyRefOf, periodOf, type TrackKeyRef, trackKeyRef } from './delivery-keys.ts'
+import { dashProtections, hlsKeys, rawKeyPath } from './key-systems.ts'
+
+const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
+
+/**
+ * The lines by which a master playlist tells of keys ahead: those of now and, where they rotate, of the next period, each once. The raw key is left to
+ * media playlists.
+ */
+export function sessionKeyLines(delivery: Delivery, view: PresentationView): readonly string[] {
+  if (delivery.protection === 'clear' || delivery.protection === 'envelope') return []
+  const samples = requireSamples(delivery)
+  const newest = view.live?.openSegment ?? view.segment(view.endSequence - 1)
+  const now = periodOf(samples, newest?.startTicks ?? 0)
+  const next = view.ended || samples.rotationPeriodMs === undefined ? [] : [now + samples.rotationPeriodMs]
+  const refs = [now, ...next].flatMap((periodMs) =>
+    view.renditions.flatMap(({ tracks }) => tracks.slice(-1).map((track) => refOf(samples, track, periodMs))),
+  )
+  const unique = new Map(refs.map((ref) => [ref.kid, ref]))
+  return [...unique.values()].flatMap((ref) =>
+    hlsKeys(samples, ref)
+      .filter(({ keyFormat }) => keyFormat !== 'identity')
+      .map((key) => hlsKeyLine('EXT-X-SESSION-KEY', key)),
+  )
+}
+
+/** What an MPD says of keys; `base`: scheme and host of this server, since players take what they read there as it is. */
+export function dashKeySignals(delivery: Delivery, base: string): DashKeySignals | undefined {
+  if (delivery.protection === 'clear') return undefined
+  const { rotationPeriodMs: length } = delivery
+  const elementsOf = (ref: TrackKeyRef): readonly string[] => {
+    if (delivery.protection !== 'envelope') return dashProtections(requireSamples(delivery), ref, base)
+    return [envelopeProtection({ keyUrl: base + rawKeyPath(ref.kid), iv: ref.constantIv })]
+  }
+  return {
+    periodMs: (stretch) => (length === undefined ? 0 : readKeyStretch(stretch, length).periodMs),
+    elements: (track, periodMs) => elementsOf(refOf(delivery, track, periodMs)) as readonly Xml[],
+    initPeriod: (track, periodMs) => refOf(delivery, track, periodMs).periodMs,
+  }
+}
+
+/** The addresses of an MPD whose stretches of timeline end with the keys' periods: segments are counted from one discontinuity to the next. */
+export function dashUris(uris: ManifestUris, delivery: Delivery): ManifestUris {
+  const length = delivery.protection === 'clear' ? undefined : delivery.rotationPeriodMs
+  if (length === undefined) return uris
+  const sequenceOf = (stretch: number) => readKeyStretch(stretch, length).discontinuitySequence
+  return { ...uris, dashNumberTemplate: (track, stretch) => uris.dashNumberTemplate(track, sequenceOf(stretch)) }
+}
+
+const HOST = /^(?:[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i
+
+/** Scheme and host by which the request reached this server; empty where it names none, and addresses are then paths. */
+export function baseOf({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): string {
+  const authority = headers[':authority']
+  const host = typeof authority === 'string' ? authority : headers.host
+  if (host === undefined || !HOST.test(host)) return ''
+  return `${'encrypted' in socket ? 'https' : 'http'}://${host}`
+}
+
+/** Views whose stretches of timeline end with the keys' periods; each as long as what it is of is there. */
+export class KeyPeriodViews {
+  readonly #known = new WeakMap<PresentationView, Map<number, KeyPeriodsView>>()
+
+  /** The view as an MPD of this delivery lists it. */
+  of(view: PresentationView, delivery: Delivery): PresentationView {
+    const length = delivery.protection === 'clear' ? undefined : delivery.rotationPeriodMs
+    if (length === undefined) return view
+    const ofView = this.#known.get(view) ?? new Map<number, KeyPeriodsView>()
+    this.#known.set(view, ofView)
+    const found = ofView.get(length) ?? new KeyPeriodsView(view, length)
+    ofView.set(length, found)
+    return found
+  }
+}
+
+function refOf(delivery: ProtectedDelivery, track: Track, periodMs: number): TrackKeyRef {
+  const { contentKeyId, periodMs: own } = trackKeyRef(delivery, track, periodMs * TICKS_PER_MS)
+  return keyRefOf(contentKeyId, own)
+}
