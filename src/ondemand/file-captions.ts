@@ -20,8 +20,8 @@ export async function fileCaptions(track: SourceTrack, signal: AbortSignal): Pro
   const scan = captionScanOf(config)
   if (!scan) return []
   try {
-    const heads = headsOf(track).map(({ offset, sizeBytes }) => readBytes(file, offset, sizeBytes, path, signal))
-    for (const head of await Promise.all(heads)) scan.add(head)
+    // One after the other: they lie side by side, and storage reads them in blocks.
+    for (const { offset, sizeBytes } of headsOf(track)) scan.add(await readBytes(file, offset, sizeBytes, path, signal))
   } catch (error) {
     // The film plays without being told of its captions.
     if (!(error instanceof FormatError)) throw error
