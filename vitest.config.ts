@@ -17,6 +17,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          provide: { cases: 'few' },
           include: ['test/e2e/**/*.test.ts'],
           exclude: ['test/e2e/browser-*.test.ts'],
           // They wait for real time more than they compute.
@@ -28,6 +29,7 @@ export default defineConfig({
       {
         test: {
           name: 'browser',
+          provide: { cases: 'few' },
           include: ['test/e2e/browser-*.test.ts'],
           // They watch in real time: two cores have room for two players that must not stall.
           maxWorkers: 2,
@@ -38,7 +40,9 @@ export default defineConfig({
       {
         test: {
           name: 'long',
-          include: ['test/long/**/*.test.ts'],
+          provide: { cases: 'all' },
+          // The last ones are end-to-end tests that have more cases here.
+          include: ['test/long/**/*.test.ts', 'test/e2e/{codecs,load-tests,browser-texts}.test.ts'],
           fileParallelism: false,
           testTimeout: 900_000,
           hookTimeout: 60_000,

@@ -56,6 +56,15 @@ export class AccountRulesKeeper implements Stoppable {
     await this.#tell(accountId)
   }
 
+  /** None of the account's endpoints runs any more: resolves when every origin thread goes by that. The store isn't asked. */
+  async close(accountId: string): Promise<void> {
+    const kept = this.#kept.get(accountId)
+    if (!kept) return
+    kept.running = new Set()
+    kept.ordinal = ++this.#ordinal
+    await this.#ports.directory.setRules({ accountId, filters: [], endpoints: [] })
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true
     for (const end of this.#ends.splice(0)) end()

@@ -21,7 +21,7 @@ export type LocatorPublisherPorts = {
   readonly shelf: Pick<PresentationShelf, 'subscribe' | 'discard'>
   readonly files: Pick<FilePresentations, 'subscribe' | 'drop'>
   readonly directory: Pick<LogDirectory, 'publish' | 'withdraw'>
-  readonly rules: Pick<AccountRulesKeeper, 'refresh'>
+  readonly rules: Pick<AccountRulesKeeper, 'refresh' | 'close'>
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -148,6 +148,8 @@ export class LocatorPublisher implements Stoppable {
     }
     this.#running.delete(accountId)
     this.#ruled.delete(accountId)
+    // Keys go by the rules, media by what is published.
+    await this.#inTime(this.#ports.rules.close(accountId))
     await this.#inTime(this.#ofAccount(accountId, (asset) => asset.withdraw()))
   }
 

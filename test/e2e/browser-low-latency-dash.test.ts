@@ -16,9 +16,14 @@ async function readOtherwise({ dashUrl }: CountedHouse): Promise<void> {
   const [video, audio, ffmpeg] = await Promise.all([
     readNext(dashUrl, mpd, 'video'),
     readNext(dashUrl, mpd, 'audio'),
-    promisify(execFile)('ffmpeg', [
-      ...['-v', 'error', '-nostdin', '-i', dashUrl, '-t', '3', '-map', '0:v:0', '-c', 'copy', '-f', 'framecrc', '-'],
-    ]),
+    promisify(execFile)(
+      'ffmpeg',
+      [
+        ...['-v', 'error', '-nostdin', '-i', dashUrl, '-t', '3'],
+        ...['-map', '0:v:0', '-c', 'copy', '-f', 'framecrc', '-'],
+      ],
+      { maxBuffer: 2 ** 28 },
+    ),
   ])
   for (const { bytes, chunks, firstS, lastS } of [video, audio]) {
     expect(checkSegment(bytes)).toEqual([])
@@ -32,8 +37,9 @@ async function readOtherwise({ dashUrl }: CountedHouse): Promise<void> {
   expect(video.startS - video.nominalS).toBeGreaterThan(-3 * FRAME_S)
   expect(video.startS - video.nominalS).toBeLessThan(FRAME_S)
   expect(Math.abs(audio.startS - audio.nominalS)).toBeLessThan(2 * FRAME_S)
+  // ffmpeg 5.1 counts numbers as if the first period began with the epoch, and reads a segment again until the next one is there.
   const frames = ffmpeg.stdout.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  expect(frames.length).toBeGreaterThanOrEqual(70)
+  expect(new Set(frames).size).toBeGreaterThanOrEqual(70)
   expect(ffmpeg.stderr).toBe('')
   const { playlists } = parse(mpd, { manifestUri: dashUrl })
   expect(playlists.map(({ segments }) => segments.length > 0)).toEqual([true, true])

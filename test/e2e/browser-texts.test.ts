@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { parseTtml } from '../../src/media/text/ttml.ts'
 import { parseWebVtt } from '../../src/media/text/web-vtt.ts'
 import { rawRequest } from '../http/raw-request.ts'
@@ -154,7 +154,7 @@ it.each(['index.m3u8', 'film.ism/manifest(format=m3u8-aapl)'])('gives ffmpeg the
 
 it('shows a cue at its time in hls.js, dash.js and shaka-player, of WebVTT and of IMSC1, in fragments and as whole files', async () => {
   const mpd = `${base}/index.mpd`
-  const asked: readonly [ShownBy, string, string][] = [
+  const all: readonly [ShownBy, string, string][] = [
     ['hls.js', `${base}/index.m3u8`, 'en'],
     ['hls.js', `${base}/film.ism/manifest(format=m3u8-aapl)`, 'en'],
     ['dash.js', mpd, 'en'],
@@ -164,6 +164,8 @@ it('shows a cue at its time in hls.js, dash.js and shaka-player, of WebVTT and o
     ['dash.js', `${mpd}?text=file`, 'en'],
     ['shaka', `${mpd}?text=file`, 'fr'],
   ]
+  // shaka-player, slow to begin beside others, has its turn in the long lane.
+  const asked = all.filter(([by]) => by !== 'shaka' || inject('cases') === 'all')
   const shown: string[][] = []
   for (let at = 0; at < asked.length; at += 4) {
     const batch = asked

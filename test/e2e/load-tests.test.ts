@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
-import { describe, it } from 'vitest'
+import { describe, inject, it } from 'vitest'
 import { run } from '../support/ffmpeg.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../load-tests/main.ts')
 const loadTest = (...args: readonly string[]) => run(process.execPath, [MAIN, ...args])
+
+const isLong = inject('cases') === 'all'
 
 /** Quick runs judge nothing, so they may disturb each other. */
 describe.concurrent('load tests', () => {
@@ -15,7 +17,7 @@ describe.concurrent('load tests', () => {
     expect(stdout).toContain('no budget judged')
   })
 
-  it('make a ladder with Headend and with ffmpeg alone, and print what it costs', async ({ expect }) => {
+  it.runIf(isLong)('make a ladder with Headend and with ffmpeg alone, and print what it costs', async ({ expect }) => {
     const { code, stdout, stderr } = await loadTest('transcode', '--quick', '--json')
     expect(code, stderr).toBe(0)
     const report = JSON.parse(stdout) as {
@@ -27,7 +29,7 @@ describe.concurrent('load tests', () => {
     expect(report.verdicts).toEqual([])
   })
 
-  it('make manifests of short and of long windows, and print what they cost', async ({ expect }) => {
+  it.runIf(isLong)('make manifests of short and of long windows, and print what they cost', async ({ expect }) => {
     const { code, stdout, stderr } = await loadTest('manifests', '--quick')
     expect(code, stderr).toBe(0)
     expect(stdout).toMatch(/^delta, gzip +\d/m)
@@ -35,13 +37,16 @@ describe.concurrent('load tests', () => {
     expect(stdout).toContain('no budget judged')
   })
 
-  it('ask the origin for encrypted segments, and print what they cost beside a bare cipher', async ({ expect }) => {
-    const { code, stdout, stderr } = await loadTest('protection', '--quick')
-    expect(code, stderr).toBe(0)
-    for (const name of ['cenc', 'cbcs', 'AES-128 fMP4', 'AES-128 TS'])
-      expect(stdout).toMatch(new RegExp(`^${name} +8 +\\d`, 'm'))
-    expect(stdout).toContain('no budget judged')
-  })
+  it.runIf(isLong)(
+    'ask the origin for encrypted segments, and print what they cost beside a bare cipher',
+    async ({ expect }) => {
+      const { code, stdout, stderr } = await loadTest('protection', '--quick')
+      expect(code, stderr).toBe(0)
+      for (const name of ['cenc', 'cbcs', 'AES-128 fMP4', 'AES-128 TS'])
+        expect(stdout).toMatch(new RegExp(`^${name} +8 +\\d`, 'm'))
+      expect(stdout).toContain('no budget judged')
+    },
+  )
 
   it('ask the origin for everything, and print what it costs beside a bare server', async ({ expect }) => {
     const { code, stdout, stderr } = await loadTest('origin', '--quick')
@@ -52,7 +57,7 @@ describe.concurrent('load tests', () => {
     expect(stdout).toContain('no budget judged')
   })
 
-  it('keep viewers that do nothing, and print what they cost', async ({ expect }) => {
+  it.runIf(isLong)('keep viewers that do nothing, and print what they cost', async ({ expect }) => {
     const { code, stdout, stderr } = await loadTest('viewers', '--quick', '--json')
     expect(code, stderr).toBe(0)
     const [sample] = (JSON.parse(stdout) as { samples: { viewers: number; growthMb: number }[] }).samples

@@ -169,7 +169,7 @@ describe('keys and licences from outside', () => {
     const [endpoint] = (await api('GET', '/v1/streaming-endpoints')).items
     await api('PATCH', `/v1/streaming-endpoints/${endpoint.id}`, { allowIp: ['192.0.2.0/24'] })
     const from = (address: string) => ask(`/keys/aes128/${kid}`, { 'X-Forwarded-For': address })
-    for (;;) if ((await from('198.51.100.1')).reason === 'address-not-allowed') break
+    await expect.poll(async () => (await from('198.51.100.1')).reason).toBe('address-not-allowed')
     expect((await from('192.0.2.9')).status).toBe(200)
     await api('POST', `/v1/streaming-endpoints/${endpoint.id}/stop?wait=10s`)
     expect(await from('192.0.2.9')).toMatchObject({ status: 404, reason: 'endpoint-unknown' })
@@ -179,8 +179,11 @@ describe('keys and licences from outside', () => {
     const told = ['token-missing', 'licence-server-down', 'licence-refused', 'address-not-allowed', 'endpoint-unknown']
     let events = ''
     // What is refused is told together, a second's worth at a time.
-    while (!told.every((reason) => events.includes(reason)))
+    const untold = async () => {
       events = JSON.stringify(await api('GET', '/v1/events?limit=1000'))
+      return told.filter((reason) => !events.includes(reason))
+    }
+    await expect.poll(untold, { interval: 250, timeout: 10_000 }).toEqual([])
     const everything = [node.output(), events, await node.metrics()].join('\n')
     const keys = made.filter((id) => id.length === 36).map(spekeKeyOf)
     const secrets = keys.flatMap((key) => [key.toString('hex'), key.toString('base64'), key.toString('base64url')])

@@ -70,7 +70,7 @@ class Stage {
           return told()
         },
       },
-      rules: { refresh: async () => undefined },
+      rules: { refresh: async () => undefined, close: async () => undefined },
       clock: this.clock,
       logger: silentLogger,
     })
