@@ -1,6 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
+/** More than there are cores: much of it waits for disks and sockets. */
+const UNIT_WORKERS = availableParallelism() + 1
+const PURE = ['test/unit/{media,manifest,presentation,packaging,protection,conformance,domain,config}/**/*.test.ts']
+
 /** Units and contracts run side by side, what drives ffmpeg and sockets four files at a time, browsers two. */
 export default defineConfig({
   test: {
@@ -8,10 +12,20 @@ export default defineConfig({
     projects: [
       {
         test: {
+          name: 'pure',
+          // These rooms have no state but their arguments, so that files may share what they import.
+          isolate: false,
+          maxWorkers: UNIT_WORKERS,
+          include: PURE,
+        },
+      },
+      {
+        test: {
           name: 'unit',
-          // As many as there are cores at least: much of it waits for disks and sockets.
-          maxWorkers: Math.max(2, availableParallelism()),
+          maxWorkers: UNIT_WORKERS,
+          testTimeout: 15_000,
           include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/http/**/*.test.ts', 'test/*.test.ts'],
+          exclude: PURE,
         },
       },
       {
@@ -42,7 +56,7 @@ export default defineConfig({
           name: 'long',
           provide: { cases: 'all' },
           // The last ones are end-to-end tests that have more cases here.
-          include: ['test/long/**/*.test.ts', 'test/e2e/{codecs,load-tests,browser-texts}.test.ts'],
+          include: ['test/long/**/*.test.ts', 'test/e2e/{codecs,load-tests,slate,browser-texts}.test.ts'],
           fileParallelism: false,
           testTimeout: 900_000,
           hookTimeout: 60_000,

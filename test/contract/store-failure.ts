@@ -127,7 +127,7 @@ export function failureContract(engine: StoreEngine): void {
   it(
     'waits with a watch until the store is back',
     () =>
-      withStore({ timeoutMs: 300 }, async (store, url) => {
+      withStore({ timeoutMs: 2_000 }, async (store, url) => {
         const controller = new AbortController()
         const seen: string[] = []
         const watching = (async () => {

@@ -122,7 +122,7 @@ it('asked nobody but this machine, and the console is clean', () =>
   }))
 
 /** Each on a page of its own, side by side. */
-describe.concurrent('by other ways', () => {
+describe('by other ways', () => {
   it('switches the protocol by its buttons, there and back', async () => {
     const watch = await WatchPage.open(browser, headend.quickstart.playerUrl)
     await watch.playing()
