@@ -56,7 +56,10 @@ export default defineConfig({
           name: 'long',
           provide: { cases: 'all' },
           // The last ones are end-to-end tests that have more cases here.
-          include: ['test/long/**/*.test.ts', 'test/e2e/{codecs,load-tests,slate,browser-texts}.test.ts'],
+          include: [
+            'test/long/**/*.test.ts',
+            'test/e2e/{codecs,load-tests,slate,browser-download,browser-texts}.test.ts',
+          ],
           fileParallelism: false,
           testTimeout: 900_000,
           hookTimeout: 60_000,

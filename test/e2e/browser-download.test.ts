@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { OriginServer } from '../../src/origin/origin-server.ts'
 import { openBrowser } from '../support/browser.ts'
 import { encodeAudio, encodeVideo, Recording } from '../support/recording.ts'
@@ -110,15 +110,18 @@ describe('a browser with a recording as one file', () => {
     expect((await state()).error).toBeUndefined()
   })
 
-  it('plays through the hole in real time, with the last picture, and goes on with both, the picture larger', async () => {
-    expect(await seek(STRETCH_SECONDS - 2)).toBeCloseTo(STRETCH_SECONDS - 2, 1)
-    const { mediaS, wallS } = await play(15)
-    expect(Math.abs(mediaS - wallS)).toBeLessThan(0.4)
-    const { currentTime, error } = await state()
-    expect(error).toBeUndefined()
-    expect(currentTime).toBeGreaterThan(LATER_SECONDS + 2)
-    const more = await play(2)
-    expect(more.frames).toBeGreaterThan(35)
-    expect(await page.evaluate(`document.getElementById('v').videoWidth`)).toBe(640)
-  })
+  it.runIf(inject('cases') === 'all')(
+    'plays through the hole in real time, with the last picture, and goes on with both, the picture larger',
+    async () => {
+      expect(await seek(STRETCH_SECONDS - 2)).toBeCloseTo(STRETCH_SECONDS - 2, 1)
+      const { mediaS, wallS } = await play(15)
+      expect(Math.abs(mediaS - wallS)).toBeLessThan(0.4)
+      const { currentTime, error } = await state()
+      expect(error).toBeUndefined()
+      expect(currentTime).toBeGreaterThan(LATER_SECONDS + 2)
+      const more = await play(2)
+      expect(more.frames).toBeGreaterThan(35)
+      expect(await page.evaluate(`document.getElementById('v').videoWidth`)).toBe(640)
+    },
+  )
 })
