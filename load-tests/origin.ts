@@ -1,15 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { floorReport, measureSides } from './floor.ts'
 import type { LoadContext, LoadReport } from './load-report.ts'
-import { longFile, plainFile } from './media-source.ts'
-import { CLIENT_CORE, OriginBench, type Sample, SERVER_CORE, type Side, sizeOf } from './origin-bench.ts'
+import { type Side, sizeOf } from './origin-bench.ts'
 import { type OriginFormat, segmentPaths } from './origin-paths.ts'
-import { interleave, median } from './statistics.ts'
-import { figure, type Verdict } from './table.ts'
 
-const RECORDED_SECONDS = 48
-const CONNECTIONS = [1, 8]
 /** CPU of uncached packaging against reading the bytes, of the format that is stored and of others, which copy them. */
 const PACKAGING_BUDGETS: Readonly<Record<OriginFormat, number>> = { cmaf: 1.25, smooth: 1.4, ts: 2 }
 const CACHED_BUDGET = 1.15
@@ -22,25 +15,9 @@ const MANIFESTS = {
 } as const
 
 /** What the streaming endpoint costs beside a bare server of the same bytes. */
-export async function runOrigin({ options, progress, scope }: LoadContext): Promise<LoadReport> {
-  const processes = scope()
-  try {
-    const folder = mkdtempSync(join(tmpdir(), 'headend-load-origin-'))
-    processes.add('files', () => rmSync(folder, { recursive: true, force: true }))
-    const file = await longFile(RECORDED_SECONDS)
-    const media = { file, mp4: await plainFile(file), folder }
-    const bench = await OriginBench.start(media, 'bare-origin-process', processes)
-    const sides = await originSides(bench.port('origin'))
-    const samples: Sample[] = []
-    for (const { round, side } of interleave(sides, options.rounds)) {
-      for (const connections of CONNECTIONS)
-        samples.push(await bench.measure(side, connections, round, options.seconds))
-      progress(`${side.name}, round ${round + 1}: ${figure(samples.at(-1)?.micros ?? Number.NaN)} µs per ${side.unit}`)
-    }
-    return report(sides, samples, options.isQuick)
-  } finally {
-    await processes.stop()
-  }
+export async function runOrigin(context: LoadContext): Promise<LoadReport> {
+  const measured = await measureSides(context, 'bare-origin-process', (bench) => originSides(bench.port('origin')))
+  return floorReport('origin: segments of 6 s at 3 Mbit/s', measured, context.options.isQuick)
 }
 
 async function originSides(port: number): Promise<Side[]> {
@@ -101,41 +78,4 @@ async function firstPlaylist(port: number): Promise<string> {
   const master = new URL(`http://127.0.0.1:${port}/hour/index.m3u8`)
   const lines = (await (await fetch(master)).text()).split('\n')
   return new URL(lines.find((line) => line !== '' && !line.startsWith('#')) ?? '', master).pathname
-}
-
-function report(sides: readonly Side[], samples: readonly Sample[], isQuick: boolean): LoadReport {
-  const of = (name: string, connections: number) =>
-    samples.filter((sample) => sample.side === name && sample.connections === connections)
-  const cost = (name: string, connections: number) => median(of(name, connections).map(({ micros }) => micros))
-  const rows = sides.flatMap(({ name, unit, floor, budget }) =>
-    CONNECTIONS.map((connections) => {
-      const taken = of(name, connections)
-      const ratio = floor === undefined ? '' : figure(cost(name, connections) / cost(floor, connections))
-      return [
-        ...[name, String(connections), `${figure(cost(name, connections))} / ${unit}`],
-        ...[ratio, budget === undefined ? '' : `≤ ${budget}`],
-        ...[median(taken.map(({ ttfbP50 }) => ttfbP50)), median(taken.map(({ ttfbP99 }) => ttfbP99))].map(figure),
-      ]
-    }),
-  )
-  const judged = sides.flatMap(({ name, floor, budget }) =>
-    floor === undefined || budget === undefined
-      ? []
-      : CONNECTIONS.map(
-          (connections): Verdict => ({
-            what: `${name}, ${connections} connections`,
-            measured: cost(name, connections) / cost(floor, connections),
-            limit: budget,
-            unit: 'times its floor',
-          }),
-        ),
-  )
-  return {
-    title: `origin: segments of 6 s at 3 Mbit/s; the server has core ${SERVER_CORE}, the client core ${CLIENT_CORE}; medians`,
-    header: ['what', 'connections', 'CPU µs', 'of the floor', 'budget', 'TTFB p50 ms', 'p99 ms'],
-    rows,
-    notes: [],
-    verdicts: isQuick ? [] : judged,
-    samples,
-  }
 }
