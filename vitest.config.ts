@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 /** More than there are cores: much of it waits for disks and sockets. */
 const UNIT_WORKERS = availableParallelism() + 1
-const PURE = ['test/unit/{media,manifest,presentation,packaging,protection,conformance,domain,config}/**/*.test.ts']
+/** They replace a module of the runtime for what they test. */
+const ALONE = ['test/unit/storage/filesystem-copy.test.ts']
 
 /** Units and contracts run side by side, what drives ffmpeg and sockets four files at a time, browsers two. */
 export default defineConfig({
@@ -12,20 +13,19 @@ export default defineConfig({
     projects: [
       {
         test: {
-          name: 'pure',
-          // These rooms have no state but their arguments, so that files may share what they import.
-          isolate: false,
-          maxWorkers: UNIT_WORKERS,
-          include: PURE,
+          name: 'alone',
+          include: ALONE,
         },
       },
       {
         test: {
           name: 'unit',
+          // No module has state of its own, so that files may share what they import: a third of the time.
+          isolate: false,
           maxWorkers: UNIT_WORKERS,
           testTimeout: 15_000,
           include: ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/http/**/*.test.ts', 'test/*.test.ts'],
-          exclude: PURE,
+          exclude: ALONE,
         },
       },
       {

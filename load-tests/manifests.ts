@@ -3,9 +3,11 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer } from '../src/origin/answer.ts'
 import type { Delivery } from '../src/origin/deliveries.ts'
+import { DeliveryKeys } from '../src/origin/delivery-keys.ts'
 import { ManifestAnswers, type ManifestRequest } from '../src/origin/manifest-answers.ts'
 import { ManifestCache } from '../src/origin/manifest-cache.ts'
 import { defaultOriginLimits } from '../src/origin/origin-server.ts'
+import { ProviderSignals } from '../src/origin/provider-signals.ts'
 import { LiveWindow } from './live-window.ts'
 import type { LoadContext, LoadReport } from './load-report.ts'
 import { interleave, median } from './statistics.ts'
@@ -89,7 +91,12 @@ async function measureKind(
   window: LiveWindow,
   versions: number,
 ): Promise<Omit<Sample, 'kind' | 'side' | 'round'>> {
-  const answers = new ManifestAnswers(new ManifestCache(defaultOriginLimits.manifestCacheBytes), 60)
+  const answers = new ManifestAnswers(new ManifestCache(defaultOriginLimits.manifestCacheBytes), {
+    endedMaxAgeSeconds: 60,
+    hasThumbnails: false,
+    signals: new ProviderSignals(new DeliveryKeys(undefined)),
+    keysUrl: '',
+  })
   const delay = monitorEventLoopDelay({ resolution: 1 })
   await sleep(NOTICE_MS)
   delay.enable()

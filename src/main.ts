@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
+import { readEnvironment } from './config/environment.ts'
 import { loadConfig } from './config/load.ts'
 import { systemClock } from './lib/clock.ts'
 import { AppError, messageOf } from './lib/errors.ts'
@@ -46,6 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const config = loadConfig(values.config ?? DEFAULT_CONFIG, process.env)
+  hideEnvironment()
   if (values['check-health']) return (await checkHealth(config)) ? 0 : 1
   // What only asks for a word needs none of it.
   const [{ startApp }, { describeQuickstart }] = await Promise.all([
@@ -66,6 +68,15 @@ async function main(args: readonly string[]): Promise<number> {
   }
   logger.info('stopped')
   return 0
+}
+
+/**
+ * What is set by environment may be a password: once it is read, neither children (ffmpeg above all) nor what Node writes of itself when it dies
+ * (`--report-on-fatalerror`) have it.
+ */
+function hideEnvironment(): void {
+  process.report.excludeEnv = true
+  for (const { variable } of readEnvironment(process.env)) delete process.env[variable]
 }
 
 /** Aborted by the first SIGTERM or SIGINT; from then on time runs, whatever hangs. */

@@ -1,5 +1,6 @@
 import { MediaPlayer, type MediaPlayerSettingClass } from 'dashjs'
 import { isSmooth } from './address.ts'
+import { DashHoles } from './dash-holes.ts'
 import { type ListingManifest, newestStretch } from './dash-listing.ts'
 import type { Engine, EngineEvents, Problem, Rendition, TextChoice, TimeRange } from './engine.ts'
 import { problemOfStatus } from './errors.ts'
@@ -24,6 +25,9 @@ const settings: MediaPlayerSettingClass = {
 
 /** A fragment of Smooth Streaming is to be had only when two more are there: nearer to its edge there would be nothing to ask for. */
 const smoothSettings: MediaPlayerSettingClass = { streaming: { delay: { liveDelayFragmentCount: 4 } } }
+
+/** How often the manifest is asked for while nothing new is there: what comes next may be listed any moment. */
+const LOOK_AGAIN_MS = 1_000
 
 /** The systems that licences are asked of; each licence server gets the token. */
 const KEY_SYSTEMS = ['org.w3.clearkey', 'com.widevine.alpha', 'com.microsoft.playready']
@@ -61,6 +65,8 @@ class DashEngine implements Engine {
   #text = -1
   #lastStatus = 0
   #stretch: TimeRange | undefined
+  readonly #holes = new DashHoles()
+  #lookDueMs = 0
   #isDestroyed = false
 
   constructor(video: HTMLVideoElement, url: string, events: EngineEvents) {
@@ -82,6 +88,10 @@ class DashEngine implements Engine {
       // The manifest of Smooth Streaming is read but once: what it lists says nothing of what came since.
       if (!isSmooth(url)) this.#stretch = newestStretch((event as { data?: ListingManifest }).data ?? {})
       changed()
+    })
+    this.#player.addResponseInterceptor(async (response) => {
+      if (this.#isCounted && this.#holes.fill(response)) this.lookAgain()
+      return response
     })
     this.#player.on(names.ERROR, (event) => this.#onError((event as { error: DashError | string }).error))
     this.#player.setAutoPlay(events.wantsPlayback())
@@ -175,15 +185,27 @@ class DashEngine implements Engine {
     return Number.isFinite(kbps) && kbps > 0 ? kbps * 1000 : undefined
   }
 
-  /** A DASH timeline has no way to say so: what is missing is not listed, and the newest media grows old. */
+  /** A DASH timeline has no way to say so: what is missing is not listed, and the newest media grows old; what is counted is asked for in vain. */
   inputAway(): boolean {
     if (!this.isLive() || !this.#stretch) return false
+    if (this.#isCounted) return this.#holes.isMissingFrom(this.#stretch.start)
     return (this.#player.getDvrWindow()?.end ?? 0) - this.#stretch.end > this.#player.getTargetLiveDelay()
+  }
+
+  lookAgain(): void {
+    if (this.#isDestroyed || !this.isLive() || Date.now() < this.#lookDueMs) return
+    this.#lookDueMs = Date.now() + LOOK_AGAIN_MS
+    this.#player.refreshManifest(() => undefined)
   }
 
   destroy(): void {
     this.#isDestroyed = true
     this.#player.destroy()
+  }
+
+  /** Segments are counted: nobody knows where the newest stretch ends. */
+  get #isCounted(): boolean {
+    return this.#stretch?.end === Number.POSITIVE_INFINITY
   }
 
   #attach(video: HTMLVideoElement, url: string): void {

@@ -14,6 +14,11 @@ export function playsHlsNatively(video: HTMLVideoElement): boolean {
 /** WebKit tells the wall clock of the timeline's zero. */
 type WithStartDate = HTMLVideoElement & { getStartDate?(): Date }
 
+/** Others carry timed metadata, which is nobody's choice. */
+function isRead({ kind }: TextTrack): boolean {
+  return kind === 'subtitles' || kind === 'captions'
+}
+
 /** The browser's own HLS: it chooses the quality itself and tells little of what it does. */
 class NativeEngine implements Engine {
   readonly protocol = 'hls'
@@ -30,6 +35,8 @@ class NativeEngine implements Engine {
     const { signal } = this.#listeners
     video.addEventListener('error', () => void this.#onError(), { signal })
     video.addEventListener('loadedmetadata', () => events.changed(), { signal })
+    // Texts are told of one by one, some after the rest.
+    video.textTracks.addEventListener('addtrack', () => events.changed(), { signal })
     video.src = this.#url
     // Browsers may refuse; then the play button is the viewer's.
     if (events.wantsPlayback()) void video.play().catch(() => undefined)
@@ -50,18 +57,20 @@ class NativeEngine implements Engine {
   select(): void {}
 
   texts(): readonly TextChoice[] {
-    return [...this.#video.textTracks].flatMap(({ kind, label, language }, index) => {
-      const isRead = kind === 'subtitles' || kind === 'captions'
-      return isRead ? [{ index, name: label || language, language }] : []
+    return [...this.#video.textTracks].flatMap((track, index) => {
+      const { label, language } = track
+      return isRead(track) ? [{ index, name: label || language, language }] : []
     })
   }
 
   selectedText(): number {
-    return [...this.#video.textTracks].findIndex(({ mode }) => mode === 'showing')
+    return [...this.#video.textTracks].findIndex((track) => isRead(track) && track.mode === 'showing')
   }
 
   selectText(index: number): void {
-    for (const [at, track] of [...this.#video.textTracks].entries()) track.mode = at === index ? 'showing' : 'disabled'
+    for (const [at, track] of [...this.#video.textTracks].entries()) {
+      if (isRead(track)) track.mode = at === index ? 'showing' : 'disabled'
+    }
     this.#events.changed()
   }
 

@@ -101,9 +101,10 @@ export class PlaybackWatch {
     const isAway = engine.inputAway()
     if (standingMs > NOTICE_AFTER_MS) this.#owner.standing(isAway)
     const isStuck = standingMs > STUCK_AFTER_MS
-    if (standingMs > JUMP_AFTER_MS && now >= this.#jumpDueMs) this.#jump(engine, isStuck)
+    if (standingMs > JUMP_AFTER_MS && now >= this.#jumpDueMs) this.#jump(engine, isStuck, isAway)
     // While the encoder is away there is nothing that a new engine could play, and the old one keeps asking.
     if (isAway) this.#restartDueMs = now + RESTART_AFTER_MS
+    if (isAway) engine.lookAgain?.()
     if (now < this.#restartDueMs) return
     this.#restartDueMs = now + RESTART_AFTER_MS
     this.#owner.hopeless()
@@ -144,10 +145,12 @@ export class PlaybackWatch {
   }
 
   /** Over the hole to what comes behind it, or back to the live edge when the position has left the window. */
-  #jump(engine: Engine, isEngineStuck: boolean): void {
+  #jump(engine: Engine, isStuck: boolean, isAway: boolean): void {
     const { currentTime: position } = this.#video
     const livePosition = engine.isLive() ? engine.livePosition() : undefined
     const stretch = engine.newestStretch()
+    // An engine that waits for the encoder in the newest stretch is right to do so.
+    const isEngineStuck = isStuck && !(isAway && stretch && position >= stretch.start)
     const range = engine.seekRange()
     const target = jumpTarget({
       position,

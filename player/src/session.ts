@@ -53,6 +53,7 @@ export class Session {
   #wantedText: number | undefined
   #wantsPlayback = true
   #closed = false
+  #isRestoring = false
   readonly #listeners = new AbortController()
 
   constructor(video: HTMLVideoElement, { protocol, url, shaka }: SessionSource, events: SessionEvents) {
@@ -168,11 +169,25 @@ export class Session {
   }
 
   #onChanged(engine: Engine): void {
-    const wanted = this.#wantedRendition
-    if (wanted >= 0 && engine.selected() !== wanted && wanted < engine.renditions().length) engine.select(wanted)
-    const text = this.#wantedText
-    if (text !== undefined && engine.selectedText() !== text && text < engine.texts().length) engine.selectText(text)
+    // What is chosen here is a change too.
+    if (this.#isRestoring) return
+    this.#isRestoring = true
+    try {
+      this.#restore(engine)
+    } finally {
+      this.#isRestoring = false
+    }
     this.#events.changed()
+  }
+
+  /** Makes the viewer's choices again in an engine that has begun anew, as soon as it offers them. */
+  #restore(engine: Engine): void {
+    const wanted = this.#wantedRendition
+    const isOffered = engine.renditions().some(({ index }) => index === wanted)
+    if (isOffered && engine.selected() !== wanted) engine.select(wanted)
+    const text = this.#wantedText
+    if (text === undefined || engine.selectedText() === text) return
+    if (text < 0 || engine.texts().some(({ index }) => index === text)) engine.selectText(text)
   }
 
   async #fail(failure: Problem): Promise<void> {

@@ -1,6 +1,6 @@
-import type { Timer } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { LogRecord, PresentationHeader, PresentationTerms, RecordOf, Track } from '../presentation/records.ts'
+import { ArchiveFinish } from './archive-finish.ts'
 import { ArchiveWindow } from './archive-window.ts'
 import { coolTail } from './hot-tail.ts'
 import type { PresentationLog } from './ports.ts'
@@ -10,11 +10,6 @@ import type { EarlierRun, RecordingOptions, RecordingPorts } from './recording-p
 import { beforeOpen, lostOpen, missingRows, type RowsEnd, rowsEndAfter } from './rows-end.ts'
 import { SpanCommitter } from './span-committer.ts'
 import { SpoolWriter } from './spool/spool-writer.ts'
-
-/** Three target durations after its end nobody plays the live window any more (HLS2 §6.2.2). */
-const TARGETS_UNTIL_ARCHIVED = 3
-/** What is not in storage by then is looked for again. */
-const FINISH_RETRY_MS = 10_000
 
 /**
  * A presentation that is being recorded: what is appended goes to the journal and to the log, where it is seen when the journal
@@ -26,6 +21,7 @@ export class Recording {
   readonly #spool: SpoolWriter
   readonly #committer: SpanCommitter
   readonly #window: ArchiveWindow
+  readonly #finish: ArchiveFinish
   readonly #tracks = new Map<number, Track>()
   readonly #gate: RecordGate
   /** Segments that were lost before the log had them. */
@@ -38,11 +34,9 @@ export class Recording {
   #open: RecordOf<'segment-opened'> | undefined
   /** With this record the journal has what earlier files tell of an open segment. */
   #releaseAt: number | undefined
-  #archiveTimer: Timer | undefined
   #isEnded: boolean
   #isRecovered: boolean
   #usedUntil: number
-  #ended = Promise.withResolvers<void>()
   #stopped: Promise<void> | undefined
 
   /** `earlier`: what an earlier run wrote; the log has it already. */
@@ -81,6 +75,16 @@ export class Recording {
     )
     const windowPorts = { log, folder, storage, assetFolder, clock, logger, observer }
     this.#window = new ArchiveWindow(windowPorts, earlier.discardedBefore ?? 0)
+    this.#finish = new ArchiveFinish(
+      { log, folder, clock, logger },
+      {
+        committed: () => this.committed(),
+        isCalledOff: () => this.#stopped !== undefined || !this.#isEnded,
+        isPending: () =>
+          this.#spool.queuedBytes > 0 || this.#spool.file !== undefined || this.#committer.files.length > 0,
+        cool: () => this.#cool(),
+      },
+    )
     for (const file of earlier.files) this.#committer.add(file)
     this.#isEnded = log.view.ended
     if (earlier.hasOpen && earlier.end) this.#loseOpen(earlier.end)
@@ -103,7 +107,7 @@ export class Recording {
 
   /** All is in storage, and nobody plays the live window any more. */
   get archived(): Promise<void> {
-    return this.#ended.promise
+    return this.#finish.done
   }
 
   /** Takes a record of the presentation, a fragment with its bytes. */
@@ -127,8 +131,7 @@ export class Recording {
    * always where a segment was being written when the process ended. A presentation that has ended lives again.
    */
   resume(terms: PresentationTerms, segmentMs: number): void {
-    this.#archiveTimer?.cancel()
-    this.#archiveTimer = undefined
+    this.#finish.callOff()
     const wasEnded = this.#isEnded
     this.#isEnded = false
     const open = this.#open
@@ -199,7 +202,7 @@ export class Recording {
   }
 
   async #stop(): Promise<void> {
-    this.#archiveTimer?.cancel()
+    this.#finish.callOff()
     this.#committer.interrupt()
     await this.#spool.stop()
     this.#gate.clear()
@@ -283,36 +286,12 @@ export class Recording {
   #tidy(): void {
     this.#cool()
     this.#window.apply()
-    const { view } = this.#ports.log
-    if (!view.ended || view.archived || this.#archiveTimer) return
-    this.#finishIn(TARGETS_UNTIL_ARCHIVED * view.header.targetDurationMs)
+    this.#finish.review()
   }
 
   #cool(): void {
     const { file } = this.#spool
     const files = file ? [...this.#committer.files, file] : this.#committer.files
     coolTail(this.#ports.log, this.#options.hotBytes, files)
-  }
-
-  #finishIn(delayMs: number): void {
-    this.#archiveTimer = this.#ports.clock.after(delayMs, () => void this.#finish())
-  }
-
-  /** When storage has all of it, this node's disk need not. */
-  async #finish(): Promise<void> {
-    await this.committed()
-    const { log, folder, logger } = this.#ports
-    if (this.#stopped || !this.#isEnded) return
-    if (this.#spool.queuedBytes > 0 || this.#spool.file || this.#committer.files.length > 0) {
-      this.#finishIn(FINISH_RETRY_MS)
-      return
-    }
-    if (!log.view.archived) log.append({ type: 'archived' })
-    this.#cool()
-    await folder.destroy().catch((error: unknown) => {
-      logger.warn({ error: messageOf(error) }, 'the spool of an archived recording is left behind')
-    })
-    // Whoever goes on with it makes the folder anew.
-    this.#ended.resolve()
   }
 }

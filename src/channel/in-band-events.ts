@@ -30,12 +30,18 @@ export class InBandEvents {
       this.#pending.delete(id)
       return
     }
-    if (!known) this.#pending.set(id, { startTicks, boxes: beginMessage(marker), isMinor: !scte35 })
+    if (!known) this.#await(id, { startTicks, boxes: beginMessage(marker), isMinor: !scte35 })
     const end = known === 'ended' ? undefined : endMessage(marker)
-    if (end) this.#pending.set(`${id}/in`, { startTicks: startTicks + 1, boxes: end, isMinor: false })
+    if (end) this.#await(`${id}/in`, { startTicks: startTicks + 1, boxes: end, isMinor: false })
     this.#told.delete(id)
     this.#told.set(id, known === 'ended' || end ? 'ended' : 'begun')
     if (this.#told.size > MAX_MARKERS) this.#told.delete(this.#told.keys().next().value ?? '')
+  }
+
+  /** While no segment opens, those told last are kept: manifests tell of the others. */
+  #await(name: string, message: Message): void {
+    this.#pending.set(name, message)
+    if (this.#pending.size > MAX_MARKERS) this.#pending.delete(this.#pending.keys().next().value ?? '')
   }
 
   /** What the segment carries that opens at `startTicks` (90 kHz); `undefined`: nothing. */

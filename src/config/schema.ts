@@ -91,8 +91,17 @@ const events = z.strictObject({
   allowPrivateTargets: z.boolean().default(false),
 })
 
+/** Where something of ours is reached from outside: scheme and host, and a path in front where there is one. */
+const publicUrl = z
+  .string()
+  .max(512)
+  .regex(/^https?:\/\/[^\s/?#@"<>]+(?:\/[^\s?#"<>]*)?$/i, 'must be an http or https URL without query and password')
+  .refine((url) => URL.canParse(url), 'must be an http or https URL')
+  .transform((url) => url.replace(/\/+$/, ''))
+
 const keys = z.strictObject({
   provider: keyProvider.prefault({}),
+  publicUrl: publicUrl.optional(),
   clockSkew: duration.refine((ms) => ms <= 600_000, 'must be at most 10m').prefault('1m'),
   issuerTimeout: time.prefault('5s'),
   issuerCache: time.prefault('10m'),

@@ -21,11 +21,19 @@ const TFHD = { base: 0x1, description: 0x2, duration: 0x8, size: 0x10 }
 /** Instants are rounded one by one: what they last may be off by this many ticks of 100 ns. */
 const ROUNDING_TICKS = 10_000n
 
-/** What a path names that is a fragment of Smooth Streaming; `undefined` for other paths. */
+/** What a path names that is a fragment of Smooth Streaming; `undefined` for other paths, and those that can't be decoded. */
 export function smoothAddressOf(path: string): SmoothAddress | undefined {
-  const [, bitrate = '', part, stream = '', time = ''] = ADDRESS.exec(decodeURIComponent(path)) ?? []
+  const [, bitrate = '', part, stream = '', time = ''] = ADDRESS.exec(decoded(path)) ?? []
   if (part === undefined) return undefined
   return { bitrate, stream, time: BigInt(time), part: /info/i.test(part) ? 'info' : 'fragment' }
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return ''
+  }
 }
 
 /**

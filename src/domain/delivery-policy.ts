@@ -13,6 +13,8 @@ const protectionsOf = {
 
 /** How a streaming endpoint hands media out. */
 export type Protocol = keyof typeof protectionsOf
+/** All of them. */
+export const protocols = Object.keys(protectionsOf) as readonly Protocol[]
 /** How what is handed out is protected. */
 export type Protection = (typeof protectionsOf)[Protocol][number]
 
@@ -40,8 +42,16 @@ const settings = {
       clearkey: httpUrlSchema.optional(),
     })
     .prefault({})
-    .meta({ description: 'Where players get licences; written into manifests.' }),
-  keyRotationPeriod: durationSchema(10_000, 86_400_000, 'A new key each period, live.', 600_000).optional(),
+    .meta({
+      description:
+        'Where players get licences; written into manifests, and may name {kid}, {kidHex}, {kidBase64}, {keyId}, {assetId} and {accountId}.',
+    }),
+  keyRotationPeriod: durationSchema(
+    10_000,
+    86_400_000,
+    'A new key each period, live; needed where content keys of an asset rotate.',
+    600_000,
+  ).optional(),
 }
 
 const example = { name: 'drm', protocols: { hls: ['cbcs'], dash: ['cenc', 'cbcs'] } }

@@ -14,6 +14,8 @@ export type DeliveryKey = {
   readonly tracks?: readonly KeyTracks[] | undefined
   /** How it may be had: the kinds of delivery that its authorization policy has an option for. */
   readonly had: readonly KeyDelivery[]
+  /** Names what its provider wants players to be told of it, which is kept with the key; absent: nothing. */
+  readonly signalling?: string
   /** Those of them whose challenges are passed on from here to a licence server; absent: none. */
   readonly passedOn?: readonly KeyDelivery[]
 }
@@ -30,6 +32,8 @@ export type DeliveryTerms = {
   readonly licenceUrls: DeliveryPolicy['licenceUrls']
   /** Of keys that rotate. */
   readonly rotationPeriodMs?: number
+  /** What licence URLs may name beside the key; absent: nothing. */
+  readonly licenceValues?: { readonly accountId: string; readonly assetId: string }
   /** Those of the asset. */
   readonly keys: readonly DeliveryKey[]
 }

@@ -16,6 +16,7 @@ import { SYSTEM_ACCOUNT } from './kinds.ts'
 import { locatorSchema } from './locator.ts'
 import { mediaStreamSchema } from './media-stream.ts'
 import { operationSchema } from './operation.ts'
+import { periodKeySchema } from './period-key.ts'
 import { programSchema } from './program.ts'
 import { type EntityReference, referencesOf } from './references.ts'
 import { formatTimestamp } from './scalars.ts'
@@ -42,6 +43,7 @@ export const entitySchemas = {
   locator: locatorSchema,
   'media-stream': mediaStreamSchema,
   operation: operationSchema,
+  'period-key': periodKeySchema,
   program: programSchema,
   'storage-account': storageAccountSchema,
   'storage-task': storageTaskSchema,

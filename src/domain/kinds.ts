@@ -19,6 +19,7 @@ export const idPrefixes = {
   'media-processor': 'mp',
   'media-stream': 'ms',
   operation: 'op',
+  'period-key': undefined,
   program: 'pr',
   'storage-account': 'st',
   'storage-task': 'sk',

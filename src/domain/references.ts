@@ -51,6 +51,7 @@ export const references: { readonly [K in Kind]?: readonly ReferenceSpec[] } = {
   filter: [partOf('asset', 'asset', 'assetId')],
   locator: [needs('asset', 'asset', 'assetId'), needs('delivery-policy', 'deliveryPolicy', 'deliveryPolicyId')],
   'media-stream': [needs('asset', 'asset', 'assetId')],
+  'period-key': [partOf('content-key', 'contentKey', 'contentKeyId')],
   program: [needs('channel', 'channel', 'channelId'), needs('asset', 'asset', 'assetId')],
   task: [
     partOf('job', 'job', 'jobId'),

@@ -31,26 +31,28 @@ export function refusalCode(reason: PublishRefusal): string {
 export class OffenceLedger {
   readonly #observer: IngestObserver
   readonly #logger: Logger
+  readonly #channel: () => string | undefined
   readonly #named = new Set<OffenceKind>()
   #budget: number
 
-  constructor(observer: IngestObserver, logger: Logger, budget: number) {
+  /** `channel`: to which the session publishes, if it does. */
+  constructor(observer: IngestObserver, logger: Logger, budget: number, channel: () => string | undefined) {
     this.#observer = observer
     this.#logger = logger
     this.#budget = budget
+    this.#channel = channel
   }
 
-  /** `channel`: to which the session publishes, if it does. */
-  name(kind: OffenceKind, problem: string, channel?: string): void {
+  name(kind: OffenceKind, problem: string): void {
     this.#observer.offence(kind)
     if (this.#named.has(kind)) return
     this.#named.add(kind)
-    this.#logger.warn({ channel, offence: kind, problem }, 'rtmp offence')
+    this.#logger.warn({ channel: this.#channel(), offence: kind, problem }, 'rtmp offence')
   }
 
   /** Names one that the session may survive; false when the budget for such is used up. */
-  spend(kind: OffenceKind, problem: string, channel?: string): boolean {
-    this.name(kind, problem, channel)
+  spend(kind: OffenceKind, problem: string): boolean {
+    this.name(kind, problem)
     this.#budget -= 1
     return this.#budget >= 0
   }

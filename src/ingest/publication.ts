@@ -1,9 +1,19 @@
+import type { Logger } from '../lib/logger.ts'
 import type { Contribution } from '../media/media.ts'
 import { type AmfLimits, defaultAmfLimits } from '../media/rtmp/amf.ts'
 import { readDataMessage } from '../media/rtmp/command.ts'
 import { messageType } from '../media/rtmp/message-type.ts'
 import { contributionOf } from './data-contribution.ts'
-import type { MediaDemuxer, PublishRequest, PublishSink, SessionEnd } from './ports.ts'
+import type { IngestLimits } from './ingest-limits.ts'
+import type {
+  MediaDemuxer,
+  PublishGate,
+  PublishRequest,
+  PublishSink,
+  PublishVerdict,
+  SessionEnd,
+  SessionHandle,
+} from './ports.ts'
 
 type HeldMessage = { readonly type: number; readonly timestampMs: number; readonly payload: Uint8Array }
 
@@ -16,18 +26,24 @@ export class Publication {
   /** To which it publishes, once it was accepted; for log lines. */
   channel: string | undefined
   /** Aborts the authorisation that is under way. */
-  readonly abort = new AbortController()
+  readonly #abort = new AbortController()
   readonly #demuxer: MediaDemuxer
   readonly #amfLimits: AmfLimits
+  readonly #maxHeldBytes: number
   #sink: PublishSink | undefined
   #held: HeldMessage[] = []
   #heldBytes = 0
   #ended: SessionEnd | undefined
 
-  constructor(request: PublishRequest, demuxer: MediaDemuxer, maxAmfDepth: number) {
+  constructor(
+    request: PublishRequest,
+    demuxer: MediaDemuxer,
+    limits: Pick<IngestLimits, 'maxAmfDepth' | 'maxUnauthorisedMessageBytes'>,
+  ) {
     this.request = request
     this.#demuxer = demuxer
-    this.#amfLimits = { ...defaultAmfLimits, maxDepth: maxAmfDepth }
+    this.#amfLimits = { ...defaultAmfLimits, maxDepth: limits.maxAmfDepth }
+    this.#maxHeldBytes = limits.maxUnauthorisedMessageBytes
   }
 
   get accepted(): boolean {
@@ -38,9 +54,19 @@ export class Publication {
     return this.#ended !== undefined
   }
 
-  /** What messages that came before the verdict hold, in bytes. */
-  get heldBytes(): number {
-    return this.#heldBytes
+  /** Messages that came before the verdict hold more than they may: the peer is to wait for it. */
+  get isFull(): boolean {
+    return this.#heldBytes > this.#maxHeldBytes
+  }
+
+  /** The gate's verdict, or a refusal where it gives none; never rejects. */
+  async ask(gate: PublishGate, handle: SessionHandle, logger: Logger): Promise<PublishVerdict> {
+    try {
+      return await gate.authorise(this.request, handle, this.#abort.signal)
+    } catch (error) {
+      if (!this.ended) logger.error({ err: error }, 'publish authorisation failed')
+      return { accepted: false, reason: 'unavailable', description: 'The server could not decide.' }
+    }
   }
 
   /** Keeps a message that came before the verdict. */
@@ -83,7 +109,7 @@ export class Publication {
     if (this.#ended) return
     this.#ended = reason
     this.#forget()
-    this.abort.abort()
+    this.#abort.abort()
     this.#sink?.end(reason)
     this.#sink = undefined
   }

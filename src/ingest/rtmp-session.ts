@@ -6,10 +6,12 @@ import type { Logger } from '../lib/logger.ts'
 import type { PublishCommand } from '../media/rtmp/server-commands.ts'
 import { ServerConnection } from '../media/rtmp/server-connection.ts'
 import { OffenceLedger, offenceOf, refusalCode } from './offence.ts'
-import type { OffenceKind, PublishRefusal, PublishRequest, PublishVerdict, SessionEnd, SessionHandle } from './ports.ts'
+import type { OffenceKind, PublishRefusal, PublishVerdict, SessionEnd, SessionHandle } from './ports.ts'
 import { Publication } from './publication.ts'
-import { publishLogFields, publishRequest, type SessionPeer } from './publish-request.ts'
+import { PublishNews } from './publish-news.ts'
+import { publishRequest, type SessionPeer } from './publish-request.ts'
 import type { SessionContext } from './session-context.ts'
+import { SocketPauses } from './socket-pauses.ts'
 
 /** What Node reads of a socket at once: as much as this, and there may be more. */
 const MAX_READ_BYTES = 65_536
@@ -28,6 +30,8 @@ export class RtmpSession {
   readonly #connection: ServerConnection
   readonly #publications = new Map<number, Publication>()
   readonly #offences: OffenceLedger
+  readonly #news: PublishNews
+  readonly #pauses: SocketPauses
   readonly #openedMs: number
   /** When the publish time-out began to run. */
   #unpublishedMs: number
@@ -35,7 +39,6 @@ export class RtmpSession {
   #sawMedia = false
   #countedBytes = 0
   #publishCount = 0
-  #pauses = 0
   #lingerUntilMs: number | undefined
 
   constructor(context: SessionContext, peer: SessionPeer, socket: Socket, logger: Logger) {
@@ -43,7 +46,11 @@ export class RtmpSession {
     this.#peer = peer
     this.#socket = socket
     this.#logger = logger.child({ session: peer.id, address: peer.remoteAddress })
-    this.#offences = new OffenceLedger(context.observer, this.#logger, context.limits.maxOffences)
+    this.#offences = new OffenceLedger(context.observer, this.#logger, context.limits.maxOffences, () =>
+      this.#channel(),
+    )
+    this.#news = new PublishNews(peer, context.observer, this.#logger)
+    this.#pauses = new SocketPauses(socket)
     this.#openedMs = this.#unpublishedMs = this.#lastMediaMs = context.clock.monotonicMs()
     const { maxQueuedBytes, ...limits } = context.limits
     this.#connection = new ServerConnection(
@@ -52,8 +59,8 @@ export class RtmpSession {
         publish: (command) => this.#onPublish(command),
         media: (streamId, type, timestampMs, payload) => this.#onMedia(streamId, type, timestampMs, payload),
         unpublish: (streamId) => this.#endPublication(streamId, 'unpublished'),
-        refused: (problem) => this.#name('command', problem),
-        stray: () => this.#name('stray-media', 'media without an accepted publish was dropped'),
+        refused: (problem) => this.#offences.name('command', problem),
+        stray: () => this.#offences.name('stray-media', 'media without an accepted publish was dropped'),
         broken: (error) => this.#spendOffence('aggregate', error),
         finish: () => this.#linger(),
       },
@@ -67,7 +74,6 @@ export class RtmpSession {
         resolve()
       })
     })
-    // What an error means is told by 'close', which follows it.
     socket.on('error', (error) => this.#onSocketError(error))
     socket.on('data', (bytes: Buffer) => this.#onData(bytes))
   }
@@ -77,7 +83,7 @@ export class RtmpSession {
     if (this.#socket.destroyed) return
     this.#countBytes()
     const { limits } = this.#context
-    if (this.#sawMedia || this.#pauses > 0) this.#lastMediaMs = nowMs
+    if (this.#sawMedia || this.#pauses.arePending) this.#lastMediaMs = nowMs
     this.#sawMedia = false
     if (this.#lingerUntilMs !== undefined) {
       if (nowMs >= this.#lingerUntilMs) this.#socket.destroy()
@@ -113,15 +119,11 @@ export class RtmpSession {
     return undefined
   }
 
-  #name(kind: OffenceKind, problem: string): void {
-    this.#offences.name(kind, problem, this.#channel())
-  }
-
   /** What it means is told by 'close', which follows. TLS that is none is the handshake of somebody at the wrong port. */
   #onSocketError(error: Error): void {
     this.#logger.debug({ err: error }, 'rtmp socket failed')
     const isTls = 'code' in error && typeof error.code === 'string' && error.code.startsWith('ERR_SSL_')
-    if (isTls && !this.#connection.handshakeDone) this.#name('handshake', `no TLS: ${error.message}`)
+    if (isTls && !this.#connection.handshakeDone) this.#offences.name('handshake', `no TLS: ${error.message}`)
   }
 
   /** Now and then, because a labelled counter costs as much as the reading of a small message. */
@@ -169,7 +171,7 @@ export class RtmpSession {
 
   /** Names the offence, and ends everything without another word. */
   #abort(kind: OffenceKind, message: string, reason: SessionEnd = 'limit'): void {
-    this.#name(kind, message)
+    this.#offences.name(kind, message)
     this.#endAll(reason)
     this.#connection.stop()
     this.#socket.destroy()
@@ -177,9 +179,9 @@ export class RtmpSession {
 
   /** An offence that costs only the message; too many of them cost the session. */
   #spendOffence(kind: OffenceKind, error: AppError): void {
-    const isForgiven = this.#offences.spend(kind, error.message, this.#channel())
+    const isForgiven = this.#offences.spend(kind, error.message)
     if (isForgiven || this.#lingerUntilMs !== undefined) return
-    this.#name('too-many-offences', error.message)
+    this.#offences.name('too-many-offences', error.message)
     this.#endAll('protocol-error')
     this.#connection.shutdown(`Too many messages that can not be used: ${error.message}.`)
   }
@@ -194,7 +196,7 @@ export class RtmpSession {
   }
 
   #onPublishTimeout(): void {
-    this.#name('publish-timeout', 'no publish in time')
+    this.#offences.name('publish-timeout', 'no publish in time')
     const pending = [...this.#publications.keys()]
     for (const streamId of pending) this.#refuse(streamId, 'unavailable', 'The server did not decide in time.')
     if (pending.length === 0) this.#connection.shutdown('Nothing was published in time.')
@@ -205,34 +207,20 @@ export class RtmpSession {
     if (!publication) return
     this.#publications.delete(streamId)
     const { accepted } = publication
-    const wasFull = this.#isFull(publication)
+    const wasFull = publication.isFull
     publication.end(reason)
-    if (wasFull) this.#resume()
+    if (wasFull) this.#pauses.end()
     if (!accepted) return
     this.#unpublishedMs = this.#context.clock.monotonicMs()
-    this.#context.observer.sessionEnded(reason)
-    const { channel, request } = publication
-    // Leaving in order and being told to leave are news; being lost is trouble.
-    const isOrderly = reason === 'unpublished' || reason === 'stopped' || reason === 'replaced'
-    const fields = { channel, ...this.#publishField(request), layer: request.layer, reason }
-    if (isOrderly) this.#logger.info(fields, 'publish ended')
-    else this.#logger.warn(fields, 'publish ended')
+    this.#news.ended(publication, reason)
   }
 
   #endAll(reason: SessionEnd): void {
     for (const streamId of [...this.#publications.keys()]) this.#endPublication(streamId, reason)
   }
 
-  /** A second publish on one connection has an id of its own beside the session's. */
-  #publishField({ sessionId }: PublishRequest): Record<string, unknown> {
-    return sessionId === this.#peer.id ? {} : { publish: sessionId }
-  }
-
   #refuse(streamId: number, reason: PublishRefusal, description: string, channel?: string): void {
-    this.#context.observer.publishRefused(reason)
-    const request = this.#publications.get(streamId)?.request
-    const fields = request && { ...this.#publishField(request), ...publishLogFields(request) }
-    this.#logger.warn({ channel, ...fields, reason, description }, 'publish refused')
+    this.#news.refused(this.#publications.get(streamId)?.request, { reason, description, channel })
     this.#endPublication(streamId, 'unpublished')
     this.#connection.refusePublish(streamId, refusalCode(reason), description)
     this.#flush()
@@ -246,20 +234,13 @@ export class RtmpSession {
       return
     }
     this.#publishCount += 1
-    const publication = new Publication(request, this.#context.createDemuxer(), this.#context.limits.maxAmfDepth)
+    const publication = new Publication(request, this.#context.createDemuxer(), this.#context.limits)
     this.#publications.set(streamId, publication)
     void this.#authorise(streamId, publication)
   }
 
   async #authorise(streamId: number, publication: Publication): Promise<void> {
-    const handle = this.#handle(streamId, publication)
-    let verdict: PublishVerdict
-    try {
-      verdict = await this.#context.gate.authorise(publication.request, handle, publication.abort.signal)
-    } catch (error) {
-      if (!publication.ended) this.#logger.error({ err: error }, 'publish authorisation failed')
-      verdict = { accepted: false, reason: 'unavailable', description: 'The server could not decide.' }
-    }
+    const verdict = await publication.ask(this.#context.gate, this.#handle(streamId, publication), this.#logger)
     try {
       if (verdict.accepted) this.#accept(streamId, publication, verdict)
       else if (!publication.ended) this.#refuse(streamId, verdict.reason, verdict.description, verdict.channel)
@@ -282,23 +263,16 @@ export class RtmpSession {
   }
 
   #accept(streamId: number, publication: Publication, verdict: PublishVerdict & { readonly accepted: true }): void {
-    const wasFull = this.#isFull(publication)
+    const wasFull = publication.isFull
     const held = publication.accept(verdict.sink)
     if (publication.ended) return
     publication.channel = verdict.channel
-    const { request } = publication
-    const fields = { ...this.#publishField(request), ...publishLogFields(request) }
-    this.#logger.info({ channel: verdict.channel, ...fields }, 'publish started')
-    this.#context.observer.sessionStarted()
+    this.#news.started(publication)
     this.#sawMedia = true
     this.#connection.acceptPublish(streamId)
     this.#flush()
     for (const { type, timestampMs, payload } of held) this.#take(publication, type, timestampMs, payload)
-    if (wasFull) this.#resume()
-  }
-
-  #isFull(publication: Publication): boolean {
-    return publication.heldBytes > this.#context.limits.maxUnauthorisedMessageBytes
+    if (wasFull) this.#pauses.end()
   }
 
   #onMedia(streamId: number, type: number, timestampMs: number, payload: Uint8Array): void {
@@ -309,34 +283,18 @@ export class RtmpSession {
       this.#take(publication, type, timestampMs, payload)
       return
     }
-    const wasFull = this.#isFull(publication)
+    const wasFull = publication.isFull
     publication.hold(type, timestampMs, payload)
-    if (!wasFull && this.#isFull(publication)) this.#pause()
+    if (!wasFull && publication.isFull) this.#pauses.begin()
   }
 
   #take(publication: Publication, type: number, timestampMs: number, payload: Uint8Array): void {
     try {
       const waiting = publication.take(type, timestampMs, payload)
-      if (waiting) this.#pauseFor(waiting)
+      if (waiting) this.#pauses.during(waiting)
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       this.#spendOffence(type === 8 || type === 9 ? 'media' : 'data', error)
     }
-  }
-
-  #pauseFor(waiting: Promise<void>): void {
-    const resume = () => this.#resume()
-    this.#pause()
-    waiting.then(resume, resume)
-  }
-
-  #pause(): void {
-    this.#pauses += 1
-    this.#socket.pause()
-  }
-
-  #resume(): void {
-    this.#pauses -= 1
-    if (this.#pauses === 0) this.#socket.resume()
   }
 }

@@ -17,8 +17,8 @@ export class AddressAllowance {
     this.#clock = clock
   }
 
-  /** Counts one; gives how long to wait, in ms, where that was one too many, else 0. */
-  take(address: string): number {
+  /** Counts as many; gives how long to wait, in ms, where that was too many, else 0. */
+  take(address: string, many = 1): number {
     const { count, windowMs } = this.#allowance
     const site = siteOf(address)
     const nowMs = this.#clock.monotonicMs()
@@ -28,7 +28,7 @@ export class AddressAllowance {
     this.#sites.set(site, current)
     const [oldest] = this.#sites.keys()
     if (this.#sites.size > MAX_SITES && oldest !== undefined) this.#sites.delete(oldest)
-    current.taken += 1
+    current.taken += many
     return current.taken > count ? Math.max(1, current.startMs + windowMs - nowMs) : 0
   }
 }

@@ -1,4 +1,5 @@
 import { CONTENT_KEY_BYTES, keyIdBytes } from '../protection/content-key-derivation.ts'
+import { uuidOf } from '../protection/drm/drm-systems.ts'
 
 const MAX_KIDS = 64
 
@@ -24,9 +25,7 @@ export function readClearKeyRequest(body: Uint8Array | undefined): string[] | un
 function guidOf(kid: unknown): string | undefined {
   if (typeof kid !== 'string' || !/^[A-Za-z0-9_-]{22}$/.test(kid)) return undefined
   const bytes = Buffer.from(kid, 'base64url')
-  if (bytes.byteLength !== CONTENT_KEY_BYTES) return undefined
-  const hex = bytes.toString('hex')
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+  return bytes.byteLength === CONTENT_KEY_BYTES ? uuidOf(bytes) : undefined
 }
 
 /** A licence (§9.1.4): a JSON Web Key Set of octet sequences, to be used once. */

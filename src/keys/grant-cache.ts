@@ -17,6 +17,8 @@ export type KeyGrant = {
 }
 
 const MAX_GRANTS = 10_000
+/** Ids that there are no keys of are anybody's to think of: they have little room, and push out nothing but each other. */
+const MAX_ABSENT = 1_000
 const MAX_TRIES = 3
 
 /**
@@ -26,7 +28,9 @@ const MAX_TRIES = 3
 export class GrantCache {
   readonly #ask: (keyId: string) => Promise<KeyGrant | undefined>
   /** In the order of use. */
-  readonly #known = new Map<string, KeyGrant | undefined>()
+  readonly #known = new Map<string, KeyGrant>()
+  /** There are no such keys. In the order of use. */
+  readonly #absent = new Set<string>()
   readonly #asking = new Map<string, Promise<KeyGrant | undefined>>()
   #changes = 0
 
@@ -36,8 +40,8 @@ export class GrantCache {
 
   /** `undefined`: there is no such key. @throws AppError what the node answers */
   async find(keyId: string): Promise<KeyGrant | undefined> {
-    if (this.#known.has(keyId)) {
-      const known = this.#known.get(keyId)
+    const known = this.#known.get(keyId)
+    if (known || this.#absent.has(keyId)) {
       this.#keep(keyId, known)
       return known
     }
@@ -64,16 +68,20 @@ export class GrantCache {
   changed(accountId?: string): void {
     this.#changes += 1
     this.#asking.clear()
+    this.#absent.clear()
     for (const [keyId, grant] of this.#known) {
-      if (accountId === undefined || grant === undefined || grant.accountId === accountId) this.#known.delete(keyId)
+      if (accountId === undefined || grant.accountId === accountId) this.#known.delete(keyId)
     }
   }
 
   #keep(keyId: string, grant: KeyGrant | undefined): void {
     this.#known.delete(keyId)
-    this.#known.set(keyId, grant)
-    const [oldest] = this.#known.keys()
-    if (this.#known.size > MAX_GRANTS && oldest !== undefined) this.#known.delete(oldest)
+    this.#absent.delete(keyId)
+    if (grant) this.#known.set(keyId, grant)
+    else this.#absent.add(keyId)
+    const [kept, max] = grant ? [this.#known, MAX_GRANTS] : [this.#absent, MAX_ABSENT]
+    const [oldest] = kept.keys()
+    if (kept.size > max && oldest !== undefined) kept.delete(oldest)
   }
 
   #begin(keyId: string): Promise<KeyGrant | undefined> {

@@ -3,6 +3,7 @@ import type { TokenRestriction } from '../domain/key-authorization-policy.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import { timeLimit } from '../lib/time-limit.ts'
 
 /** Fetches a document of at most `maxBytes`, following no redirect, from addresses that may be asked. Rejects for anything else. */
 export type FetchText = (
@@ -102,11 +103,8 @@ export class FetchedIssuerKeys {
   }
 
   async #fetch(url: string, isDiscovery: boolean): Promise<JSONWebKeySet> {
-    const late = new AbortController()
-    const timer = this.#ports.clock.after(this.#limits.timeoutMs, () =>
-      late.abort(new AppError('PART_UNRESPONSIVE', `it did not answer within ${this.#limits.timeoutMs} ms`)),
-    )
-    const limits = { maxBytes: MAX_BYTES, signal: AbortSignal.any([late.signal, this.#stopping.signal]) }
+    const time = timeLimit(this.#ports.clock, this.#limits.timeoutMs, this.#stopping.signal)
+    const limits = { maxBytes: MAX_BYTES, signal: time.signal }
     try {
       const at = isDiscovery ? jwksUriOf(url, await this.#ports.fetch(url, limits)) : url
       return keySetOf(await this.#ports.fetch(at, limits))
@@ -115,7 +113,7 @@ export class FetchedIssuerKeys {
         cause,
       })
     } finally {
-      timer.cancel()
+      time.end()
     }
   }
 }

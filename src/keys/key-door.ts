@@ -43,11 +43,8 @@ export class KeyDoor {
     if (delivery !== 'clearkey' && kid === undefined) return undefined
     if (certificate !== undefined && delivery !== 'fairplay') return undefined
     const { address } = request
-    const waitMs = this.#ports.allowance.take(address)
-    if (waitMs > 0) {
-      this.#ports.observer.refused(delivery, 'rate-limited', address, undefined)
-      return refusalAnswer('rate-limited', waitMs)
-    }
+    const tooOften = this.#tooOften(delivery, address, 1)
+    if (tooOften) return tooOften
     const parameters = new URLSearchParams(query)
     const token = tokenOf(request.authorization, parameters)
     if (isLicenceDelivery(delivery)) {
@@ -64,9 +61,18 @@ export class KeyDoor {
     const asked = { delivery, token, request }
     if (kid !== undefined) return this.#give([kid.toLowerCase()], asked)
     const kids = readClearKeyRequest(request.method === 'POST' ? await request.body(MAX_REQUEST_BYTES) : undefined)
-    if (kids) return this.#give(kids, asked)
+    // Each KID is a question of its own: the request has counted for one of them.
+    if (kids) return this.#tooOften(delivery, address, kids.length - 1) ?? this.#give(kids, asked)
     this.#ports.observer.refused(delivery, 'request-malformed', address, undefined)
     return refusalAnswer('request-malformed')
+  }
+
+  /** Counts so many questions; the refusal, where those are too many. */
+  #tooOften(delivery: KeyDelivery, address: string, many: number): KeyDoorAnswer | undefined {
+    const waitMs = this.#ports.allowance.take(address, many)
+    if (waitMs === 0) return undefined
+    this.#ports.observer.refused(delivery, 'rate-limited', address, undefined)
+    return refusalAnswer('rate-limited', waitMs)
   }
 
   /** What may be had of these; where it is nothing, why the first may not. */

@@ -1,5 +1,5 @@
 import { ChangeSet } from '../domain/change-set.ts'
-import type { ContentKey } from '../domain/content-key.ts'
+import type { EntityOf } from '../domain/entities.ts'
 import { SYSTEM_ACCOUNT } from '../domain/kinds.ts'
 import type { Repository } from '../domain/repository.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
@@ -17,6 +17,9 @@ type RotationPorts = {
 }
 
 const AGAIN_MS = 60_000
+/** What holds a content key: itself, or what its provider gave for a period. */
+const KINDS = ['content-key', 'period-key'] as const
+type KeptKind = (typeof KINDS)[number]
 
 /** What a round has come to: how many keys were sealed anew, and for how many that failed, by master key. */
 type Tally = { resealed: number; readonly left: Map<string, { count: number; readonly reason: string }> }
@@ -71,19 +74,21 @@ export class KeyRotation {
   async #resealAll(tally: Tally): Promise<void> {
     const { repository } = this.#ports
     for await (const { id: accountId } of repository.each('account', { accountId: SYSTEM_ACCOUNT })) {
-      for await (const key of repository.each('content-key', { accountId })) {
-        if (this.#isStopped) return
-        if (key.masterKeyId !== this.#ports.masterKeys.primaryId) await this.#reseal(key, tally)
+      for (const kind of KINDS) {
+        for await (const key of repository.each(kind, { accountId })) {
+          if (this.#isStopped) return
+          if (key.masterKeyId !== this.#ports.masterKeys.primaryId) await this.#reseal(kind, key, tally)
+        }
       }
     }
   }
 
-  async #reseal(key: ContentKey, tally: Tally): Promise<void> {
+  async #reseal<K extends KeptKind>(kind: K, key: EntityOf<K>, tally: Tally): Promise<void> {
     try {
       const resealed = await this.#ports.keys.resealed(key)
       if (resealed === undefined) throw new AppError('MASTER_KEY_UNAVAILABLE', 'No master key is configured.')
       const changes = new ChangeSet()
-      changes.update('content-key', resealed)
+      changes.update(kind, resealed)
       await this.#ports.repository.commit(changes)
       tally.resealed += 1
     } catch (error) {

@@ -3,6 +3,7 @@ import { expandTemplate, type LicenceValues, licenceUrl } from '../domain/licenc
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
+import { timeLimit } from '../lib/time-limit.ts'
 
 /** What is sent to a licence server. */
 export type LicencePost = {
@@ -55,6 +56,8 @@ export const MAX_CHALLENGE_BYTES = 65_536
 const MAX_LICENCE_BYTES = 262_144
 /** Beyond them players are told to come again: a licence server that hangs must not use up the thread's connections. */
 const MAX_UNDER_WAY = 256
+/** Half of them: one that hangs leaves room for the others. */
+const MAX_OF_HOST = 128
 /** The same failure of the same server is in the log once in so long. */
 const TOLD_AGAIN_MS = 10_000
 const MAX_TOLD = 100
@@ -64,6 +67,8 @@ export class LicenceProxy {
   readonly #ports: LicenceProxyPorts
   readonly #stopping = new AbortController()
   readonly #underWay = new Set<Promise<LicenceOutcome>>()
+  /** How many of them are at a server. */
+  readonly #ofHost = new Map<string, number>()
   /** When a failure was told, oldest first. */
   readonly #told = new Map<string, number>()
 
@@ -73,10 +78,19 @@ export class LicenceProxy {
 
   /** Never rejects. */
   async licence(server: LicenceServer, values: LicenceValues, challenge: Challenge): Promise<LicenceOutcome> {
-    if (this.#underWay.size >= MAX_UNDER_WAY) return { outcome: 'refused', reason: 'unavailable' }
+    const host = hostOf(server)
+    const many = this.#ofHost.get(host) ?? 0
+    if (this.#underWay.size >= MAX_UNDER_WAY || many >= MAX_OF_HOST)
+      return { outcome: 'refused', reason: 'unavailable' }
+    this.#ofHost.set(host, many + 1)
     const asked = this.#ask(server, values, challenge)
     this.#underWay.add(asked)
-    return asked.finally(() => this.#underWay.delete(asked))
+    return asked.finally(() => {
+      this.#underWay.delete(asked)
+      const left = (this.#ofHost.get(host) ?? 1) - 1
+      if (left > 0) this.#ofHost.set(host, left)
+      else this.#ofHost.delete(host)
+    })
   }
 
   /** Ends what is under way. */
@@ -87,11 +101,8 @@ export class LicenceProxy {
 
   async #ask(server: LicenceServer, values: LicenceValues, challenge: Challenge): Promise<LicenceOutcome> {
     const { clock, post, timeoutMs } = this.#ports
-    const late = new AbortController()
-    const timer = clock.after(timeoutMs, () =>
-      late.abort(new AppError('PART_UNRESPONSIVE', `it did not answer within ${timeoutMs} ms`)),
-    )
-    const limits = { maxBytes: MAX_LICENCE_BYTES, signal: AbortSignal.any([late.signal, this.#stopping.signal]) }
+    const time = timeLimit(clock, timeoutMs, this.#stopping.signal)
+    const limits = { maxBytes: MAX_LICENCE_BYTES, signal: time.signal }
     try {
       const url = licenceUrl(server.url, values)
       const { status, contentType, body } = await post(
@@ -105,31 +116,36 @@ export class LicenceProxy {
       // What it says of the player is the player's to hear; what is wrong with the server, or with how we ask, isn't.
       return { outcome: 'refused', reason: status >= 400 && status < 500 ? 'licence-refused' : 'licence-server-down' }
     } catch (error) {
-      if (late.signal.aborted) {
+      if (time.isOver) {
         this.#tell(server, `it did not answer within ${timeoutMs} ms`)
         return { outcome: 'refused', reason: 'licence-server-late' }
       }
       if (!this.#stopping.signal.aborted) this.#tell(server, messageOf(error))
       return { outcome: 'refused', reason: 'licence-server-down' }
     } finally {
-      timer.cancel()
+      time.end()
     }
   }
 
   /** The host alone: paths and queries hold customers' names, and tokens. */
-  #tell({ url }: LicenceServer, problem: string): void {
+  #tell(server: LicenceServer, problem: string): void {
     const { clock, logger } = this.#ports
     const nowMs = clock.monotonicMs()
     for (const [known, againMs] of this.#told) {
       if (againMs > nowMs) break
       this.#told.delete(known)
     }
-    const host = /^https?:\/\/[^/?#]*/i.exec(url)?.[0] ?? ''
+    const host = hostOf(server)
     const which = `${host} ${problem}`
     if (this.#told.has(which) || this.#told.size >= MAX_TOLD) return
     this.#told.set(which, nowMs + TOLD_AGAIN_MS)
     logger.warn({ licenceServer: host, problem }, 'a licence server gives no licence')
   }
+}
+
+/** With the scheme, as it stands in the policy: no variable can stand there. */
+function hostOf({ url }: LicenceServer): string {
+  return /^https?:\/\/[^/?#]*/i.exec(url)?.[0].toLowerCase() ?? ''
 }
 
 function headersOf(server: LicenceServer, values: LicenceValues, challenge: Challenge): Record<string, string> {

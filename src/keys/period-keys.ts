@@ -5,23 +5,33 @@ import type { KeyPeriod, KeyWish, PeriodWish, ProvidedKey } from './key-provider
 /** Keys of these KIDs, in their order. */
 type FetchKeys = (wish: KeyWish, kids: readonly PeriodWish[], signal: AbortSignal) => Promise<ProvidedKey[]>
 
+/** Where keys of periods outlive the process; what it has of a KID never changes. */
+export type PeriodShelf = {
+  find(wish: KeyWish, kid: string): Promise<ProvidedKey | undefined>
+  /** Gives what is kept from now on, which is what another node has kept where that was first. */
+  keep(wish: KeyWish, kid: string, key: ProvidedKey): Promise<ProvidedKey>
+}
+
 /** Periods that are asked for along with the one that is needed. */
 const AHEAD = 3
 /** In memory: some hours of many keys, or days of one. */
 const MAX_KEYS = 10_000
+
 /**
- * The keys of the periods of keys that rotate, as a provider gives them: each asked for once, and the next ones with it, so that no player waits for a provider when the key changes, and one that is down for less than some
- * periods is noticed by nobody.
+ * The keys of the periods of keys that rotate, as a provider gives them: each asked for once, and the next ones with it, so that no player waits for a
+ * provider when the key changes, and one that is down for less than some periods is noticed by nobody. What is on the shelf is not asked for again.
  */
 export class PeriodKeys {
   readonly #fetch: FetchKeys
   readonly #clock: Clock
+  readonly #shelf: PeriodShelf
   /** In the order of use. */
   readonly #known = new Map<string, Promise<ProvidedKey>>()
 
-  constructor(fetch: FetchKeys, clock: Clock) {
+  constructor(fetch: FetchKeys, clock: Clock, shelf: PeriodShelf) {
     this.#fetch = fetch
     this.#clock = clock
+    this.#shelf = shelf
   }
 
   /** @throws AppError `KEY_PROVIDER_DOWN`; the signal's reason */
@@ -47,16 +57,36 @@ export class PeriodKeys {
       .filter(({ kid }) => !this.#known.has(kid))
   }
 
-  /** One request for all of them; what fails is forgotten, and asked for again by whoever needs it. */
+  /** One request for all that are not on the shelf; what fails is forgotten, and asked for again by whoever needs it. */
   #begin(wish: KeyWish, periods: readonly Required<PeriodWish>[], signal: AbortSignal): void {
-    const fetched = this.#fetch(wish, periods, signal)
+    const found = periods.map(({ kid }) => this.#shelf.find(wish, kid))
+    const fetched = this.#fetchMissing(wish, periods, found, signal)
+    // Those that are found need none of it; whoever needs it is told below.
+    fetched.catch(() => undefined)
     for (const [at, { kid }] of periods.entries()) {
-      const one = fetched.then((keys) => keys[at] as ProvidedKey)
+      const one = Promise.resolve(found[at]).then(async (known) => known ?? ((await fetched).get(kid) as ProvidedKey))
       this.#keep(kid, one)
       one.catch(() => {
         if (this.#known.get(kid) === one) this.#known.delete(kid)
       })
     }
+  }
+
+  async #fetchMissing(
+    wish: KeyWish,
+    periods: readonly Required<PeriodWish>[],
+    found: readonly Promise<ProvidedKey | undefined>[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, ProvidedKey>> {
+    const known = await Promise.all(found)
+    const missing = periods.filter((_, at) => !known[at])
+    if (missing.length === 0) return new Map()
+    const keys = await this.#fetch(wish, missing, signal)
+    const kept = missing.map(async ({ kid }, at) => {
+      // One was asked for, and the client gives as many.
+      return [kid, await this.#shelf.keep(wish, kid, keys[at] as ProvidedKey)] as const
+    })
+    return new Map(await Promise.all(kept))
   }
 
   #keep(kid: string, key: Promise<ProvidedKey>): void {

@@ -5,11 +5,17 @@ import { KEY_BYTES } from '../protection/derived-key.ts'
 import { openValue, sealValue } from '../protection/sealed-value.ts'
 import type { MasterKeys } from './master-keys.ts'
 
-type SealedKey = Pick<ContentKey, 'id' | 'kind' | 'sealedValue' | 'masterKeyId'>
+/** A key as it is stored. That of a period, which a provider gave, has no kind of its own. */
+export type SealedKey = Pick<ContentKey, 'sealedValue' | 'masterKeyId'> & {
+  readonly id: string
+  readonly kind?: ContentKey['kind']
+}
+
+type KeyName = Omit<SealedKey, 'sealedValue' | 'masterKeyId'>
 
 /** What a sealed value belongs to: moved to another key's entity, or marked as of another kind or master key, it doesn't open. */
-function aboutOf({ id, kind }: Pick<SealedKey, 'id' | 'kind'>, masterKeyId: string): string {
-  return JSON.stringify([id, kind, masterKeyId])
+function aboutOf({ id, kind }: KeyName, masterKeyId: string): string {
+  return JSON.stringify([id, kind ?? 'period', masterKeyId])
 }
 
 /** Seals and opens what content keys are worth, under the master keys. */
@@ -24,7 +30,7 @@ export class SealedKeys {
 
   /** What is to be stored of the key. @throws AppError `MASTER_KEY_UNAVAILABLE` */
   async seal(
-    key: Pick<SealedKey, 'id' | 'kind'>,
+    key: KeyName,
     value: Uint8Array,
     masterKeyId: string,
   ): Promise<Pick<SealedKey, 'sealedValue' | 'masterKeyId'>> {
@@ -44,7 +50,7 @@ export class SealedKeys {
   }
 
   /** The key as it would be written under the first master key; `undefined` where it is. @throws AppError as `open` */
-  async resealed(key: ContentKey): Promise<ContentKey | undefined> {
+  async resealed<K extends SealedKey>(key: K): Promise<K | undefined> {
     const { primaryId } = this.#masterKeys
     if (primaryId === undefined || primaryId === key.masterKeyId) return undefined
     return { ...key, ...(await this.seal(key, await this.open(key), primaryId)) }

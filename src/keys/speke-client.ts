@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { timeLimit } from '../lib/time-limit.ts'
 import { type CpixWish, writeCpixRequest } from './cpix/cpix-request.ts'
 import { type CpixKey, readCpixResponse } from './cpix/cpix-response.ts'
 import type { PostLicence } from './licence-proxy.ts'
@@ -53,22 +54,19 @@ export class SpekeClient {
   async #exchange(document: string, signal: AbortSignal): Promise<string> {
     const { clock, post } = this.#ports
     const { url, headers, timeoutMs } = this.#terms
-    const late = new AbortController()
-    const timer = clock.after(timeoutMs, () =>
-      late.abort(new AppError('PART_UNRESPONSIVE', `it did not answer within ${timeoutMs} ms`)),
-    )
+    const time = timeLimit(clock, timeoutMs, signal)
     try {
       const sent = {
         url,
         headers: { ...headers, 'Content-Type': 'application/xml', 'X-Speke-Version': '2.0', 'User-Agent': 'Headend' },
         body: Buffer.from(document),
       }
-      const limits = { maxBytes: MAX_ANSWER_BYTES, signal: AbortSignal.any([late.signal, signal]) }
+      const limits = { maxBytes: MAX_ANSWER_BYTES, signal: time.signal }
       const { status, body } = await post(sent, limits)
       if (status !== 200) throw new Error(`it answers ${status}`)
       return new TextDecoder('utf-8', { fatal: true }).decode(body)
     } finally {
-      timer.cancel()
+      time.end()
     }
   }
 }

@@ -7,7 +7,7 @@ import { fieldError } from '../domain/validation.ts'
 import { AppError } from '../lib/errors.ts'
 import { KEY_BYTES } from '../protection/derived-key.ts'
 import type { MasterKeys } from './master-keys.ts'
-import { SealedKeys } from './sealed-keys.ts'
+import { type SealedKey, SealedKeys } from './sealed-keys.ts'
 
 type StorageKeyPorts = {
   readonly repository: Repository
@@ -77,7 +77,7 @@ export class StorageKeys {
   }
 
   /** A key of any kind as it would be written under the first master key; `undefined` where it is. @throws AppError as `of` */
-  resealed(key: ContentKey): Promise<ContentKey | undefined> {
+  resealed<K extends SealedKey>(key: K): Promise<K | undefined> {
     return this.#sealed.resealed(key)
   }
 

@@ -8,7 +8,7 @@ import type { NumberedTemplate, PeriodRepresentation } from './dash-period.ts'
 import { PERIOD_TIMESCALE } from './dash-period.ts'
 import type { ManifestUris } from './manifest-uris.ts'
 import { rescale } from './time-text.ts'
-import { element, type Xml } from './xml.ts'
+import { element, textElement, type Xml } from './xml.ts'
 
 /** `SegmentTemplate` attributes of one representation. */
 type Template = Readonly<
@@ -47,8 +47,8 @@ export function adaptationSets(
   })
 }
 
-function setKey({ config, language }: Track): string {
-  const sound = config.kind === 'audio' ? `${config.channels}/${language ?? ''}` : ''
+function setKey({ config, language, alternative = 0 }: Track): string {
+  const sound = config.kind === 'audio' ? `${config.channels}/${language ?? ''}/${alternative}` : ''
   return `${config.kind}/${config.codec}/${sound}`
 }
 
@@ -75,7 +75,9 @@ function adaptationSet(
   if (kind === inBand) children.push(...inBandStreams())
   children.push(...(numbered?.elements(kind) ?? []))
   children.push(...dashCaptions(captionsOf(members.map((member) => member.track))))
-  children.push(element('Role', { schemeIdUri: 'urn:mpeg:dash:role:2011', value: 'main' }))
+  if (track.alternative) children.push(textElement('Label', track.rendition))
+  const role = track.alternative ? 'alternate' : 'main'
+  children.push(element('Role', { schemeIdUri: 'urn:mpeg:dash:role:2011', value: role }))
   if (isTimelineShared) children.push(element('SegmentTemplate', shared, timelineOf(timeline)))
   for (const [at, member] of members.entries()) {
     const own = Object.entries(templates[at] ?? {}).filter(([name]) => !(name in shared))

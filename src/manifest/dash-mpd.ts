@@ -7,7 +7,7 @@ import { inBandKind } from './dash-in-band.ts'
 import type { DashKeySignals, PeriodKeys } from './dash-keys.ts'
 import { type LowLatency, lowLatencyOf, numberedPeriods, openedPeriod, serviceDescription } from './dash-low-latency.ts'
 import { type ListedPeriod, listedPeriods, type MpdOrigin, PERIOD_TIMESCALE, placePeriod } from './dash-period.ts'
-import { type DashTexts, textSets } from './dash-texts.ts'
+import { type DashTexts, type TextTimelines, textSets, textTimelines } from './dash-texts.ts'
 import { thumbnailSet } from './dash-thumbnails.ts'
 import { listedMarkers } from './hls-markers.ts'
 import { type ListedWindow, listedWindow, liveWindow } from './listed-window.ts'
@@ -79,7 +79,10 @@ export function buildMpd(
       ? tileGrid(options.thumbnailsOf ?? view)
       : undefined
   const images = grid && { grid, media: options.thumbnails ?? '' }
-  const texts = options.texts && !options.audioOnly ? { ...options.texts, window } : undefined
+  const texts =
+    options.texts && !options.audioOnly
+      ? { ...options.texts, timelines: textTimelines(view, window, origin, options.texts) }
+      : undefined
   const periodOf = (period: ListedPeriod) =>
     periodElement(view, period, { markers: markers.get(period) ?? [], origin, uris, images, texts, keys: options.keys })
   children.push(...listed.map(periodOf))
@@ -157,7 +160,7 @@ type PeriodContents = {
   readonly uris: ManifestUris
   readonly keys: DashKeySignals | undefined
   readonly images: { readonly grid: TileGrid; readonly media: string } | undefined
-  readonly texts: (DashTexts & { readonly window: ListedWindow }) | undefined
+  readonly texts: (DashTexts & { readonly timelines: TextTimelines }) | undefined
 }
 
 /** What was said of markers since the newest segment; far fewer than it has milliseconds. */
@@ -187,7 +190,7 @@ function periodElement(
   const freeId = 1 + Math.max(-1, ...view.renditions.map(({ index }) => index))
   const isSeen = period.representations.some(({ track }) => track.config.kind === 'video')
   const seen = images && isSeen ? [thumbnailSet(freeId, images.grid, mediaTicks, images.media)] : []
-  const read = texts ? textSets(view, texts.window, period, mediaTicks, freeId + 1, texts) : []
+  const read = texts ? textSets(view, period, mediaTicks, freeId + 1, texts) : []
   return element('Period', attributes, [...eventStreams(markers, mediaTicks), ...sets, ...seen, ...read])
 }
 

@@ -1,7 +1,7 @@
 import { TEXT_CODEC_STRINGS, type TextCodec } from '../media/text/text-init.ts'
 import type { TextRendition } from '../presentation/text-rendition.ts'
 import type { PresentationView } from '../presentation/view.ts'
-import { type ListedPeriod, PERIOD_TIMESCALE } from './dash-period.ts'
+import { type ListedPeriod, type MpdOrigin, PERIOD_TIMESCALE } from './dash-period.ts'
 import type { ListedWindow } from './listed-window.ts'
 import type { TextForm, TextUris } from './text-uris.ts'
 import { TimelineRuns } from './timeline-runs.ts'
@@ -10,11 +10,34 @@ import { element, textElement, type Xml } from './xml.ts'
 /** The texts of an MPD, and how it has them. */
 export type DashTexts = { readonly form: TextForm; readonly uris: TextUris }
 
+/** The segments of an MPD's texts: those of each of its stretches of timeline, by discontinuity sequence. */
+export type TextTimelines = ReadonlyMap<number, TimelineRuns>
+
 const ROLE_SCHEME = 'urn:mpeg:dash:role:2011'
 const ACCESSIBILITY_SCHEME = 'urn:tva:metadata:cs:AudioPurposeCS:2007'
 /** For the hard of hearing. */
 const HARD_OF_HEARING = '2'
 const ROLES = { subtitle: 'subtitle', caption: 'caption', forced: 'forced-subtitle' } as const
+
+/** The segments of a window for texts that have any; what is over where the MPD begins is none. */
+export function textTimelines(
+  view: PresentationView,
+  window: ListedWindow,
+  { originTicks }: MpdOrigin,
+  { form }: DashTexts,
+): TextTimelines {
+  const timelines = new Map<number, TimelineRuns>()
+  if (form === 'none' || form === 'file' || !view.texts?.length) return timelines
+  for (let sequence = window.first; sequence < window.end; sequence++) {
+    const row = view.segment(sequence)
+    if (!row || row.startTicks + row.durationTicks <= originTicks) continue
+    const { discontinuitySequence, startTicks, durationTicks } = row
+    const timeline = timelines.get(discontinuitySequence) ?? new TimelineRuns()
+    timelines.set(discontinuitySequence, timeline)
+    timeline.add(startTicks, durationTicks)
+  }
+  return timelines
+}
 
 /**
  * The adaptation sets of a period's texts, each with the segments of the presentation as its own, in 90 kHz. `mediaTicks` is the media time at
@@ -22,18 +45,17 @@ const ROLES = { subtitle: 'subtitle', caption: 'caption', forced: 'forced-subtit
  */
 export function textSets(
   view: PresentationView,
-  window: ListedWindow,
   period: ListedPeriod,
   mediaTicks: number,
   firstId: number,
-  { form, uris }: DashTexts,
+  { form, uris, timelines }: DashTexts & { readonly timelines: TextTimelines },
 ): readonly Xml[] {
   const { texts = [] } = view
   if (form === 'none' || texts.length === 0) return []
   if (form === 'file') {
     return texts.map((text, at) => fileSet(text, firstId + at, uris, mediaTicks, period.endMediaTicks))
   }
-  const timeline = timelineOf(view, window, period, mediaTicks)
+  const timeline = (timelines.get(period.discontinuitySequence) ?? new TimelineRuns()).toXml()
   return texts.map((text, at) => {
     const codec = form === 'fragments' ? text.codec : form
     return fragmentSet(text, firstId + at, codec, mediaTicks, timeline, uris)
@@ -94,14 +116,4 @@ function descriptors({ role, name }: TextRendition): readonly Xml[] {
     ...described.map((attributes) => element('Accessibility', attributes)),
     element('Role', { schemeIdUri: ROLE_SCHEME, value: ROLES[role] }),
   ]
-}
-
-function timelineOf(view: PresentationView, window: ListedWindow, period: ListedPeriod, mediaTicks: number): Xml {
-  const timeline = new TimelineRuns()
-  for (let sequence = window.first; sequence < window.end; sequence++) {
-    const row = view.segment(sequence)
-    if (row?.discontinuitySequence !== period.discontinuitySequence) continue
-    if (row.startTicks + row.durationTicks > mediaTicks) timeline.add(row.startTicks, row.durationTicks)
-  }
-  return timeline.toXml()
 }

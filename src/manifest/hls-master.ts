@@ -65,6 +65,8 @@ function audioGroups(audio: readonly ListedRendition[]): readonly AudioGroup[] {
 
 function audioMedia(group: AudioGroup, { rendition, tracks }: ListedRendition, at: number, uris: ManifestUris): string {
   const track = lastOf(tracks)
+  // What a player chooses by itself is to be told apart by its language (RFC 8216 §4.3.4.1.1); the rest is for viewers to choose.
+  const isLikeOther = group.members.slice(0, at).some((other) => lastOf(other.tracks).language === track.language)
   const { channels } = track.config as AudioConfig
   return tagWith('EXT-X-MEDIA', {
     TYPE: 'AUDIO',
@@ -72,7 +74,7 @@ function audioMedia(group: AudioGroup, { rendition, tracks }: ListedRendition, a
     NAME: quoted(rendition.name),
     LANGUAGE: track.language === undefined ? undefined : quoted(track.language),
     DEFAULT: at === 0 ? 'YES' : 'NO',
-    AUTOSELECT: 'YES',
+    AUTOSELECT: isLikeOther ? 'NO' : 'YES',
     CHANNELS: quoted(String(channels)),
     URI: quoted(uris.mediaPlaylist(rendition)),
   })

@@ -34,6 +34,13 @@ const styles = {
     isListed: ({ independent, leadingBytes }) => independent && leadingBytes > 0,
     byteRange: ({ leadingBytes }, eventBytes) => `${leadingBytes}@${eventBytes}`,
   },
+  /** Every key frame of a view in which each is a segment of its own, at an address of its own. */
+  'key-frames-apart': {
+    headTags: ['#EXT-X-I-FRAMES-ONLY'],
+    isApart: true,
+    isListed: () => true,
+    byteRange: () => undefined,
+  },
   ...transportStyles,
 } as const satisfies Record<string, PlaylistStyle>
 

@@ -19,6 +19,8 @@ export type PlaylistStyle = {
    */
   readonly omitsGaps?: true
   readonly headTags: readonly string[]
+  /** What is listed are key frames, each at an address of its own. */
+  readonly isApart?: true
   /** Whether what the rendition has in a segment can be listed; else the segment is a gap. */
   isListed(media: RenditionSegment): boolean
   /** The byte range within the segment, whose fragments stand behind `eventBytes`, as EXT-X-BYTERANGE gives it; `undefined` for the whole. */
@@ -124,7 +126,7 @@ function segmentText(
   const eventBytes = carriedEvents(view, rendition, row.sequence)?.byteLength ?? 0
   const range = listed && style.byteRange(listed, eventBytes)
   // Where in an encrypted segment something stands is known only when it is encrypted.
-  const isApart = range !== undefined && protection !== undefined
+  const isApart = style.isApart ?? (range !== undefined && protection !== undefined)
   const uri = isApart ? uris.keyFrame(track, startTicks) : uris.segment(track, startTicks)
   const byteRange = isApart ? undefined : range
   const gap = listed ? '' : '#EXT-X-GAP\n'

@@ -18,14 +18,17 @@ const CAPTION_CHARACTERISTICS =
 
 /** EXT-X-MEDIA of the texts (RFC 8216 §4.3.4.1), none of which is shown unless the viewer wants it, or, forced, the player finds that it is needed. */
 export function subtitleMedia(texts: readonly TextRendition[], uris: Pick<TextUris, 'playlist'>): readonly string[] {
-  return texts.map((text) =>
+  // What a player chooses by itself is to be told apart by what is said of it; the rest is for viewers to choose.
+  const isLikeOther = ({ language, role }: TextRendition, at: number) =>
+    texts.slice(0, at).some((other) => other.language === language && other.role === role)
+  return texts.map((text, at) =>
     tagWith('EXT-X-MEDIA', {
       TYPE: 'SUBTITLES',
       'GROUP-ID': quoted(TEXT_GROUP),
       NAME: quoted(text.name),
       LANGUAGE: text.language === undefined ? undefined : quoted(text.language),
       DEFAULT: 'NO',
-      AUTOSELECT: 'YES',
+      AUTOSELECT: isLikeOther(text, at) ? 'NO' : 'YES',
       FORCED: text.role === 'forced' ? 'YES' : 'NO',
       CHARACTERISTICS: text.role === 'caption' ? quoted(CAPTION_CHARACTERISTICS) : undefined,
       URI: quoted(uris.playlist(text)),

@@ -100,9 +100,9 @@ export function listStreams(
   return { streams, omissions, isCarried: carried.size > 0, isWhole: isWhole && streams.length > 0 }
 }
 
-function groupKey({ config, language }: Track): string {
+function groupKey({ config, language, alternative = 0 }: Track): string {
   if (config.kind === 'video') return `video/${config.codec}`
-  return `audio/${config.codecString}/${config.channels}/${config.sampleRate}/${language ?? ''}`
+  return `audio/${config.codecString}/${config.channels}/${config.sampleRate}/${language ?? ''}/${alternative}`
 }
 
 function splitGroup(qualities: readonly SmoothQuality[], omissions: string[]): readonly SmoothStream[] {

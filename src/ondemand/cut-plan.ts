@@ -1,3 +1,4 @@
+import { breathe } from '../lib/breathing.ts'
 import { AppError } from '../lib/errors.ts'
 import { KeyFrames } from './key-frames.ts'
 import type { SourceTrack } from './source-track.ts'
@@ -25,15 +26,21 @@ const LONGEST_SEGMENTS = 4
 /** Less than this part of a segment is left with the one before. */
 const SHORTEST_PART = 4
 const MAX_SEGMENTS = 700_000
+/** Key frames that are looked at in one turn: some milliseconds. */
+const KEYS_PER_TURN = 32_768
 
 /**
  * Cuts at the key frames nearest to multiples of `segmentSeconds`: those that all video tracks have. Without video, at the
  * multiples themselves.
  *
  * @throws AppError `MEDIA_UNSUPPORTED` where video tracks differ so much in their key frames, or in their length, that nobody could
- *   switch between them
+ *   switch between them; the signal's reason
  */
-export function planCuts(tracks: readonly SourceTrack[], segmentSeconds: number): CutPlan {
+export async function planCuts(
+  tracks: readonly SourceTrack[],
+  segmentSeconds: number,
+  signal: AbortSignal,
+): Promise<CutPlan> {
   const start = Math.min(...tracks.map(({ contentTicks, timescale }) => contentTicks / timescale))
   const end = Math.max(...tracks.map(({ endTicks, timescale }) => endTicks / timescale))
   const videos = tracks.filter(({ config }) => config.kind === 'video')
@@ -50,7 +57,7 @@ export function planCuts(tracks: readonly SourceTrack[], segmentSeconds: number)
     for (const [index, column] of columns.entries()) column.push(samples?.[index] ?? -1)
     if (instants.length > MAX_SEGMENTS) throw tooLong(tracks)
   }
-  const keys = chosenKeyFrames(videos, start, segmentSeconds)
+  const keys = await chosenKeyFrames(videos, start, segmentSeconds, signal)
   const videoEnd = Math.max(start, ...videos.map(({ endTicks, timescale }) => endTicks / timescale))
   const [first] = keys
   if (first === undefined || first.seconds - start > segmentSeconds / 2) add(start, undefined)
@@ -83,7 +90,12 @@ function fillGrid(
 }
 
 /** The key frames that segments begin with, and a check that the tracks have them in common. */
-function chosenKeyFrames(videos: readonly SourceTrack[], start: number, segmentSeconds: number): readonly KeyFrame[] {
+async function chosenKeyFrames(
+  videos: readonly SourceTrack[],
+  start: number,
+  segmentSeconds: number,
+  signal: AbortSignal,
+): Promise<readonly KeyFrame[]> {
   const [reference, ...others] = videos
   if (reference === undefined) return []
   requireEqualLengths(reference, others, start, segmentSeconds)
@@ -92,7 +104,8 @@ function chosenKeyFrames(videos: readonly SourceTrack[], start: number, segmentS
   const walks = others.map((track) => ({ track, keys: keysOf(track) }))
   const keys = keysOf(reference)
   let difference: Difference | undefined
-  for (; keys.sample !== undefined; keys.next()) {
+  for (let looked = 1; keys.sample !== undefined; keys.next(), looked++) {
+    if (looked % KEYS_PER_TURN === 0) await breathe(signal)
     const seconds = secondsOf(reference, keys.ptsTicks)
     const samples = [keys.sample]
     for (const { track, keys: other } of walks) {

@@ -14,8 +14,9 @@ import { fileCaptions } from './file-captions.ts'
 import { type FileText, readTextTrack, type TextTrack } from './file-texts.ts'
 import { type FileTracks, readFileTracks } from './file-tracks.ts'
 import { FileView } from './file-view.ts'
+import { keyFrameColumnBytes, keyFrameColumns } from './key-frame-columns.ts'
 import { type SegmentColumns, sumSegments } from './segment-columns.ts'
-import { readSegment, type SegmentMemory } from './segment-reader.ts'
+import { readSample, readSegment, type SegmentMemory } from './segment-reader.ts'
 import type { SourceFile } from './source-file.ts'
 import { moveTrack, placeTrack, type SourceTrack } from './source-track.ts'
 import { describeTracks } from './track-description.ts'
@@ -70,7 +71,7 @@ export async function openFilePresentation(
   if (placed.length === 0) throw new AppError('MEDIA_UNSUPPORTED', 'There is no file to stream.')
   const seconds = secondsBefore(placed)
   const tracks = startNearZero(placed, seconds)
-  const plan = planCuts(tracks, segmentDurationMs / 1_000)
+  const plan = await planCuts(tracks, segmentDurationMs / 1_000, signal)
   await breathe(signal)
   const columns: SegmentColumns[] = []
   for (const [index, track] of tracks.entries()) {
@@ -107,6 +108,7 @@ export class FilePresentation {
   readonly zeroTicks: number
   /** What it holds on to, in bytes. */
   readonly memoryBytes: number
+  readonly #view: FileView
   readonly #tracks: readonly SourceTrack[]
   readonly #columns: readonly SegmentColumns[]
   readonly #texts: readonly TextTrack[]
@@ -114,20 +116,25 @@ export class FilePresentation {
   constructor(parts: FilePresentationParts) {
     const { header, tracks, plan, columns, unstreamed, texts, captions, seconds, tableBytes } = parts
     const described = describeTracks(tracks, columns, captions)
-    const view = new FileView({ header: headerOf(header, tracks, plan, columns), tracks: described, columns, plan })
+    const view = new FileView({
+      ...{ header: headerOf(header, tracks, plan, columns), tracks: described, columns, plan },
+      keyFrames: ({ index }) => tracks[index] && keyFrameColumns(tracks[index]),
+    })
     this.view = view
+    this.#view = view
     this.unstreamed = unstreamed
     this.#texts = texts
     this.texts = texts.map(({ told }) => told)
     this.zeroTicks = -seconds * PRESENTATION_TIMESCALE
-    this.memoryBytes = tableBytes + view.memoryBytes
+    const keyFrameBytes = tracks.reduce((sum, track) => sum + keyFrameColumnBytes(track), 0)
+    this.memoryBytes = tableBytes + view.memoryBytes + keyFrameBytes
     this.#tracks = tracks
     this.#columns = columns
   }
 
   /**
    * The CMAF fragments of one rendition in one segment, as `FragmentReader` gives them: new ones each time, out of `memory` where that is
-   * given, which nobody writes again.
+   * given, which nobody writes again. A rendition of `keyFrames` has one key frame in each.
    * `undefined`: it has no media there.
    *
    * @throws AppError `FORMAT_INVALID`; what reading throws
@@ -138,11 +145,18 @@ export class FilePresentation {
     signal: AbortSignal,
     memory?: SegmentMemory,
   ): Promise<readonly Uint8Array[] | undefined> {
-    const track = this.#tracks[renditionIndex]
-    const columns = this.#columns[renditionIndex]
+    const isKeyFrame = renditionIndex >= this.#tracks.length
+    const index = isKeyFrame ? renditionIndex - this.#tracks.length : renditionIndex
+    const track = this.#tracks[index]
+    const columns = this.#columns[index]
     if (!track || !columns) return undefined
-    const bytes = await located(track.file, () => readSegment(track, columns, sequence, signal, memory))
-    return bytes && [bytes]
+    if (!isKeyFrame) {
+      const bytes = await located(track.file, () => readSegment(track, columns, sequence, signal, memory))
+      return bytes && [bytes]
+    }
+    const sample = this.#view.keyFrames(index)?.sampleOf(sequence)
+    if (sample === undefined) return undefined
+    return [await located(track.file, () => readSample(track, columns, sample, signal, memory))]
   }
 
   /**

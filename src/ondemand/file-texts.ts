@@ -48,6 +48,8 @@ const MAX_DATA_BYTES = 16 * 2 ** 20
 const READS_AT_ONCE = 16
 /** Samples this near to each other are read together. */
 const MAX_GAP_BYTES = 65_536
+/** With what lies between them: of a film of few bytes that may be all of it. */
+const MAX_STRETCH_BYTES = 1_048_576
 const LEAST_BANDWIDTH = 256
 
 /** Gathers where the samples of a file's text tracks are. What is broken of them is left out: the file plays without it. */
@@ -168,7 +170,8 @@ async function readSamples(
       data: new Uint8Array(0),
     })
     const last = stretches.at(-1)
-    if (last && offset >= last.end && offset - last.end <= MAX_GAP_BYTES) {
+    const isNear = last && offset >= last.end && offset - last.end <= MAX_GAP_BYTES
+    if (isNear && offset + bytes - last.first <= MAX_STRETCH_BYTES) {
       last.end = offset + bytes
       last.samples.push({ index, offset, bytes })
     } else stretches.push({ first: offset, end: offset + bytes, samples: [{ index, offset, bytes }] })
@@ -182,7 +185,8 @@ async function readSamples(
       for (const { index, offset, bytes } of stretch.samples) {
         const sample = samples[index]
         if (!sample) throw new AppError('INTERNAL', `no sample ${index}`)
-        sample.data = read.subarray(offset - first, offset - first + bytes)
+        // A view would hold on to what lies between.
+        sample.data = Uint8Array.from(read.subarray(offset - first, offset - first + bytes))
       }
     }
   }

@@ -2,6 +2,8 @@ import { firstIndex } from '../lib/first-index.ts'
 import { PRESENTATION_TIMESCALE, type PresentationHeader, type Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from '../presentation/view.ts'
 import type { CutPlan } from './cut-plan.ts'
+import type { KeyFrameColumns } from './key-frame-columns.ts'
+import { KeyFrameView } from './key-frame-view.ts'
 import type { SegmentColumns } from './segment-columns.ts'
 
 /** What a view is made of; `columns` are those of the renditions, one by one. */
@@ -10,6 +12,8 @@ export type FileViewParts = {
   readonly tracks: readonly Track[]
   readonly columns: readonly SegmentColumns[]
   readonly plan: CutPlan
+  /** The key frames of a rendition; asked for once, when somebody wants them. */
+  readonly keyFrames?: (rendition: Rendition) => KeyFrameColumns | undefined
 }
 
 /** Files as a presentation that ended long ago: all is listed, nothing changes, segments are numbered from 0. */
@@ -26,8 +30,11 @@ export class FileView implements PresentationView {
   readonly #columns: readonly SegmentColumns[]
   /** 90 kHz, the end too. */
   readonly #rowTicks: Float64Array
+  readonly #keyFramesOf: FileViewParts['keyFrames']
+  readonly #keyFrames = new Map<number, KeyFrameView | undefined>()
 
-  constructor({ header, tracks, columns, plan }: FileViewParts) {
+  constructor({ header, tracks, columns, plan, keyFrames }: FileViewParts) {
+    this.#keyFramesOf = keyFrames
     this.header = header
     this.#tracks = tracks
     this.#columns = columns
@@ -76,8 +83,21 @@ export class FileView implements PresentationView {
     return discontinuitySequence === 0 ? this.#rowTicks[0] : undefined
   }
 
+  events(): undefined {
+    return undefined
+  }
+
   span(): undefined {
     return undefined
+  }
+
+  keyFrames(
+    renditionIndex: number,
+    bounds?: { readonly fromTicks: number; readonly toTicks: number },
+  ): KeyFrameView | undefined {
+    if (!this.#keyFrames.has(renditionIndex)) this.#keyFrames.set(renditionIndex, this.#keyFrameView(renditionIndex))
+    const all = this.#keyFrames.get(renditionIndex)
+    return bounds ? all?.within(bounds) : all
   }
 
   findSegment(renditionIndex: number, startTicks: number): RenditionSegment | undefined {
@@ -92,6 +112,22 @@ export class FileView implements PresentationView {
       if (found?.startTicks === startTicks) return found
     }
     return undefined
+  }
+
+  /** Where every segment has just the key frame that it begins with, its beginning says all. */
+  #keyFrameView(renditionIndex: number): KeyFrameView | undefined {
+    const rendition = this.renditions[renditionIndex]
+    const own = this.#columns[renditionIndex]
+    const columns = rendition && this.#keyFramesOf?.(rendition)
+    if (!columns || !own) return undefined
+    const beginnings = own.independent.reduce((sum, independent) => sum + independent, 0)
+    if (columns.samples.length <= beginnings) return undefined
+    const first = own.samples.findIndex((samples) => samples > 0)
+    const last = own.samples.findLastIndex((samples) => samples > 0)
+    const gaps = Array.from({ length: first }, (_, at) => ({ ...(this.segment(at) as SegmentRow), gap: true }))
+    const endTicks = (own.startTicks[last] ?? 0) + (own.durationTicks[last] ?? 0)
+    const apart = { ...rendition, index: this.renditions.length + renditionIndex }
+    return new KeyFrameView({ header: this.header, rendition: apart, columns, gaps, endTicks })
   }
 
   #has(sequence: number): boolean {

@@ -22,6 +22,11 @@ export class KeyFrames {
     this.next()
   }
 
+  /** What its PTS is more than its DTS, in the tables' own time. */
+  get compositionTicks(): number {
+    return this.#time.compositionTicks
+  }
+
   /** Goes to the next one; one that is presented before its predecessor is left out. */
   next(): void {
     const before = this.ptsTicks

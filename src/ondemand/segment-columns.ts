@@ -23,6 +23,8 @@ export type SegmentColumns = {
 
 /** Larger ones would fill the memory of an origin: high bitrates need shorter segments. */
 const MAX_SEGMENT_BYTES = 160 * 1024 * 1024
+/** Many more than seconds have frames; samples of no bytes could be any number, and each is an object while a segment is made. */
+const MAX_SEGMENT_SAMPLES = 100_000
 /** What passes between segments that are further apart than this isn't played. */
 const LONGEST_HOLE_SECONDS = 1
 
@@ -146,6 +148,10 @@ class SegmentSums {
     if (sizeBytes > MAX_SEGMENT_BYTES) {
       const text = `${path} of "${file.name}" has ${sizeBytes} bytes in one segment at ${Math.floor(startTicks / timescale)} s`
       throw new AppError('MEDIA_UNSUPPORTED', `${text}, at most ${MAX_SEGMENT_BYTES} can be streamed.`)
+    }
+    if (layout.sampleCount > MAX_SEGMENT_SAMPLES) {
+      const text = `${path} of "${file.name}" has ${layout.sampleCount} samples in one segment`
+      throw new AppError('MEDIA_UNSUPPORTED', `${text}, at most ${MAX_SEGMENT_SAMPLES} can be streamed.`)
     }
     const columns = this.#columns
     columns.samples[segment] = layout.sampleCount

@@ -1,7 +1,7 @@
 import type { TakeMemory } from '../lib/buffer-pool.ts'
-import { buildFragment } from '../media/cmaf/fragment.ts'
+import { buildFragment, fragmentHeadBytes } from '../media/cmaf/fragment.ts'
 import { CHECKPOINT_WORDS, SampleCursor } from '../media/isobmff/mp4-index-cursor.ts'
-import type { RunSample } from '../media/isobmff/track-run.ts'
+import { layOutRun, type RunSample } from '../media/isobmff/track-run.ts'
 import type { SegmentColumns } from './segment-columns.ts'
 import { MAX_READ, readBytes } from './source-file.ts'
 import type { SourceTrack } from './source-track.ts'
@@ -34,20 +34,54 @@ export async function readSegment(
 ): Promise<Uint8Array | undefined> {
   const count = columns.samples[sequence] ?? 0
   if (count === 0) return undefined
-  const cursor = new SampleCursor(track.tables, track.file.sizeBytes)
-  cursor.restore(columns.checkpoints, sequence * CHECKPOINT_WORDS)
+  return readFragment(track, cursorAt(track, columns, sequence), { count, number: sequence + 1 }, signal, memory)
+}
+
+/** One sample as a fragment of its own, as `readSegment` gives them. */
+export function readSample(
+  track: SourceTrack,
+  columns: SegmentColumns,
+  sample: number,
+  signal: AbortSignal,
+  memory?: SegmentMemory,
+): Promise<Uint8Array> {
+  let sequence = 0
+  let first = track.firstSample
+  while (sequence < columns.samples.length && first + (columns.samples[sequence] ?? 0) <= sample) {
+    first += columns.samples[sequence++] ?? 0
+  }
+  const cursor = cursorAt(track, columns, sequence)
+  if (sample > first) cursor.sum(sample - first)
+  return readFragment(track, cursor, { count: 1, number: sample + 1 }, signal, memory)
+}
+
+/** Bytes of the fragment that a key frame of `byteLength` bytes is, whose PTS is so much more than its DTS in the tables' own time. */
+export function keyFrameBytes(track: SourceTrack, compositionTicks: number, byteLength: number): number {
+  const composed = compositionTicks * track.scale + track.decodeLeadTicks
+  const sample = { durationTicks: 0, compositionTicks: composed, independent: true, data: { byteLength } }
+  return fragmentHeadBytes(layOutRun([sample]), true) + byteLength
+}
+
+/** Stands on the first sample of a segment. */
+function cursorAt({ tables, file }: SourceTrack, { checkpoints }: SegmentColumns, sequence: number): SampleCursor {
+  const cursor = new SampleCursor(tables, file.sizeBytes)
+  cursor.restore(checkpoints, sequence * CHECKPOINT_WORDS)
+  return cursor
+}
+
+async function readFragment(
+  track: SourceTrack,
+  cursor: SampleCursor,
+  { count, number: sequenceNumber }: { readonly count: number; readonly number: number },
+  signal: AbortSignal,
+  memory: SegmentMemory | undefined,
+): Promise<Uint8Array> {
   const baseDecodeTicks = cursor.time.dtsTicks * track.scale + track.shiftTicks - track.decodeLeadTicks
   const planned = planSamples(track, cursor, count)
   const { data, read } = await readSamples(track, planned, signal, memory)
   const samples = planned.map((sample, index) => ({ ...sample, data: data[index] as Uint8Array }))
-  const plan = {
-    trackId: 1,
-    sequenceNumber: sequence + 1,
-    baseDecodeTicks,
-    kind: track.config.kind,
-    samples,
-    opensSegment: true,
-  }
+  const { kind } = track.config
+  const plan = { trackId: 1, sequenceNumber, baseDecodeTicks, kind, samples, opensSegment: true }
   const { bytes } = buildFragment(plan, memory?.take)
   for (const piece of read) memory?.giveBack(piece)
   return bytes

@@ -63,6 +63,12 @@ export function placeTrack(
   const { path, config, language, display, edited, timescale: fileTimescale } = track
   const { tables } = samples
   const durationTicks = checkSampleTables(tables, `${path}/mdia/minf/stbl`)
+  const { entries, fixedBytes } = tables.sizes
+  // Such a table takes no bytes, whatever it claims: what would go through its samples is not begun.
+  if (entries * fixedBytes > file.sizeBytes) {
+    const text = `${entries} samples of ${fixedBytes} bytes, the file has ${file.sizeBytes}`
+    throw new FormatError(`${path}/mdia/minf/stbl/stsz`, 0, text)
+  }
   if (durationTicks / fileTimescale > LONGEST_SECONDS) {
     const days = Math.floor(durationTicks / fileTimescale / 86_400)
     throw new AppError('MEDIA_UNSUPPORTED', `${path} lasts ${days} days, at most 7 can be streamed.`)

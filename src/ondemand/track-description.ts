@@ -21,10 +21,12 @@ export function describeTracks(
 ): readonly Track[] {
   const counts = { video: 0, audio: 0 }
   const tracks: Track[] = []
+  const spoken = new Map<string, number>()
   for (const [index, source] of sources.entries()) {
     const { config, timescale } = source
     const display = source.display === undefined ? {} : { display: source.display }
     const language = source.language === undefined ? {} : { language: source.language }
+    const alternative = config.kind === 'audio' ? alternativeOf(source, spoken) : 0
     const frameRate = config.kind === 'video' ? frameRateOf(source) : undefined
     tracks.push({
       track: index + 1,
@@ -35,10 +37,19 @@ export function describeTracks(
       ...bitratesOf(source, columns[index] as SegmentColumns, tracks),
       ...(frameRate === undefined ? {} : { frameRate }),
       ...language,
+      ...(alternative > 0 && { alternative }),
       ...(captions[index]?.length && { captions: captions[index] }),
     })
   }
   return tracks
+}
+
+/** How many the same file has had in the same language so far: other files of a set have the same sound in other qualities. */
+function alternativeOf({ file, language = '' }: SourceTrack, spoken: Map<string, number>): number {
+  const key = JSON.stringify([file.name, language])
+  const before = spoken.get(key) ?? 0
+  spoken.set(key, before + 1)
+  return before
 }
 
 /** The peak over segments and the average of all; the nominal one is unique among the tracks of a kind. */

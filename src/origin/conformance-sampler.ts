@@ -9,6 +9,7 @@ import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Answer } from './answer.ts'
 import type { RequestKind } from './ports.ts'
+import { loggedPath } from './signed-url.ts'
 
 const unzip = promisify(gunzip)
 
@@ -55,7 +56,7 @@ export class ConformanceSampler {
     const count = (this.#counts.get(kind) ?? 0) + 1
     this.#counts.set(kind, count % this.#ports.every)
     if (count % this.#ports.every !== 0) return
-    const [path = ''] = url.split('?', 1)
+    const path = loggedPath(url)
     if (MEDIA_TYPE.test(headerOf(answer, 'Content-Type') ?? '')) {
       // Its memory may be another's as soon as it is sent.
       if (kind === 'segment' || kind === 'part') this.#note(path, checkSegment(Buffer.concat(answer.chunks)))
@@ -64,7 +65,7 @@ export class ConformanceSampler {
     }
     if (this.#waiting >= MAX_WAITING) return
     this.#waiting++
-    this.#checked = this.#checked.then(() => this.#checkText({ path, kind, answer }, url === path))
+    this.#checked = this.#checked.then(() => this.#checkText({ path, kind, answer }, !url.includes('?')))
   }
 
   /** Resolves when nothing is being checked. */

@@ -15,6 +15,15 @@ export type Connections = {
   cut(): void
 }
 
+/**
+ * What tells one client's connection from another's: of HTTP/2 the session, because there each request has a socket object of its own, which
+ * stands for its stream.
+ */
+export function connectionOf(request: IncomingMessage): object {
+  const { stream } = request as { stream?: { readonly session?: Http2Session | undefined } }
+  return stream?.session ?? request.socket
+}
+
 /** `isSecure`: what HTTP sees of a connection begins when TLS is agreed on. */
 export function trackConnections(server: Server, isSecure: boolean): Connections {
   const sockets = new Set<Socket>()

@@ -3,6 +3,7 @@ import type { DeliveryPolicy, Protection, Protocol } from '../domain/delivery-po
 import type { DeliveryKey, DeliveryTerms } from '../domain/delivery-terms.ts'
 import { AppError } from '../lib/errors.ts'
 import type { PresentationHeader } from '../presentation/records.ts'
+import { type IvBase, sampleIvBase } from '../protection/cenc/track-protection.ts'
 import { contentDigest, DIGEST_LENGTH, PACKAGER_VERSION } from './child-urls.ts'
 
 /** How media is protected that is not in the clear. */
@@ -23,6 +24,10 @@ export type Delivery = {
       /** Of the scheme's kind, in the asset's order; never empty. */
       readonly keys: readonly DeliveryKey[]
       readonly licenceUrls: DeliveryPolicy['licenceUrls']
+      /** What those may name beside the key. */
+      readonly licenceValues?: DeliveryTerms['licenceValues']
+      /** What the IVs of its samples are counted from, where each has its own (`cenc`). */
+      readonly ivBase: IvBase
       /** Of those of its keys that rotate. */
       readonly rotationPeriodMs?: number | undefined
     }
@@ -51,8 +56,10 @@ export const encryptionWords = {
 /** One of them. */
 export type EncryptionWord = keyof typeof encryptionWords
 
-const PROTECTIONS: readonly Protection[] = ['clear', 'envelope', 'cenc', 'cbcs']
+/** Raised whenever samples get other IVs: caches outside may hold segments with those before. */
+const IV_VERSION = 2
 const PROTOCOLS: readonly Protocol[] = ['hls', 'dash', 'smooth', 'progressive']
+const PROTECTIONS: readonly Protection[] = ['clear', 'envelope', 'cenc', 'cbcs']
 const protocolNames = { hls: 'HLS', dash: 'DASH', smooth: 'Smooth Streaming', progressive: 'downloads' } as const
 
 /** The ways in which a presentation is delivered under one locator, as its terms have them at the moment. */
@@ -103,16 +110,18 @@ export class Deliveries {
   }
 
   /**
-   * Whose digest stands in a child URL. `protocol`: the one that the child belongs to; absent: any, as of segments that HLS and DASH share.
+   * Whose digest stands in a child URL. `ofChild`: the protocols that the child belongs to, of which one has to be allowed, as of segments that HLS and DASH
+   * share; empty: it is of none, and there is another rule for it.
    * @throws AppError `DELIVERY_BLOCKED`, `URL_UNKNOWN` for what is of another presentation, or was protected in another way
    */
-  ofDigest(digest: string, protocol?: Protocol): Delivery {
+  ofDigest(digest: string, ofChild: readonly Protocol[]): Delivery {
     const found = this.all.find((delivery) => delivery.digest === digest)
     if (!found) {
       const message = 'This address was of another presentation, or is of a protection that is not allowed any more.'
       throw new AppError('URL_UNKNOWN', message)
     }
-    if (protocol && !found.protocols.includes(protocol)) throw this.#blocked(protocol, found.protection)
+    const [first] = ofChild
+    if (first && !ofChild.some((one) => found.protocols.includes(one))) throw this.#blocked(first, found.protection)
     return found
   }
 
@@ -189,22 +198,27 @@ function isAllowed(terms: DeliveryTerms | undefined, protocol: Protocol, protect
 }
 
 function protectedDelivery(
-  { id, epoch }: PresentationHeader,
-  { keys: all, licenceUrls, rotationPeriodMs }: DeliveryTerms,
+  header: PresentationHeader,
+  { keys: all, licenceUrls, licenceValues, rotationPeriodMs }: DeliveryTerms,
   protection: Scheme,
   protocols: readonly Protocol[],
 ): ProtectedDelivery[] {
   const keys = all.filter(({ kind }) => kind === protection)
   if (keys.length === 0) return []
   const period = keys.some(({ rotating }) => rotating) ? rotationPeriodMs : undefined
-  const named = keys.map(({ contentKeyId, created, rotating, tracks = [], had, passedOn = [] }) => {
+  const named = keys.map(({ contentKeyId, created, rotating, tracks = [], had, passedOn = [], signalling }) => {
     const shape = [contentKeyId, created, rotating, [...tracks].sort(), [...had].sort()]
-    return passedOn.length === 0 ? shape : [...shape, [...passedOn].sort()]
+    const more = passedOn.length === 0 ? shape : [...shape, [...passedOn].sort()]
+    return signalling === undefined ? more : [...more, signalling]
   })
   const urls = Object.entries(licenceUrls).sort(([one], [other]) => (one < other ? -1 : 1))
-  const shape = JSON.stringify([id, epoch, PACKAGER_VERSION, protection, named, urls, period ?? null])
+  const { id, epoch } = header
+  const version = protection === 'cenc' ? `${PACKAGER_VERSION}.${IV_VERSION}` : PACKAGER_VERSION
+  const shape = JSON.stringify([id, epoch, version, protection, named, urls, period ?? null])
   const digest = hash('sha256', shape, 'base64url').slice(0, DIGEST_LENGTH)
-  return [{ protection, digest, protocols, keys, licenceUrls, rotationPeriodMs: period }]
+  const ivBase = sampleIvBase(header)
+  const rules = { licenceUrls, ...(licenceValues && { licenceValues }), rotationPeriodMs: period }
+  return [{ protection, digest, protocols, keys, ...rules, ivBase }]
 }
 
 function wordOf(protection: Protection, protocol: Protocol): EncryptionWord {

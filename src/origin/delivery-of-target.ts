@@ -2,6 +2,7 @@ import type { Protocol } from '../domain/delivery-policy.ts'
 import type { Deliveries, Delivery } from './deliveries.ts'
 import type { IsmTarget } from './ism-target.ts'
 import type { Child, PublishedTarget } from './target.ts'
+import type { TextChild } from './text-target.ts'
 
 /**
  * In which way what a URL names is delivered: by the digest of a child URL, by `encryption=` of the AMS grammar, else by the policy. Every URL
@@ -10,7 +11,7 @@ import type { Child, PublishedTarget } from './target.ts'
  */
 export function deliveryOf(deliveries: Deliveries, target: PublishedTarget): Delivery {
   if (target.kind === 'child') {
-    const delivery = deliveries.ofDigest(target.digest, protocolOf(target.child))
+    const delivery = deliveries.ofDigest(target.digest, protocolsOf(target.child))
     return isPicture(target.child) ? deliveries.requirePictures(target.digest) : delivery
   }
   if (target.kind === 'ism') return ofIsm(deliveries, target.target)
@@ -32,18 +33,37 @@ function protocolOfFormat(format: Extract<IsmTarget, { kind: 'manifest' }>['form
   return format.startsWith('m3u8') ? 'hls' : 'dash'
 }
 
-/** The protocol that a child belongs to; `undefined`: HLS and DASH share it. */
-function protocolOf(child: Child): Protocol | undefined {
+/**
+ * The protocols that a child belongs to, of which the policy has to allow one; none: pictures, which have a rule of their own. Media is no part of a
+ * download: where the policy has nothing else in the clear, there is none of it.
+ */
+function protocolsOf(child: Child): readonly Protocol[] {
   switch (child.kind) {
     case 'numbered':
-      return 'dash'
+      return DASH
     case 'playlist':
     case 'transport-playlist':
     case 'transport-segment':
-      return 'hls'
-    default:
-      return undefined
+      return HLS
+    case 'init':
+    case 'segment':
+    case 'part':
+    case 'key-frame':
+      return HLS_AND_DASH
+    case 'text':
+      return isTransport(child) || child.part === 'playlist' ? HLS : HLS_AND_DASH
+    case 'sprite':
+    case 'thumbnail-track':
+      return []
   }
+}
+
+const HLS: readonly Protocol[] = ['hls']
+const DASH: readonly Protocol[] = ['dash']
+const HLS_AND_DASH: readonly Protocol[] = ['hls', 'dash']
+
+function isTransport(text: TextChild): boolean {
+  return 'media' in text && text.media === 'transport'
 }
 
 function isPicture({ kind }: Child): boolean {

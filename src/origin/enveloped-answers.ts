@@ -1,11 +1,10 @@
 import { AppError } from '../lib/errors.ts'
-import { matchesEtag } from '../lib/http-conditions.ts'
 import type { Track } from '../presentation/records.ts'
 import type { Rendition } from '../presentation/view.ts'
-import { type Answer, notModified, rangeAnswer } from './answer.ts'
-import type { ProtectedDelivery } from './deliveries.ts'
-import { type DeliveryKeys, type TrackKey, trackKeyRef } from './delivery-keys.ts'
-import { absent, CACHE_CONTROL, gone, type MediaRequest } from './media-answers.ts'
+import type { Answer } from './answer.ts'
+import type { DeliveryKeys, TrackKey } from './delivery-keys.ts'
+import { keyedInit, keyedSegment } from './keyed-media.ts'
+import type { MediaRequest } from './media-answers.ts'
 import type { PackagedSegments } from './packaged-segments.ts'
 import {
   ENVELOPED_TYPE,
@@ -18,8 +17,6 @@ import type { Child } from './target.ts'
 
 type MediaChild = Extract<Child, { kind: 'part' | 'numbered' | 'segment' | 'key-frame' | 'init' }>
 type Ports = { readonly packaged: PackagedSegments; readonly keys: DeliveryKeys }
-
-const TICKS_PER_MS = 90
 
 /** CMAF of which init segments and segments are encrypted whole. The same URL has the same bytes on every origin. */
 export class EnvelopedAnswers {
@@ -48,50 +45,28 @@ export class EnvelopedAnswers {
    * of the newest segment. @throws AppError `URL_UNKNOWN` where no period begins then, what `trackKeyRef` and `DeliveryKeys.open` throw
    */
   async init(asked: MediaRequest, track: Track, periodMs: number | undefined): Promise<Answer> {
-    const { request, view, digest, caching } = asked
-    const newest = view.live?.openSegment ?? view.segment(view.endSequence - 1)
-    const startTicks = periodMs === undefined ? (newest?.startTicks ?? 0) : periodMs * TICKS_PER_MS
-    const ref = trackKeyRef(deliveryOf(asked), track, startTicks)
-    if (caching === 'immutable' && ref.periodMs !== periodMs) {
-      throw new AppError('URL_UNKNOWN', 'The key of this track has no such period.')
-    }
-    const etag = `"${digest}-i${track.track}-${ref.kid}"`
-    const headers = ['Content-Type', ENVELOPED_TYPE, 'Cache-Control', CACHE_CONTROL[caching]]
-    if (matchesEtag(request.headers['if-none-match'], etag)) return notModified([...headers, 'ETag', etag])
-    const bytes = envelopedInit(track.init, namedKey(await this.#ports.keys.open(ref)))
-    return rangeAnswer(request, etag, headers, [bytes])
+    return keyedInit(
+      asked,
+      this.#ports.keys,
+      { track, periodMs },
+      { type: ENVELOPED_TYPE, bytes: (key) => envelopedInit(track.init, namedKey(key)) },
+    )
   }
 
   /** The segment that starts at `startTicks`. @throws AppError `URL_UNKNOWN`, `SEGMENT_GONE`, `SEGMENT_NOT_YET` and what opening a key throws */
   async segment(asked: MediaRequest, rendition: Rendition, startTicks: number): Promise<Answer> {
-    const { sequence, key } = await this.#locate(asked, rendition, startTicks)
-    return this.#ports.packaged.answer(asked, [rendition], sequence, envelopedFragments(asked.view, rendition, key))
+    const { segment, key } = await keyedSegment(asked, this.#ports.keys, rendition, startTicks)
+    const packaging = envelopedFragments(asked.view, rendition, namedKey(key))
+    return this.#ports.packaged.answer(asked, [rendition], segment.sequence, packaging)
   }
 
   async #keyFrame(asked: MediaRequest, rendition: Rendition, startTicks: number): Promise<Answer> {
-    const { sequence, key, hasKeyFrame } = await this.#locate(asked, rendition, startTicks)
-    if (rendition.kind !== 'video' || !hasKeyFrame) {
+    const { segment, key } = await keyedSegment(asked, this.#ports.keys, rendition, startTicks)
+    if (rendition.kind !== 'video' || !segment.independent || segment.leadingBytes === 0) {
       throw new AppError('URL_UNKNOWN', 'The segment does not begin with a key frame.')
     }
-    return this.#ports.packaged.answer(asked, [rendition], sequence, envelopedKeyFrame(key))
+    return this.#ports.packaged.answer(asked, [rendition], segment.sequence, envelopedKeyFrame(namedKey(key)))
   }
-
-  async #locate(asked: MediaRequest, rendition: Rendition, startTicks: number) {
-    const { view } = asked
-    const segment = view.findSegment(rendition.index, startTicks)
-    const track = segment && view.track(segment.track)
-    if (!segment || !track) throw absent(view, rendition, startTicks)
-    const row = view.segment(segment.sequence)
-    if (!row) throw gone()
-    const { sequence, independent, leadingBytes } = segment
-    const key = namedKey(await this.#ports.keys.open(trackKeyRef(deliveryOf(asked), track, row.startTicks)))
-    return { sequence, key, hasKeyFrame: independent && leadingBytes > 0 }
-  }
-}
-
-function deliveryOf({ delivery }: MediaRequest): ProtectedDelivery {
-  if (delivery.protection === 'clear') throw new AppError('INTERNAL', 'media in the clear came to be encrypted')
-  return delivery
 }
 
 function namedKey({ kidBytes: kid, key, constantIv: iv }: TrackKey): NamedSegmentKey {

@@ -5,41 +5,65 @@ import type { Xml } from '../manifest/xml.ts'
 import { KeyPeriodsView, readKeyStretch } from '../presentation/key-periods-view.ts'
 import { PRESENTATION_TIMESCALE, type Track } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
+import { KEY_AHEAD_MS } from '../protection/content-key-derivation.ts'
 import { envelopeProtection } from '../protection/signalling/envelope-markup.ts'
-import { hlsKeyLine } from '../protection/signalling/hls-keys.ts'
+import { hlsKeyLines } from '../protection/signalling/hls-keys.ts'
 import { type Delivery, type ProtectedDelivery, requireSamples } from './deliveries.ts'
 import { keyRefOf, periodOf, type TrackKeyRef, trackKeyRef } from './delivery-keys.ts'
-import { dashProtections, hlsKeys, rawKeyPath } from './key-systems.ts'
+import { type HlsForm, type KeySigns, keysInForm } from './hls-delivery.ts'
+import { dashProtections, rawKeyPath } from './key-systems.ts'
 
 const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
 
 /**
- * The lines by which a master playlist tells of keys ahead: those of now and, where they rotate, of the next period, each once. The raw key is left to
- * media playlists.
+ * The lines by which a master playlist tells of keys ahead (RFC 8216 §4.3.4.5): those of now and, where they rotate, of the next period once its key may be had,
+ * each once. Of samples the raw key is left to media playlists; so is that of whole segments where it rotates.
  */
-export function sessionKeyLines(delivery: Delivery, view: PresentationView): readonly string[] {
-  if (delivery.protection === 'clear' || delivery.protection === 'envelope') return []
-  const samples = requireSamples(delivery)
-  const newest = view.live?.openSegment ?? view.segment(view.endSequence - 1)
-  const now = periodOf(samples, newest?.startTicks ?? 0)
-  const next = view.ended || samples.rotationPeriodMs === undefined ? [] : [now + samples.rotationPeriodMs]
-  const refs = [now, ...next].flatMap((periodMs) =>
-    view.renditions.flatMap(({ tracks }) => tracks.slice(-1).map((track) => refOf(samples, track, periodMs))),
+export function sessionKeyLines(
+  delivery: Delivery,
+  view: PresentationView,
+  form: HlsForm,
+  signs: KeySigns,
+): readonly string[] {
+  if (delivery.protection === 'clear') return []
+  const now = newestPeriod(delivery, view)
+  const next = comingPeriod(delivery, view)
+  const refs = [now, ...(next === undefined ? [] : [next])].flatMap((periodMs) =>
+    view.renditions.flatMap(({ tracks }) => tracks.slice(-1).map((track) => refOf(delivery, track, periodMs))),
   )
+  const isWhole = delivery.protection === 'envelope'
   const unique = new Map(refs.map((ref) => [ref.kid, ref]))
-  return [...unique.values()].flatMap((ref) =>
-    hlsKeys(samples, ref)
-      .filter(({ keyFormat }) => keyFormat !== 'identity')
-      .map((key) => hlsKeyLine('EXT-X-SESSION-KEY', key)),
-  )
+  return [...unique.values()]
+    .filter((ref) => (isWhole ? ref.periodMs === undefined : ref.periodMs !== next || signs.told.knows(ref)))
+    .flatMap((ref) => keysInForm(delivery, form, ref, signs))
+    .filter(({ keyFormat }) => keyFormat !== 'identity')
+    .flatMap((key) => hlsKeyLines('EXT-X-SESSION-KEY', key))
 }
 
-/** What an MPD says of keys; `base`: scheme and host of this server, since players take what they read there as it is. */
-export function dashKeySignals(delivery: Delivery, base: string): DashKeySignals | undefined {
+function newestPeriod(delivery: ProtectedDelivery, view: PresentationView): number {
+  return periodOf(delivery, newestOf(view)?.startTicks ?? 0)
+}
+
+function newestOf(view: PresentationView) {
+  return view.live?.openSegment ?? view.segment(view.endSequence - 1)
+}
+
+/** The begin of the next period where there will be one, as soon as its keys are given to players; `undefined`: they are not. */
+function comingPeriod(delivery: ProtectedDelivery, view: PresentationView): number | undefined {
+  const { rotationPeriodMs } = delivery
+  if (view.ended || rotationPeriodMs === undefined) return undefined
+  const begin = newestPeriod(delivery, view) + rotationPeriodMs
+  const newestMs = (newestOf(view)?.startTicks ?? 0) / TICKS_PER_MS
+  return begin - newestMs <= KEY_AHEAD_MS ? begin : undefined
+}
+
+/** What an MPD says of keys; in `signs.base` scheme and host, since players take what they read there as it is. */
+export function dashKeySignals(delivery: Delivery, { told, base }: KeySigns): DashKeySignals | undefined {
   if (delivery.protection === 'clear') return undefined
   const { rotationPeriodMs: length } = delivery
   const elementsOf = (ref: TrackKeyRef): readonly string[] => {
-    if (delivery.protection !== 'envelope') return dashProtections(requireSamples(delivery), ref, base)
+    if (delivery.protection !== 'envelope')
+      return dashProtections(requireSamples(delivery), ref, { told: told.of(ref), base })
     return [envelopeProtection({ keyUrl: base + rawKeyPath(ref.kid), iv: ref.constantIv })]
   }
   return {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Stoppable } from '../lib/scope.ts'
+import { connectionOf } from './connections.ts'
 import { LoadGauge } from './load-gauge.ts'
 import type { OriginObserver, RequestKind } from './ports.ts'
 import { overloaded, type ShedReason } from './shed-reason.ts'
@@ -92,11 +93,11 @@ export class LoadShedding implements Stoppable {
 
   /** Media has been given to this connection. */
   gave(request: IncomingMessage, kind: RequestKind): void {
-    if (MEDIA.has(kind)) this.#watched.set(request.socket, this.#ports.clock.monotonicMs())
+    if (MEDIA.has(kind)) this.#watched.set(connectionOf(request), this.#ports.clock.monotonicMs())
   }
 
-  isWatching({ socket }: IncomingMessage): boolean {
-    const lastMs = this.#watched.get(socket)
+  isWatching(request: IncomingMessage): boolean {
+    const lastMs = this.#watched.get(connectionOf(request))
     return lastMs !== undefined && this.#ports.clock.monotonicMs() - lastMs <= WATCHING_MS
   }
 

@@ -1,12 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../lib/errors.ts'
-import { lowLatencyOf } from '../manifest/dash-low-latency.ts'
 import { buildMpd, type MpdOptions, mpdWindow } from '../manifest/dash-mpd.ts'
 import { buildMasterPlaylist } from '../manifest/hls-master.ts'
 import { canSkip, hasBlocks, MediaPlaylist, type PlaylistOptions, type Skip } from '../manifest/hls-media.ts'
 import { listsParts } from '../manifest/hls-parts.ts'
-import { hasReached } from '../manifest/hls-progress.ts'
-import { targetSeconds } from '../manifest/hls-skip.ts'
 import { type ListedWindow, listedWindow } from '../manifest/listed-window.ts'
 import type { ListingSurvey } from '../manifest/listing-survey.ts'
 import { buildSmoothManifest, type SmoothOptions, smoothWindow } from '../manifest/smooth-manifest.ts'
@@ -15,11 +12,13 @@ import { chooseEncoding } from './accept-encoding.ts'
 import { type Answer, entityAnswer } from './answer.ts'
 import { childUris, liveMark, liveMpdUri, type ManifestPlace, type MpdFlavour, spriteTemplate } from './child-urls.ts'
 import type { Delivery } from './deliveries.ts'
-import { hlsProtection } from './hls-delivery.ts'
+import { hlsProtection, type KeySigns } from './hls-delivery.ts'
 import { baseOf, dashKeySignals, dashUris, KeyPeriodViews, sessionKeyLines } from './key-signals.ts'
+import { namesServer } from './licence-urls.ts'
 import type { ManifestCache } from './manifest-cache.ts'
+import { mpdVersion, reloadMaxAgeSeconds } from './manifest-freshness.ts'
 import { readManifestQuery } from './manifest-query.ts'
-import { readReloadDirectives } from './reload-directives.ts'
+import type { ProviderSignals } from './provider-signals.ts'
 import type { RenderedManifest } from './rendered.ts'
 import { Surveys } from './surveys.ts'
 import { readTextForm } from './text-form.ts'
@@ -32,7 +31,6 @@ const SMOOTH_TYPE = 'text/xml'
 /** A master playlist changes when a rendition is added; whatever else is live changes with each segment. */
 const MASTER_MAX_AGE_SECONDS = 2
 const LIVE_MAX_AGE_SECONDS = 1
-const CACHED_TARGETS = 6
 
 /** What is asked for, of which presentation, from where. */
 export type ManifestRequest = {
@@ -65,25 +63,47 @@ type Rendering = {
   readonly kind: string
   /** What it lists at the moment. */
   window(): ListedWindow
+  /** Of which segments it names the keys; absent: of what it lists. */
+  keyWindow?(): ListedWindow
   build(survey: ListingSurvey): string
   /** Changes whenever the text may, where that is more often than the view's version does. */
   readonly version?: (() => number) | undefined
   readonly lists?: PlaylistOptions['lists']
 }
 
+/** What manifests say of where they are served. */
+export type ManifestAnswerOptions = {
+  readonly endedMaxAgeSeconds: number
+  /** On-demand MPDs name pictures for the seek bar. */
+  readonly hasThumbnails: boolean
+  readonly signals: ProviderSignals
+  /** Scheme and host of where keys are given; empty: where the manifest is. */
+  readonly keysUrl: string
+}
+
 /** Manifests, rendered and compressed once per version. */
 export class ManifestAnswers {
   readonly #cache: ManifestCache
   readonly #endedMaxAgeSeconds: number
-  readonly #hasThumbnails: boolean
+  readonly #options: ManifestAnswerOptions
   readonly #surveys = new Surveys()
   readonly #keyPeriods = new KeyPeriodViews()
 
-  /** `hasThumbnails`: on-demand MPDs name pictures for the seek bar. */
-  constructor(cache: ManifestCache, endedMaxAgeSeconds: number, hasThumbnails = false) {
+  constructor(cache: ManifestCache, options: ManifestAnswerOptions) {
     this.#cache = cache
-    this.#hasThumbnails = hasThumbnails
-    this.#endedMaxAgeSeconds = endedMaxAgeSeconds
+    this.#options = options
+    this.#endedMaxAgeSeconds = options.endedMaxAgeSeconds
+  }
+
+  /** What playlists of a delivery say of keys beside their names. */
+  signs(delivery: Delivery): KeySigns {
+    const { keysUrl, signals } = this.#options
+    return { base: keysUrl, told: signals.of(delivery) }
+  }
+
+  /** Where keys that are got from us are, in playlists and in manifests of Smooth Streaming: a path, or what the operator has said. */
+  get keysUrl(): string {
+    return this.#options.keysUrl
   }
 
   master(asked: ManifestRequest, audioOnly: boolean): Promise<Answer> {
@@ -93,9 +113,10 @@ export class ManifestAnswers {
       liveMaxAgeSeconds: MASTER_MAX_AGE_SECONDS,
       kind: `${place} master ${audioOnly}`,
       window: () => listedWindow(view),
+      keyWindow: () => newestAlone(view),
       build: (survey) => {
         const texts = textUris(place, digest, 'fragments', selection)
-        const sessionKeys = sessionKeyLines(asked.delivery, view)
+        const sessionKeys = sessionKeyLines(asked.delivery, view, 'fragments', this.signs(asked.delivery))
         return buildMasterPlaylist(view, childUris(place, digest, selection), { audioOnly, texts, sessionKeys }, survey)
       },
     })
@@ -117,6 +138,7 @@ export class ManifestAnswers {
         ...rendering,
         liveMaxAgeSeconds: MASTER_MAX_AGE_SECONDS,
         kind: `${place} ${kind}`,
+        keyWindow: () => newestAlone(view),
         build,
       })
     }
@@ -131,7 +153,9 @@ export class ManifestAnswers {
   mpd(asked: ManifestRequest, audioOnly: boolean, flavour: MpdFlavour = 'cmaf'): Promise<Answer> {
     const { request, place, digest, delivery, selection } = asked
     const view = this.#keyPeriods.of(asked.view, delivery)
-    const base = delivery.protection === 'clear' ? '' : baseOf(request)
+    // The host is the client's to choose: where nothing written needs it, it makes no text of its own.
+    const isNamed = delivery.protection !== 'clear' && namesServer(delivery)
+    const base = isNamed ? this.keysUrl || baseOf(request) : ''
     const { rewind = asked.rewind, live } = readManifestQuery(request.url ?? '')
     if (live !== undefined && live !== liveMark(view.header)) {
       throw new AppError('URL_UNKNOWN', 'This address was of another presentation.')
@@ -150,14 +174,14 @@ export class ManifestAnswers {
       }),
       ...(rewind && { rewind }),
       // Sprites are of all that the locator shows, each of its own time: a part of it has those of its time.
-      ...(this.#hasThumbnails &&
+      ...(this.#options.hasThumbnails &&
         asked.hasPictures !== false && {
           thumbnails: spriteTemplate(place, digest),
           thumbnailsOf: asked.shown ?? view,
         }),
       ...(asked.backoffMs && { backoffMs: asked.backoffMs }),
       ...(form && { texts: { form, uris: textUris(place, digest) } }),
-      keys: dashKeySignals(delivery, base),
+      keys: dashKeySignals(delivery, { ...this.signs(delivery), base }),
     }
     const uris = dashUris(childUris(place, digest), delivery)
     return this.#answer(
@@ -193,6 +217,8 @@ export class ManifestAnswers {
     if (!view.renditions.some(({ index }) => index === rendition.index)) {
       throw new AppError('URL_UNKNOWN', 'The filters leave this track out.')
     }
+    const apart = keyFramesOnly ? view.keyFrames?.(rendition.index) : undefined
+    if (apart) return this.#keyFrames({ ...asked, view: apart })
     const lists = keyFramesOnly ? 'key-frames' : 'segments'
     const skip = canSkip(view, lists) && readManifestQuery(request.url ?? '').skip
     const open = (survey: ListingSurvey) =>
@@ -200,7 +226,7 @@ export class ManifestAnswers {
         view,
         currentRendition(view, rendition),
         childUris(place, digest, selection),
-        { lists, skip, cues, protection: hlsProtection(delivery, 'fragments') },
+        { lists, skip, cues, protection: hlsProtection(delivery, 'fragments', this.signs(delivery)) },
         survey,
       )
     const rendering: Rendering = {
@@ -215,8 +241,24 @@ export class ManifestAnswers {
     return this.#answer(asked, rendering, skip ? undefined : open)
   }
 
+  /** The playlist of a view in which each key frame of the one rendition is a segment. */
+  #keyFrames(asked: ManifestRequest): Promise<Answer> {
+    const { view, place, digest, delivery, selection } = asked
+    const [rendition] = view.renditions as [Rendition]
+    const protection = hlsProtection(delivery, 'fragments', this.signs(delivery))
+    const open = (survey: ListingSurvey) =>
+      new MediaPlaylist(
+        view,
+        rendition,
+        childUris(place, digest, selection),
+        { lists: 'key-frames-apart', protection },
+        survey,
+      )
+    return this.playlistOf(asked, `key frames ${rendition.index}`, { open, canSkip: false })
+  }
+
   async #answer(
-    { request, view, cues, digest, isCarrying = false }: ManifestRequest,
+    { request, view, cues, digest, delivery, isCarrying = false }: ManifestRequest,
     rendering: Rendering,
     openBlocked?: (survey: ListingSurvey) => MediaPlaylist,
   ): Promise<Answer> {
@@ -228,7 +270,7 @@ export class ManifestAnswers {
     headers.push('Vary', 'Accept-Encoding')
     // Whatever is said of breaks in lines of their own, or leads to it, is another text; so is what is protected in another way.
     const kind = `${rendering.kind} ${digest}${cues ? ' cues' : ''}`
-    const rendered = await this.#render(view, { ...rendering, kind }, openBlocked)
+    const rendered = await this.#render(view, delivery, { ...rendering, kind }, openBlocked)
     const isWhole = isCarrying && rendering.type === HLS_TYPE
     const wantsGzip = !isWhole && chooseEncoding(acceptEncodingOf(request)) === 'gzip'
     const gzipped = wantsGzip ? await rendered.gzip() : undefined
@@ -239,10 +281,15 @@ export class ManifestAnswers {
 
   async #render(
     view: PresentationView,
-    { kind, window, build, version, lists }: Rendering,
+    delivery: Delivery,
+    { kind, window, keyWindow = window, build, version, lists }: Rendering,
     openBlocked: ((survey: ListingSurvey) => MediaPlaylist) | undefined,
   ): Promise<RenderedManifest> {
-    if (!this.#cache.has(view, kind, version?.())) await this.#surveys.prepare(view, window)
+    if (!this.#cache.has(view, kind, version?.())) {
+      await this.#surveys.prepare(view, window)
+      const told = this.#options.signals.prepare(delivery, view, keyWindow())
+      if (told) await told
+    }
     const survey = this.#surveys.of(view)
     if (openBlocked && hasBlocks(view, lists)) {
       return this.#cache.blocked(view, `${kind} blocked`, () => openBlocked(survey), version)
@@ -251,36 +298,14 @@ export class ManifestAnswers {
   }
 }
 
-/** A stretch of timeline that has just begun is told before its first segment is closed, where that can be asked for. */
-function mpdVersion(view: PresentationView): (() => number) | undefined {
-  if (!lowLatencyOf(view)) return undefined
-  return () => {
-    const newest = view.segment(view.endSequence - 1)
-    const { openSegment, partVersion } = view.live ?? {}
-    const isNew = openSegment && openSegment.discontinuitySequence !== newest?.discontinuitySequence
-    return (isNew ? partVersion : undefined) ?? view.version
-  }
+/** A master playlist tells of the keys of what is newest. */
+function newestAlone({ endSequence }: PresentationView): ListedWindow {
+  return { first: endSequence, end: endSequence }
 }
 
 /** A rendition changes as tracks are added to it. */
 function currentRendition({ renditions }: PresentationView, rendition: Rendition): Rendition {
   return renditions.find(({ index }) => index === rendition.index) ?? rendition
-}
-
-/**
- * A playlist that was asked for by its newest part names itself: who asks for the same later gets at least what was wanted, so caches
- * outside may keep it for six target durations (RFC 8216bis §B.1). One that lies back may be newer with each request; `undefined` for that.
- */
-function reloadMaxAgeSeconds(
-  view: PresentationView,
-  rendition: Rendition,
-  requestTarget: string,
-  lists: 'key-frames' | 'segments',
-): number | undefined {
-  if (lists === 'key-frames' || view.ended || !listsParts(view)) return undefined
-  const directives = readReloadDirectives(requestTarget)
-  const isNewest = directives !== undefined && directives.msn >= view.endSequence - 1
-  return isNewest && hasReached(view, rendition, directives) ? CACHED_TARGETS * targetSeconds(view.header) : undefined
 }
 
 function acceptEncodingOf(request: IncomingMessage): string | undefined {

@@ -25,6 +25,7 @@ import type {
   SegmentSource,
   TextReader,
 } from './ports.ts'
+import { ProviderSignals } from './provider-signals.ts'
 import { PublishedAnswers } from './published-answers.ts'
 import { RequestHandler } from './request-handler.ts'
 import { SendBudget } from './send-budget.ts'
@@ -102,6 +103,8 @@ export type OriginOptions = {
   readonly limits?: Partial<OriginLimits>
   /** Networks of proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies?: readonly string[]
+  /** Scheme and host by which players reach the keys that are given here, without a slash at the end; absent: as the manifest. */
+  readonly keysUrl?: string
 }
 
 /** What the origin needs of the rest of the house. */
@@ -153,7 +156,13 @@ export class OriginServer {
     this.#shedding = new LoadShedding(this.#limits.maxDelayMs, { observer: ports.observer, clock, logger })
     const segments = ports.segments ?? segmentsOf(ports.fragments)
     const cache = new ManifestCache(this.#limits.manifestCacheBytes, ports.compress)
-    const manifests = new ManifestAnswers(cache, this.#limits.endedMaxAgeSeconds, ports.pictures !== undefined)
+    const keys = new DeliveryKeys(ports.contentKeys)
+    const manifests = new ManifestAnswers(cache, {
+      endedMaxAgeSeconds: this.#limits.endedMaxAgeSeconds,
+      hasThumbnails: ports.pictures !== undefined,
+      signals: new ProviderSignals(keys),
+      keysUrl: options.keysUrl ?? '',
+    })
     this.#handler = new RequestHandler(
       { publications: ports.publications, observer: ports.observer, clock, logger },
       {
@@ -164,7 +173,7 @@ export class OriginServer {
           fragments: ports.fragments,
           packaged: new PackagedSegments(ports.fragments, this.#limits.packageCacheBytes, this.#limits.packagings),
           reload: this.#reload,
-          keys: new DeliveryKeys(ports.contentKeys),
+          keys,
           thumbnails:
             ports.pictures && new ThumbnailAnswers(segments, ports.pictures, this.#limits.thumbnailCacheBytes),
         }),

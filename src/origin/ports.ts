@@ -1,5 +1,6 @@
 import type { ConformanceRule } from '../conformance/violation.ts'
 import type { DeliveryTerms } from '../domain/delivery-terms.ts'
+import type { DrmSignalling } from '../domain/drm-signalling.ts'
 import type { EntryRefusal } from '../domain/key-refusal.ts'
 import type { AccountRules } from '../domain/serving-rules.ts'
 import type { ByteRange } from '../lib/http-conditions.ts'
@@ -16,8 +17,11 @@ export type Published = {
   /** The name in `/{locatorId}/{manifestName}.ism/manifest`. */
   readonly manifestName: string
   readonly view: PresentationView
-  /** The view with the texts beside it, which are read by whoever asks first; absent: there are none. It rejects with the signal's reason alone. */
-  readonly withTexts?: (signal: AbortSignal) => Promise<PresentationView>
+  /**
+   * The presentation with the texts beside it, which are read by whoever asks first; absent: there are none. It rejects with the signal's reason alone. What
+   * names no text is answered without.
+   */
+  readonly withTexts?: (view: PresentationView, signal: AbortSignal) => Promise<PresentationView>
   /** Whose filters hold; absent where that is the presentation's id. */
   readonly assetId?: string
   /** ms since the epoch: before it, and from `notAfterMs` on, the locator is as good as unknown. */
@@ -115,7 +119,10 @@ export type SegmentSource = {
 /** What opens content keys for the media that they encrypt. */
 export type KeySource = {
   /** What opens the key of a KID: the key's own, or that of a period. `undefined`: there is no such key. @throws AppError where it can't be had now: `MASTER_KEY_UNAVAILABLE`, `STORE_DOWN` … */
-  findFor(contentKeyId: string, kid: string): Promise<{ readonly material: KeyMaterial } | undefined>
+  findFor(
+    contentKeyId: string,
+    kid: string,
+  ): Promise<{ readonly material: KeyMaterial; readonly signalling?: DrmSignalling | undefined } | undefined>
 }
 
 /** A request for something below `/keys/`. */

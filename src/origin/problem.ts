@@ -1,4 +1,4 @@
-import { AppError, type ErrorKind } from '../lib/errors.ts'
+import { AppError, type ErrorCode, type ErrorKind } from '../lib/errors.ts'
 
 /** RFC 9457 problem details; `type` is stable, so that a client can act on it. */
 export type Problem = {
@@ -26,8 +26,23 @@ const STATUS: Readonly<Record<ErrorKind, { readonly status: number; readonly tit
   internal: { status: 500, title: 'Something broke here' },
 }
 
+/** What is wrong here for the moment, and says nothing of how this server is made, or of what stands behind it. */
+const TOLD: readonly ErrorCode[] = ['LIVE_EDGE_LATE', 'ORIGIN_BUSY', 'STOPPED', 'STORAGE_BUSY']
+/** What the operator has to set right, though it isn't for the moment alone. */
+const WITHHELD: readonly ErrorCode[] = ['MASTER_KEY_MISSING', 'STORAGE_REFUSED', 'TARGET_REFUSED']
+
+/**
+ * Whether an error is for the operator alone: anybody may ask here, and it names paths, addresses, or what other programs said. Who answers it has to
+ * note it.
+ */
+export function isWithheld(thrown: unknown): thrown is AppError {
+  if (!(thrown instanceof AppError)) return false
+  return thrown.kind === 'unavailable' ? !TOLD.includes(thrown.code) : WITHHELD.includes(thrown.code)
+}
+
 /** The answer to an error. Only what was raised on purpose says more than its kind; a stack never leaves the server. */
 export function problemOf(thrown: unknown): Problem {
+  if (isWithheld(thrown)) return unavailable
   const error = thrown instanceof AppError && thrown.kind !== 'internal' ? thrown : undefined
   const { status, title } = STATUS[error?.kind ?? 'internal']
   const type = problemType(error?.code ?? 'INTERNAL')
@@ -41,6 +56,15 @@ export function problemOf(thrown: unknown): Problem {
     detail,
     ...(isTransient && { retryAfterSeconds: typeof after === 'number' ? after : 1 }),
   }
+}
+
+/** One answer to whatever is wrong behind this server. */
+const unavailable: Problem = {
+  status: 503,
+  type: problemType('UNAVAILABLE'),
+  title: STATUS.unavailable.title,
+  detail: 'The server can not answer this for the moment; it has been noted.',
+  retryAfterSeconds: 1,
 }
 
 /** `GET`, `HEAD` and `OPTIONS` are all there is. */

@@ -4,12 +4,13 @@ import { withProducerReferences } from '../packaging/producer-references.ts'
 import { carriedEvents } from '../presentation/carried-events.ts'
 import { findPart } from '../presentation/live-edge.ts'
 import type { Track } from '../presentation/records.ts'
-import type { Rendition, RenditionSegment, SegmentRow } from '../presentation/view.ts'
+import type { Rendition } from '../presentation/view.ts'
 import { type Answer, notModified, rangeAnswer } from './answer.ts'
 import { requireSamples, type SampleDelivery } from './deliveries.ts'
-import { type DeliveryKeys, type TrackKey, trackKeyRef } from './delivery-keys.ts'
+import { type DeliveryKeys, trackKeyRef } from './delivery-keys.ts'
+import { keyedInit, keyedSegment, protectedDeliveryOf } from './keyed-media.ts'
 import type { ChunkProtection } from './live-segments.ts'
-import { absent, CACHE_CONTROL, gone, type MediaRequest } from './media-answers.ts'
+import { CACHE_CONTROL, gone, type MediaRequest } from './media-answers.ts'
 import type { PackagedSegments } from './packaged-segments.ts'
 import { absentPart } from './part-answers.ts'
 import type { FragmentReader } from './ports.ts'
@@ -23,9 +24,6 @@ import {
 import { sliceChunks } from './slice-chunks.ts'
 
 type Ports = { readonly packaged: PackagedSegments; readonly fragments: FragmentReader; readonly keys: DeliveryKeys }
-type Located = { readonly row: SegmentRow; readonly segment: RenditionSegment; readonly key: TrackKey }
-
-const TICKS_PER_MS = 90
 
 /** CMAF whose samples are encrypted: init segments, segments, parts and chunks. The same URL has the same bytes on every origin. */
 export class ProtectedAnswers {
@@ -42,32 +40,26 @@ export class ProtectedAnswers {
    * @throws AppError `URL_UNKNOWN` where nothing begins then
    */
   async init(asked: MediaRequest, track: Track, periodMs: number | undefined): Promise<Answer> {
-    const { request, view, digest, caching } = asked
     const delivery = deliveryOf(asked)
-    const newest = view.live?.openSegment ?? view.segment(view.endSequence - 1)
-    const startTicks = periodMs === undefined ? (newest?.startTicks ?? 0) : periodMs * TICKS_PER_MS
-    const ref = trackKeyRef(delivery, track, startTicks)
-    if (caching === 'immutable' && ref.periodMs !== periodMs) {
-      throw new AppError('URL_UNKNOWN', 'The key of this track has no such period.')
-    }
-    const etag = `"${digest}-i${track.track}-${ref.kid}"`
-    const headers = ['Content-Type', `${track.config.kind}/mp4`, 'Cache-Control', CACHE_CONTROL[caching]]
-    if (matchesEtag(request.headers['if-none-match'], etag)) return notModified([...headers, 'ETag', etag])
-    const bytes = protectedInit(delivery, track, await this.#ports.keys.open(ref))
-    return rangeAnswer(request, etag, headers, [bytes])
+    return keyedInit(
+      asked,
+      this.#ports.keys,
+      { track, periodMs },
+      { type: `${track.config.kind}/mp4`, bytes: (key) => protectedInit(delivery, track, key) },
+    )
   }
 
   /** The segment that starts at `startTicks`. @throws AppError as `segmentAnswer` */
   async segment(asked: MediaRequest, rendition: Rendition, startTicks: number): Promise<Answer> {
     const delivery = deliveryOf(asked)
-    const { segment, key } = await this.#locate(asked, rendition, startTicks)
+    const { segment, key } = await keyedSegment(asked, this.#ports.keys, rendition, startTicks)
     const packaging = protectedPackaging(asked.view, rendition, delivery, key)
     return this.#ports.packaged.answer(asked, [rendition], segment.sequence, packaging)
   }
 
   /** The key frame with which the segment that starts at `startTicks` begins. @throws AppError as `segment` */
   async keyFrame(asked: MediaRequest, rendition: Rendition, startTicks: number): Promise<Answer> {
-    const { segment, key } = await this.#locate(asked, rendition, startTicks)
+    const { segment, key } = await keyedSegment(asked, this.#ports.keys, rendition, startTicks)
     if (rendition.kind !== 'video' || !segment.independent || segment.leadingBytes === 0) {
       throw new AppError('URL_UNKNOWN', 'The segment does not begin with a key frame.')
     }
@@ -130,22 +122,10 @@ export class ProtectedAnswers {
       },
     }
   }
-
-  async #locate(asked: MediaRequest, rendition: Rendition, startTicks: number): Promise<Located> {
-    const { view } = asked
-    const segment = view.findSegment(rendition.index, startTicks)
-    const track = segment && view.track(segment.track)
-    if (!segment || !track) throw absent(view, rendition, startTicks)
-    const row = view.segment(segment.sequence)
-    if (!row) throw gone()
-    const ref = trackKeyRef(deliveryOf(asked), track, row.startTicks)
-    return { row, segment, key: await this.#ports.keys.open(ref) }
-  }
 }
 
-function deliveryOf({ delivery }: MediaRequest): SampleDelivery {
-  if (delivery.protection === 'clear') throw new AppError('INTERNAL', 'media in the clear came to be encrypted')
-  return requireSamples(delivery)
+function deliveryOf(asked: MediaRequest): SampleDelivery {
+  return requireSamples(protectedDeliveryOf(asked))
 }
 
 function openRow({ view }: MediaRequest, sequence: number) {

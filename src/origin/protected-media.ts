@@ -1,7 +1,7 @@
 import type { TakeMemory } from '../lib/buffer-pool.ts'
 import { AppError } from '../lib/errors.ts'
 import { SharedCache } from '../lib/shared-cache.ts'
-import type { SegmentPackaging, StoredMedia, StoredSegment } from '../packaging/segment-packaging.ts'
+import { onlyMedia, type SegmentPackaging, type StoredSegment } from '../packaging/segment-packaging.ts'
 import { withEvents } from '../presentation/carried-events.ts'
 import type { Track } from '../presentation/records.ts'
 import type { PresentationView, Rendition } from '../presentation/view.ts'
@@ -19,14 +19,17 @@ const PART_CACHE_BYTES = 16 * 2 ** 20
 const HEADER_BYTES = 8
 
 /** How the samples of a track are encrypted with a key. */
-export function protectionOf({ protection }: SampleDelivery, { kidBytes, key, constantIv }: TrackKey): TrackProtection {
-  if (protection === 'cenc') return { scheme: 'cenc', kid: kidBytes, key }
+export function protectionOf(
+  { protection, ivBase }: SampleDelivery,
+  { kidBytes, key, constantIv }: TrackKey,
+): TrackProtection {
+  if (protection === 'cenc') return { scheme: 'cenc', kid: kidBytes, key, ivBase }
   return { scheme: 'cbcs', kid: kidBytes, key, constantIv }
 }
 
 /** The init segment of a track while it is encrypted with this key. */
 export function protectedInit(delivery: SampleDelivery, track: Track, key: TrackKey): Uint8Array {
-  return protectInit(track.init, track.config.kind, protectionOf(delivery, key), psshBoxes(delivery, key))
+  return protectInit(track.init, track.config.kind, protectionOf(delivery, key), psshBoxes(delivery, key, key.told))
 }
 
 /** A closed CMAF segment, its samples encrypted; `pieces` puts boxes beside the fragments (`prft`), and has a name of its own. */
@@ -44,7 +47,7 @@ export function protectedPackaging(
     name: `${delivery.protection}-${key.kid}${beside.name}`,
     contentType: `${rendition.kind}/mp4`,
     package: (stored, take) => {
-      const { track, fragments } = only(stored.media)
+      const { track, fragments } = onlyMedia(stored)
       const pieces = withEvents(view, rendition, stored.row.sequence, beside.pieces(stored, fragments))
       return protectFragments({ fragments: pieces }, track, protectionOf(delivery, key), take)
     },
@@ -58,8 +61,8 @@ export function keyFrameOfProtected(rendition: Rendition, delivery: SampleDelive
   return {
     name: `${delivery.protection}-${key.kid}-key-frame`,
     contentType: `${rendition.kind}/mp4`,
-    package: ({ media }, take: TakeMemory = Buffer.allocUnsafeSlow) => {
-      const { track, segment, fragments } = only(media)
+    package: (stored, take: TakeMemory = Buffer.allocUnsafeSlow) => {
+      const { track, segment, fragments } = onlyMedia(stored)
       const [first] = fragments
       if (!first) throw new AppError('SEGMENT_GONE', 'The segment has no media.')
       const whole = protectFragments({ fragments: [first] }, track, protectionOf(delivery, key))
@@ -120,9 +123,3 @@ export class ProtectedParts {
 }
 
 const OVER = new AppError('STOPPED', 'Nobody reads this any more.')
-
-function only(media: readonly StoredMedia[]): StoredMedia {
-  const [first, ...others] = media
-  if (first === undefined || others.length > 0) throw new AppError('INTERNAL', `a segment of ${media.length} tracks`)
-  return first
-}

@@ -1,10 +1,9 @@
 import type { TakeMemory } from '../lib/buffer-pool.ts'
 import { freeBytes } from '../lib/buffer-pool.ts'
-import { AppError } from '../lib/errors.ts'
 import type { SmoothInterval } from '../media/isobmff/smooth-boxes.ts'
 import { samplesOf } from '../packaging/fragment-samples.ts'
 import type { SampleStage } from '../packaging/sample-stage.ts'
-import type { SegmentPackaging, StoredSegment } from '../packaging/segment-packaging.ts'
+import { onlyMedia, type SegmentPackaging, type StoredSegment } from '../packaging/segment-packaging.ts'
 import { type SmoothPart, smoothPackaging } from '../packaging/smooth-fragment.ts'
 import { withEvents } from '../presentation/carried-events.ts'
 import type { PresentationView, Rendition } from '../presentation/view.ts'
@@ -51,8 +50,8 @@ export function envelopedFragments(
   return {
     name: `cmaf-aes128-${hex(key.kid)}`,
     contentType: ENVELOPED_TYPE,
-    package: ({ row, media }, take) =>
-      encryptSegment(withEvents(view, rendition, row.sequence, only(media).fragments), key, take),
+    package: (stored, take) =>
+      encryptSegment(withEvents(view, rendition, stored.row.sequence, onlyMedia(stored).fragments), key, take),
   }
 }
 
@@ -61,8 +60,8 @@ export function envelopedKeyFrame(key: NamedSegmentKey): SegmentPackaging {
   return {
     name: `cmaf-key-frame-aes128-${hex(key.kid)}`,
     contentType: ENVELOPED_TYPE,
-    package: ({ media }, take) => {
-      const { segment, fragments } = only(media)
+    package: (stored, take) => {
+      const { segment, fragments } = onlyMedia(stored)
       return encryptSegment(sliceChunks(fragments, { first: 0, last: segment.leadingBytes - 1 }), key, take)
     },
   }
@@ -96,7 +95,7 @@ export function piffPackaging(
     name: `${name}-piff-${hex(protection.kid)}`,
     contentType: clear.contentType,
     package: (segment, take) => {
-      const media = only(segment.media)
+      const media = onlyMedia(segment)
       const dtsTicks = samplesOf(media).map((sample) => sample.dtsTicks)
       const fragment = clear.package(segment)
       const encrypted = protectSmoothFragment({ fragment, dtsTicks, part }, media.track, protection, take)
@@ -104,12 +103,6 @@ export function piffPackaging(
       return encrypted
     },
   }
-}
-
-function only<T>(media: readonly T[]): T {
-  const [first, ...others] = media
-  if (first === undefined || others.length > 0) throw new AppError('INTERNAL', `a segment of ${media.length} tracks`)
-  return first
 }
 
 function hex(bytes: Uint8Array): string {

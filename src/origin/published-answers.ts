@@ -1,11 +1,12 @@
-import type { IncomingMessage } from 'node:http'
 import { AppError } from '../lib/errors.ts'
-import type { PresentationView, Rendition } from '../presentation/view.ts'
+import type { Rendition } from '../presentation/view.ts'
 import type { Answer } from './answer.ts'
-import type { Awaited, BlockingReload } from './blocking-reload.ts'
-import { tokenOf, withCarriedToken } from './carried-token.ts'
-import { childrenOf, IFRAMES_SUFFIX, type ManifestPlace } from './child-urls.ts'
-import type { Deliveries, Delivery } from './deliveries.ts'
+import { carriedToken, type Exchange, type Found, manifestRequest, mediaRequest, type Shown } from './asked.ts'
+import { awaitedOf, isQualityLevel } from './awaited-of-target.ts'
+import type { BlockingReload } from './blocking-reload.ts'
+import { withCarriedToken } from './carried-token.ts'
+import { childrenOf, IFRAMES_SUFFIX } from './child-urls.ts'
+import type { Delivery } from './deliveries.ts'
 import type { DeliveryKeys } from './delivery-keys.ts'
 import { deliveryOf } from './delivery-of-target.ts'
 import type { DownloadAnswers } from './download-answers.ts'
@@ -13,41 +14,22 @@ import { EnvelopedAnswers } from './enveloped-answers.ts'
 import type { IsmTarget } from './ism-target.ts'
 import { KEYS_PATH } from './key-systems.ts'
 import { LiveSegments } from './live-segments.ts'
-import type { Admission } from './load-shedding.ts'
 import type { ManifestAnswers, ManifestRequest } from './manifest-answers.ts'
-import { readManifestQuery } from './manifest-query.ts'
 import { initAnswer, type MediaRequest, segmentAnswer } from './media-answers.ts'
 import type { PackagedSegments } from './packaged-segments.ts'
 import { partAnswer } from './part-answers.ts'
-import type { FragmentReader, Published } from './ports.ts'
+import type { FragmentReader } from './ports.ts'
 import { ProtectedAnswers } from './protected-answers.ts'
-import type { ResponseWatch } from './response-watch.ts'
-import { type Selected, Selections } from './selections.ts'
-import { awaitedFragment, smoothFragmentAnswer } from './smooth-fragments.ts'
+import { Selections } from './selections.ts'
+import { smoothFragmentAnswer } from './smooth-fragments.ts'
 import { smoothProtection } from './smooth-protection.ts'
 import type { Child, PublishedTarget } from './target.ts'
 import type { TextAnswers } from './text-answers.ts'
 import type { ThumbnailAnswers } from './thumbnail-answers.ts'
 import { TransportAnswers } from './transport-answers.ts'
 
-/** A request and how its answer goes. */
-export type Exchange = {
-  readonly request: IncomingMessage
-  readonly watch: ResponseWatch
-  /** Absent while there is no more to do than can be done. */
-  readonly admission?: Admission | undefined
-}
-/** What a request's locator publishes. */
-export type Found = { readonly published: Published; readonly deliveries: Deliveries }
 /** A child that is CMAF media. */
 type MediaChild = Extract<Child, { kind: 'part' | 'numbered' | 'segment' | 'key-frame' | 'init' }>
-/** What of that its locator shows; `select` gives what a manifest's URL shows, by its query and by filters that stand in the path. */
-type Shown = Found & {
-  /** How what is asked for is protected, and its digest. */
-  readonly delivery: Delivery
-  readonly digest: string
-  readonly select: (requestTarget: string, named?: string) => Selected
-}
 
 /** Where answers come from. */
 export type AnswerSources = {
@@ -89,7 +71,9 @@ export class PublishedAnswers {
     const found = this.#shown(whole, deliveryOf(whole.deliveries, target))
     const answer = await this.#answerOf(exchange, found, target)
     const token = carriedToken(exchange, found)
-    return token === undefined ? answer : withCarriedToken(exchange.request, answer, token, KEYS_PATH)
+    return token === undefined
+      ? answer
+      : withCarriedToken(exchange.request, answer, token, this.#sources.manifests.keysUrl + KEYS_PATH)
   }
 
   #answerOf(exchange: Exchange, found: Shown, target: PublishedTarget): Promise<Answer> {
@@ -155,6 +139,8 @@ export class PublishedAnswers {
       return transport.childSegment(asked, child.media, child.startTicks, child.extension)
     }
     const rendition = known(view.renditions.find(({ name }) => name === child.rendition))
+    const keyFrames = child.kind === 'key-frame' ? view.keyFrames?.(rendition.index) : undefined
+    if (keyFrames && child.kind === 'key-frame') return this.#keyFrame({ ...asked, view: keyFrames }, child.startTicks)
     if (isProtected(asked)) return this.#protectedChild(exchange, asked, rendition, child)
     if (child.kind === 'part') {
       return partAnswer(asked, this.#sources.fragments, rendition, child.track, child.number)
@@ -163,9 +149,17 @@ export class PublishedAnswers {
       return this.#liveSegments.answer({ ...asked, rendition, watch: exchange.watch }, child)
     }
     if (child.kind === 'segment') return segmentAnswer(asked, this.#sources.fragments, rendition, child.startTicks)
-    // In the clear they are byte ranges of segments, and no key has a period.
+    // In the clear those of which a segment has but one are byte ranges, and no key has a period.
     if (child.kind === 'key-frame' || child.periodMs !== undefined) throw unknownTrack()
     return initAnswer(asked, known(rendition.tracks.find(({ track }) => track === child.track)))
+  }
+
+  /** A key frame by itself, in a view that has each as a segment of its one rendition. */
+  #keyFrame(asked: MediaRequest, startTicks: number): Promise<Answer> {
+    const rendition = known(asked.view.renditions[0])
+    if (!isProtected(asked)) return segmentAnswer(asked, this.#sources.fragments, rendition, startTicks)
+    const answers = asked.delivery.protection === 'envelope' ? this.#enveloped : this.#protected
+    return answers.segment(asked, rendition, startTicks)
   }
 
   #protectedChild(exchange: Exchange, asked: MediaRequest, rendition: Rendition, child: MediaChild): Promise<Answer> {
@@ -183,7 +177,11 @@ export class PublishedAnswers {
 
   async #smooth(asked: ManifestRequest, audioOnly: boolean): Promise<Answer> {
     const { manifests, keys } = this.#sources
-    return manifests.smooth(asked, audioOnly, await smoothProtection(asked.delivery, keys, asked.view))
+    return manifests.smooth(
+      asked,
+      audioOnly,
+      await smoothProtection(asked.delivery, keys, asked.view, manifests.keysUrl),
+    )
   }
 
   async #thumbnailTrack(exchange: Exchange, found: Shown, children: string): Promise<Answer> {
@@ -232,77 +230,6 @@ export class PublishedAnswers {
     if (target.time !== 'init') return segmentAnswer(asked, this.#sources.fragments, rendition, target.time)
     return initAnswer(asked, known(rendition.tracks.at(-1)))
   }
-}
-
-/** The token that goes on from a playlist's URL to those of its keys; in the clear there are none. */
-function carriedToken({ request }: Exchange, { delivery }: Shown): string | undefined {
-  return delivery.protection === 'clear' ? undefined : tokenOf(request.url ?? '')
-}
-
-/** `filter`: those that stand in the path. */
-function manifestRequest(exchange: Exchange, found: Shown, place: ManifestPlace, filter?: string): ManifestRequest {
-  const { request } = exchange
-  const { published, delivery, digest, select } = found
-  const isCarrying = carriedToken(exchange, found) !== undefined
-  const { view, query, isFromStart, backoffMs } = select(request.url ?? '', filter)
-  const { view: shown } = published
-  const { cues } = readManifestQuery(request.url ?? '')
-  const selection = cues ? `${query === '' ? '?' : `${query}&`}cue=out-in` : query
-  return {
-    request,
-    view,
-    delivery,
-    digest,
-    place,
-    selection,
-    cues,
-    shown,
-    backoffMs,
-    hasPictures: found.deliveries.hasClear,
-    ...(isFromStart && { rewind: 'full' }),
-    ...(isCarrying && { isCarrying }),
-  }
-}
-
-function mediaRequest(
-  { request, watch, admission }: Exchange,
-  { published, delivery, digest }: Shown,
-  caching: MediaRequest['caching'],
-): MediaRequest {
-  return { request, view: published.view, delivery, digest, caching, signal: watch.signal, admission }
-}
-
-/** What of a target players at the live edge wait for. */
-function awaitedOf(view: PresentationView, target: PublishedTarget): Awaited | undefined {
-  const { renditions, live, archived } = view
-  if (target.kind === 'ism' && target.target.kind === 'smooth-fragment') {
-    return archived ? undefined : awaitedFragment(view, target.target)
-  }
-  if (!live) return undefined
-  if (target.kind === 'ism' && target.target.kind === 'playlist' && !isWithoutParts(target.target)) {
-    const level = target.target
-    const rendition = renditions.find((candidate) => isQualityLevel(candidate, level))
-    return rendition && { kind: 'playlist', rendition }
-  }
-  if (target.kind !== 'child') return undefined
-  const { child } = target
-  if (child.kind !== 'playlist' && child.kind !== 'part' && child.kind !== 'numbered') return undefined
-  const rendition = renditions.find(({ name }) => name === (child.kind === 'playlist' ? child.name : child.rendition))
-  return rendition && { ...child, rendition }
-}
-
-function isWithoutParts({ keyFramesOnly, transport }: Extract<IsmTarget, { kind: 'playlist' }>): boolean {
-  return keyFramesOnly || transport !== undefined
-}
-
-/** AMS names a track by its kind; here a rendition's own name will do as well. */
-function isQualityLevel(
-  { name, kind, tracks }: Rendition,
-  { track, bitrate }: { readonly track: string; readonly bitrate: number },
-): boolean {
-  const wanted = track.toLowerCase()
-  const isNamed = wanted === kind || wanted === name.toLowerCase()
-  return isNamed && tracks.some(({ nominalBitrate }) => nominalBitrate === bitrate)
 }
 
 function isProtected({ delivery }: MediaRequest): boolean {

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../lib/clock.ts'
-import { AppError, messageOf } from '../lib/errors.ts'
+import { AppError, type ErrorCode, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import { type Answer, type AnswerStream, failureAnswer, preflightAnswer, problemAnswer, sendAnswer } from './answer.ts'
+import type { Exchange } from './asked.ts'
 import type { ClientAddress } from './client-address.ts'
 import { readCmcd } from './cmcd.ts'
 import type { ConformanceSampler } from './conformance-sampler.ts'
@@ -12,15 +13,15 @@ import { fileAnswer } from './file-downloads.ts'
 import { isKeyTarget, keyAnswer } from './key-answers.ts'
 import type { LoadShedding } from './load-shedding.ts'
 import type { KeyDesk, OriginObserver, PublicationReader, Published, UnopenedFiles } from './ports.ts'
-import { methodNotAllowed } from './problem.ts'
-import type { Exchange, PublishedAnswers } from './published-answers.ts'
+import { isWithheld, methodNotAllowed } from './problem.ts'
+import type { PublishedAnswers } from './published-answers.ts'
 import { kindOf } from './request-kind.ts'
 import { type ResponseWatch, watchResponse } from './response-watch.ts'
 import type { SendBudget } from './send-budget.ts'
 import { sendStream } from './send-stream.ts'
 import { overloaded, shedReasonOf } from './shed-reason.ts'
-import { splitSignature } from './signed-url.ts'
-import { type PublishedTarget, parseTarget, type Target } from './target.ts'
+import { loggedPath, splitSignature } from './signed-url.ts'
+import { namesTexts, type PublishedTarget, parseTarget, type Target } from './target.ts'
 import { PublicationTerms, withinTerms } from './terms.ts'
 
 /** What answering a request needs of the rest of the house. */
@@ -49,6 +50,7 @@ export type HandlerOptions = {
 /** Bodies that newcomers get as long as there is any room; of larger ones they get a part of it. */
 const SMALL_BYTES = 65_536
 const NEWCOMERS_SHARE = 0.875
+const WITHHELD_AGAIN_MS = 60_000
 
 /** Turns requests into answers: parse, look up, render or read, send. What one request throws ends with that request. */
 export class RequestHandler {
@@ -57,6 +59,8 @@ export class RequestHandler {
   readonly #deliveries = new DeliveriesOf()
   readonly #terms = new PublicationTerms()
   readonly #gate = new EndpointGate()
+  /** Until when what was noted of a kind of trouble will do. */
+  readonly #withheld = new Map<ErrorCode, number>()
   /** While the server stops, each answer is the last on its connection. */
   #isDraining = false
 
@@ -149,19 +153,22 @@ export class RequestHandler {
     const exchange = admission ? { ...asked, admission } : asked
     let found = await this.#find(target.locatorId, exchange)
     const address = this.#options.addressOf(request)
-    const visit = {
+    const visit = () => ({
       request,
       locatorId: target.locatorId,
       signature,
       target: url,
       address,
       nowMs: this.#ports.clock.now(),
+    })
+    let passage = found.rules && this.#gate.pass(found.rules, visit())
+    // What was waited for is answered by what is published then, and to who may still come then.
+    if (await this.#waited(found, exchange, target)) {
+      found = await this.#find(target.locatorId, exchange)
+      passage = found.rules && this.#gate.pass(found.rules, visit())
     }
-    const passage = found.rules && this.#gate.pass(found.rules, visit)
-    // What was waited for is answered by what is published then.
-    if (await this.#waited(found, exchange, target)) found = await this.#find(target.locatorId, exchange)
     const answer = withinTerms(await this.#answerUnder(found, exchange, target), found, this.#ports.clock.now())
-    return passage ? withinEndpoint(answer, passage, { ...visit, nowMs: this.#ports.clock.now() }) : answer
+    return passage ? withinEndpoint(answer, passage, visit()) : answer
   }
 
   async #waited(found: Published | UnopenedFiles, exchange: Exchange, target: Target): Promise<boolean> {
@@ -184,9 +191,10 @@ export class RequestHandler {
     }
     if (target.kind === 'file') throw new AppError('URL_UNKNOWN', 'The locator publishes no file of this name.')
     if ('files' in found && !found.files.isOpen?.()) exchange.admission?.forWork()
-    const open = 'files' in found ? found.files.open : found.withTexts
-    const view = open ? await open(watch.signal) : (found as Published).view
-    const published = open ? { ...found, view } : (found as Published)
+    const whole = 'files' in found ? await found.files.open(watch.signal) : found.view
+    // Media is the same whatever stands beside it, and waits for none of that.
+    const view = found.withTexts && namesTexts(target) ? await found.withTexts(whole, watch.signal) : whole
+    const published = 'files' in found || view !== whole ? { ...found, view } : found
     const deliveries = this.#deliveries.get(view.header, published.delivery)
     return this.#options.answers.answer(exchange, { published, deliveries }, target)
   }
@@ -214,12 +222,22 @@ export class RequestHandler {
     if (reason) this.#options.shedding.refused(reason)
     const answer = failureAnswer(thrown)
     if (answer.status === 500) this.#noteFailure(request, thrown)
+    else if (isWithheld(thrown)) this.#noteWithheld(request, thrown)
     return answer
   }
 
   #noteFailure(request: IncomingMessage, thrown: unknown): void {
-    const url = (request.url ?? '').split('?', 1)[0]
+    const url = loggedPath(request.url ?? '')
     this.#ports.logger.error({ err: thrown, url }, `a request failed: ${messageOf(thrown)}`)
+  }
+
+  /** What who asks is not told. Of a crowd that all meet the same trouble one is noted, and again after a while. */
+  #noteWithheld(request: IncomingMessage, { code, message }: AppError): void {
+    const nowMs = this.#ports.clock.monotonicMs()
+    if (nowMs < (this.#withheld.get(code) ?? Number.NEGATIVE_INFINITY)) return
+    this.#withheld.set(code, nowMs + WITHHELD_AGAIN_MS)
+    const url = loggedPath(request.url ?? '')
+    this.#ports.logger.warn({ code, error: message, url }, 'requests can not be answered')
   }
 }
 

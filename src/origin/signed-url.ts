@@ -21,6 +21,11 @@ export function splitSignature(requestTarget: string): {
   return { target: origin + requestTarget.slice(prefix.length), signature }
 }
 
+/** The path of a request target as it may stand in a log: who reads that is let through by nothing that stands there. */
+export function loggedPath(requestTarget: string): string {
+  return (requestTarget.split('?', 1)[0] ?? '').replace(/\/signed\/[^/#]*/gi, '/signed/-')
+}
+
 /** By this cookie a player is let through where URLs are not signed. */
 const COOKIE = 'headend-access'
 const MAX_COOKIES = 8

@@ -4,17 +4,19 @@ import type { SegmentPackaging } from '../packaging/segment-packaging.ts'
 import { type SmoothPart, smoothPackaging } from '../packaging/smooth-fragment.ts'
 import type { Track } from '../presentation/records.ts'
 import type { PresentationView } from '../presentation/view.ts'
+import { drmSystems } from '../protection/drm/drm-systems.ts'
 import { playReadyObject } from '../protection/drm/playready-object.ts'
+import { psshData } from '../protection/drm/pssh-box.ts'
 import { smoothEnvelope, smoothPlayReady } from '../protection/signalling/smooth-protection.ts'
 import type { Delivery, ProtectedDelivery } from './deliveries.ts'
-import { type DeliveryKeys, type TrackKeyRef, trackKeyRef } from './delivery-keys.ts'
+import { type DeliveryKeys, keyOfTrack, keyRefOf, type TrackKeyRef } from './delivery-keys.ts'
 import { rawKeyPath } from './key-systems.ts'
 import { statedLicenceUrl } from './licence-urls.ts'
 import { envelopedPackaging, piffPackaging } from './protected-packaging.ts'
 
 /**
  * A fragment of a track, as it is delivered; `next` and `part` are as for `smoothPackaging`.
- * @throws AppError `MEDIA_UNSUPPORTED` where keys rotate; what `trackKeyRef` and `DeliveryKeys.open` throw
+ * @throws AppError `MEDIA_UNSUPPORTED` where keys rotate; what `keyOfTrack` and `DeliveryKeys.open` throw
  */
 export async function deliveredSmooth(
   delivery: Delivery,
@@ -28,13 +30,13 @@ export async function deliveredSmooth(
   if (delivery.protection === 'envelope') {
     return envelopedPackaging(smoothPackaging(kind, next, part), { kid, key, iv })
   }
-  return piffPackaging(kind, next, part, { scheme: 'cenc', kid, key })
+  return piffPackaging(kind, next, part, { scheme: 'cenc', kid, key, ivBase: delivery.ivBase })
 }
 
 function lastingKey(delivery: ProtectedDelivery, track: Track): TrackKeyRef {
-  const ref = trackKeyRef(delivery, track, 0)
-  if (ref.periodMs !== undefined) throw unsupported('its keys change from period to period')
-  return ref
+  const { rotating, contentKeyId } = keyOfTrack(delivery, track)
+  if (rotating) throw unsupported('its keys change from period to period')
+  return keyRefOf(contentKeyId, undefined)
 }
 
 /** The key of a presentation: a manifest names one, for all of it and for good. */
@@ -47,22 +49,26 @@ function smoothKey(delivery: ProtectedDelivery, { renditions }: PresentationView
 }
 
 /**
- * The `Protection` element of a manifest; `undefined`: it is in the clear.
- * @throws AppError `MEDIA_UNSUPPORTED` where tracks have several keys, or they rotate; what `trackKeyRef` and `DeliveryKeys.open` throw
+ * The `Protection` element of a manifest; `undefined`: it is in the clear. `keysUrl`: scheme and host of where keys are given, or nothing.
+ * @throws AppError `MEDIA_UNSUPPORTED` where tracks have several keys, or they rotate; what `keyOfTrack` and `DeliveryKeys.open` throw
  */
 export async function smoothProtection(
   delivery: Delivery,
   keys: DeliveryKeys,
   view: PresentationView,
+  keysUrl: string,
 ): Promise<string | undefined> {
   if (delivery.protection === 'clear') return undefined
   const ref = smoothKey(delivery, view)
   if (delivery.protection === 'envelope') {
-    return smoothEnvelope({ keyUrl: rawKeyPath(ref.kid), iv: ref.constantIv })
+    return smoothEnvelope({ keyUrl: keysUrl + rawKeyPath(ref.kid), iv: ref.constantIv })
   }
   const licenceUrl = statedLicenceUrl(delivery, 'playready', ref)
   // The checksum, by which players tell a wrong key, is made with the key and doesn't give it away.
-  const { key } = await keys.open(ref)
+  const { key, told } = await keys.open(ref)
+  const given = told.find(({ systemId }) => systemId === drmSystems.playready)
+  if (given?.smoothHeader !== undefined) return smoothPlayReady(Buffer.from(given.smoothHeader, 'base64'))
+  if (given?.pssh !== undefined) return smoothPlayReady(psshData(Buffer.from(given.pssh, 'base64')))
   const named = { kid: ref.kidBytes, key }
   const terms = { version: '4.0', scheme: 'cenc', keys: [named], ...(licenceUrl && { licenceUrl }) } as const
   return smoothPlayReady(playReadyObject(terms))

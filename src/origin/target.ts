@@ -148,6 +148,13 @@ function parseDownload(name: string, requestTarget: string): DownloadName {
   return { name, ...one('video'), ...one('audio') }
 }
 
+/** Whether its answer may tell of texts, or be of one. */
+export function namesTexts(target: PublishedTarget): boolean {
+  if (target.kind === 'child') return target.child.kind === 'text'
+  if (target.kind === 'ism') return target.target.kind === 'manifest'
+  return target.kind === 'master' || target.kind === 'mpd'
+}
+
 /** The path of origin form and, as proxies send it, of absolute form (RFC 9112 §3.2). */
 function pathOf(requestTarget: string): string {
   const path = requestTarget.replace(/^https?:\/\/[^/?#]*/i, '')

@@ -12,6 +12,7 @@ import type { PresentationView, Rendition } from '../presentation/view.ts'
 import type { Answer } from './answer.ts'
 import type { DeliveryKeys } from './delivery-keys.ts'
 import { hlsProtection } from './hls-delivery.ts'
+import { sessionKeyLines } from './key-signals.ts'
 import type { ManifestAnswers, ManifestRequest } from './manifest-answers.ts'
 import { absent, type MediaRequest } from './media-answers.ts'
 import type { PackagedSegments } from './packaged-segments.ts'
@@ -51,7 +52,9 @@ export class TransportAnswers {
         const formed = (listed: Parameters<typeof transportRenditions>[1]) =>
           transportRenditions(view, listed, audioOnly, form)
         const texts = textUris(place, digest, 'transport', selection)
-        return buildMasterPlaylist(view, uris(), { audioOnly, version: TRANSPORT_VERSION, formed, texts }, survey)
+        const sessionKeys = sessionKeyLines(delivery, view, 'transport', this.#manifests.signs(delivery))
+        const options = { audioOnly, version: TRANSPORT_VERSION, formed, texts, sessionKeys }
+        return buildMasterPlaylist(view, uris(), options, survey)
       },
     })
   }
@@ -89,23 +92,30 @@ export class TransportAnswers {
   }
 
   async #playlist(asked: ManifestRequest, { main, audio }: Media, list: TransportList): Promise<Answer> {
-    const { view, place, digest, delivery, selection = '' } = asked
-    if (!view.renditions.some(({ index }) => index === main.index)) {
+    const { place, digest, delivery, selection = '' } = asked
+    if (!asked.view.renditions.some(({ index }) => index === main.index)) {
       throw new AppError('URL_UNKNOWN', 'The filters leave this track out.')
     }
     requireCarried(audio ? [main, audio] : [main], transportForm(delivery))
     if (list === 'v4-iframes' && main.kind !== 'video') throw unknown()
     if (audio && list !== 'v3') throw unknown()
+    const apart = list === 'v4-iframes' ? asked.view.keyFrames?.(main.index) : undefined
+    const view = apart ?? asked.view
     const uris = transportUris(place, digest, { list, muxed: audio, selection })
     const kind = `${list} playlist ${main.index} ${audio?.index}`
-    return this.#manifests.playlistOf(asked, kind, {
+    return this.#manifests.playlistOf({ ...asked, view }, kind, {
       open: (survey, skip) => {
-        const rendition = view.renditions.find(({ index }) => index === main.index) ?? main
+        const rendition = apart?.renditions[0] ?? view.renditions.find(({ index }) => index === main.index) ?? main
         return new MediaPlaylist(
           view,
           rendition,
           uris,
-          { lists: styleOf[list], skip, cues: asked.cues ?? false, protection: hlsProtection(delivery, 'transport') },
+          {
+            lists: styleOf[list],
+            skip,
+            cues: asked.cues ?? false,
+            protection: hlsProtection(delivery, 'transport', this.#manifests.signs(delivery)),
+          },
           survey,
         )
       },
@@ -120,6 +130,9 @@ export class TransportAnswers {
     extension: string | undefined,
   ): Promise<Answer> {
     const { view, delivery } = asked
+    const apart = extension === 'iframe.ts' && !audio ? view.keyFrames?.(main.index) : undefined
+    const [keyFrames] = apart?.renditions ?? []
+    if (apart && keyFrames) return this.#keyFrame({ ...asked, view: apart }, keyFrames, startTicks)
     const renditions = audio ? [main, audio] : [main]
     requireCarried(renditions, transportForm(delivery))
     const segment = view.findSegment(main.index, startTicks)
@@ -136,6 +149,18 @@ export class TransportAnswers {
     if (extension === 'ts') return this.#packaged.answer(asked, renditions, sequence, packagings.segment)
     if (extension !== 'iframe.ts' || audio || !independent) throw unknown()
     return this.#packaged.answer(asked, renditions, sequence, packagings.keyFrame)
+  }
+
+  /** A key frame by itself, in a view that has each as a segment of its one rendition. */
+  async #keyFrame(asked: MediaRequest, rendition: Rendition, startTicks: number): Promise<Answer> {
+    const { view, delivery } = asked
+    requireCarried([rendition], transportForm(delivery))
+    const segment = view.findSegment(rendition.index, startTicks)
+    const track = segment && view.track(segment.track)
+    const row = segment && view.segment(segment.sequence)
+    if (!row || !track) throw absent(view, rendition, startTicks)
+    const { keyFrame } = await transportPackagings(delivery, this.#keys, track, row.startTicks)
+    return this.#packaged.answer(asked, [rendition], segment.sequence, keyFrame)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { TakeMemory } from '../lib/buffer-pool.ts'
+import { AppError } from '../lib/errors.ts'
 import type { PresentationHeader, Track } from '../presentation/records.ts'
 import type { RenditionSegment, SegmentRow } from '../presentation/view.ts'
 
@@ -15,6 +16,12 @@ export type StoredSegment = {
   readonly header: PresentationHeader
   readonly row: SegmentRow
   readonly media: readonly StoredMedia[]
+}
+
+/** What the one rendition of a segment has. @throws AppError `INTERNAL` where it is of several */
+export function onlyMedia({ media: [first, ...others] }: Pick<StoredSegment, 'media'>): StoredMedia {
+  if (first && others.length === 0) return first
+  throw new AppError('INTERNAL', `a segment of ${others.length + (first ? 1 : 0)} tracks`)
 }
 
 /**

@@ -11,7 +11,7 @@ import type { TextRendition } from '../presentation/text-rendition.ts'
 import type { SegmentRow } from '../presentation/view.ts'
 
 /** Raised whenever other bytes are made of the same text. */
-export const TEXT_PACKAGER_VERSION = 1
+export const TEXT_PACKAGER_VERSION = 2
 
 /** A text and its cues; `reaches` is of `reachesOf`. */
 export type TextMedia = {

@@ -6,7 +6,7 @@ export function carriedEvents(
   { kind }: Pick<Rendition, 'kind'>,
   sequence: number,
 ): Uint8Array | undefined {
-  const events = view.events?.(sequence)
+  const events = view.events(sequence)
   return events?.kind === kind ? events.boxes : undefined
 }
 

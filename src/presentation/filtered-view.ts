@@ -24,6 +24,7 @@ export class FilteredView implements PresentationView {
   #header:
     | { readonly of: PresentationHeader; readonly isEdgeHidden: boolean; readonly header: PresentationHeader }
     | undefined
+  #keyFrames: { readonly of: string; readonly view: PresentationView | undefined } | undefined
   #renditions:
     | { readonly of: readonly Rendition[]; readonly renditions: readonly Rendition[]; readonly indexes: Set<number> }
     | undefined
@@ -117,11 +118,23 @@ export class FilteredView implements PresentationView {
   }
 
   events(sequence: number): SegmentEvents | undefined {
-    return this.whole.events?.(sequence)
+    return this.whole.events(sequence)
   }
 
   span(sequence: number): Span | undefined {
     return this.whole.span(sequence)
+  }
+
+  /** Those of the segments that are shown. */
+  keyFrames(renditionIndex: number): PresentationView | undefined {
+    const { first, end } = this.window
+    const [from, last] = [this.whole.segment(first), this.whole.segment(end - 1)]
+    if (!from || !last || !this.#selected().indexes.has(renditionIndex)) return undefined
+    const bounds = { fromTicks: from.startTicks, toTicks: last.startTicks + last.durationTicks }
+    const of = `${renditionIndex} ${bounds.fromTicks} ${bounds.toTicks}`
+    // What is rendered of a view is kept with the view.
+    if (this.#keyFrames?.of !== of) this.#keyFrames = { of, view: this.whole.keyFrames?.(renditionIndex, bounds) }
+    return this.#keyFrames.view
   }
 
   findSegment(renditionIndex: number, startTicks: number): RenditionSegment | undefined {

@@ -1,12 +1,19 @@
 import type { LiveEdge } from './live-edge.ts'
 import { PRESENTATION_TIMESCALE } from './records.ts'
-import type { SegmentEvents } from './segment-events.ts'
 import { TextedView } from './texted-view.ts'
 import type { PresentationView, SegmentRow } from './view.ts'
 
 /** Periods that one stretch of timeline can have: of ten seconds each, until the year 2310. */
 const MAX_PERIODS = 2 ** 30
 const TICKS_PER_MS = PRESENTATION_TIMESCALE / 1_000
+
+/**
+ * The begin, in ms, of the period of `lengthMs` in which a segment is that starts at `startTicks`. Periods count from the epoch, alike on every node. It is the
+ * one place where ticks become periods: manifests and media have to agree on the key of a segment.
+ */
+export function keyPeriodMs(startTicks: number, lengthMs: number): number {
+  return Math.floor(Math.round(startTicks / TICKS_PER_MS) / lengthMs) * lengthMs
+}
 
 /** The stretch of timeline with this discontinuity sequence in which this period of keys is. */
 export function keyStretch(discontinuitySequence: number, periodMs: number, lengthMs: number): number {
@@ -62,10 +69,6 @@ export class KeyPeriodsView extends TextedView {
     return isKept ? (this.whole.segment(first)?.startTicks ?? periodTicks) : this.#startOfFirst(first, periodTicks)
   }
 
-  events(sequence: number): SegmentEvents | undefined {
-    return this.whole.events?.(sequence)
-  }
-
   #startOfFirst(first: number, periodTicks: number): number {
     // Nothing was evicted: what is first is the first.
     if (this.whole.firstSequence === 0) return this.whole.segment(first)?.startTicks ?? periodTicks
@@ -73,8 +76,7 @@ export class KeyPeriodsView extends TextedView {
   }
 
   #stretchOf({ discontinuitySequence, startTicks }: Pick<SegmentRow, 'discontinuitySequence' | 'startTicks'>): number {
-    const periodMs = Math.floor(Math.round(startTicks / TICKS_PER_MS) / this.#lengthMs) * this.#lengthMs
-    return keyStretch(discontinuitySequence, periodMs, this.#lengthMs)
+    return keyStretch(discontinuitySequence, keyPeriodMs(startTicks, this.#lengthMs), this.#lengthMs)
   }
 
   /** The first segment that starts at `ticks` or later. */

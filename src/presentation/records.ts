@@ -28,6 +28,11 @@ export type Track = {
   readonly frameRate?: number
   /** BCP 47. */
   readonly language?: string
+  /**
+   * Of sound that its source has several of in one language: which of them, from 1 on; absent: the first. It is another content (a commentary, a
+   * description), not another quality.
+   */
+  readonly alternative?: number
   /** What captions its pictures carry; absent: none that are known of. */
   readonly captions?: readonly CaptionService[]
 }

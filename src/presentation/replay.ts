@@ -103,7 +103,7 @@ function* recordsBeforeFirst({ view, discontinuities, isNumbered }: ReplaySource
 }
 
 function eventsOf(view: PresentationView, sequence: number): Pick<RecordOf<'segment-opened'>, 'events'> {
-  const events = view.events?.(sequence)
+  const events = view.events(sequence)
   return events ? { events: { kind: events.kind, boxes: events.boxes } } : {}
 }
 

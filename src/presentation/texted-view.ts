@@ -1,6 +1,7 @@
 import type { LiveEdge } from './live-edge.ts'
 import type { PlacedMarker } from './markers.ts'
 import type { PresentationHeader, Track } from './records.ts'
+import type { SegmentEvents } from './segment-events.ts'
 import type { Span } from './span-table.ts'
 import type { TextRendition } from './text-rendition.ts'
 import type { PresentationView, Rendition, RenditionSegment, SegmentRow } from './view.ts'
@@ -67,8 +68,16 @@ export class TextedView implements PresentationView {
     return this.whole.discontinuityStartTicks(discontinuitySequence)
   }
 
+  events(sequence: number): SegmentEvents | undefined {
+    return this.whole.events(sequence)
+  }
+
   span(sequence: number): Span | undefined {
     return this.whole.span(sequence)
+  }
+
+  keyFrames(...asked: Parameters<NonNullable<PresentationView['keyFrames']>>): PresentationView | undefined {
+    return this.whole.keyFrames?.(...asked)
   }
 
   findSegment(renditionIndex: number, startTicks: number): RenditionSegment | undefined {

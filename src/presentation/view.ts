@@ -68,10 +68,18 @@ export type PresentationView = {
    * by now; `undefined` when no closed segment of it is there.
    */
   discontinuityStartTicks(discontinuitySequence: number): number | undefined
-  /** What a segment, closed or open, carries of markers; absent where none ever does. */
-  events?(sequence: number): SegmentEvents | undefined
+  /** What a segment, closed or open, carries of markers; `undefined`: nothing. */
+  events(sequence: number): SegmentEvents | undefined
   /** The run of segments in storage that this one is part of; `undefined`: it is in memory, or on its way to storage. */
   span(sequence: number): Span | undefined
+  /**
+   * Each key frame of a rendition as a segment of its own, where segments have more than the one that they begin with; `undefined`: they
+   * have not, or nobody knows. The rendition has another index there, and the same name and tracks. `bounds` (90 kHz): what starts within.
+   */
+  keyFrames?(
+    renditionIndex: number,
+    bounds?: { readonly fromTicks: number; readonly toTicks: number },
+  ): PresentationView | undefined
   /** The closed segment in which this rendition's media starts at exactly `startTicks` (the track's timescale). */
   findSegment(renditionIndex: number, startTicks: number): RenditionSegment | undefined
 }

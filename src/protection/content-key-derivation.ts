@@ -1,5 +1,7 @@
 import { createHash, hkdfSync } from 'node:crypto'
 import { AppError } from '../lib/errors.ts'
+import { uuidBytes } from './drm/drm-systems.ts'
+import { guidBytes } from './drm/playready-object.ts'
 
 /** The length of a content key, and of a KID. */
 export const CONTENT_KEY_BYTES = 16
@@ -13,18 +15,9 @@ export type KeyMaterial = { readonly source: 'value' | 'playready-seed' | 'provi
 
 /** A KID as MP4 has it: the GUID's digits in the order in which they are written. */
 export function keyIdBytes(keyId: string): Uint8Array {
-  const bytes = Buffer.from(keyId.replaceAll('-', ''), 'hex')
+  const bytes = uuidBytes(keyId)
   if (bytes.byteLength === CONTENT_KEY_BYTES) return bytes
   throw new AppError('INTERNAL', `A KID is a GUID, and ${keyId} is none.`)
-}
-
-/** A KID as PlayReady has it: a GUID in memory, of which the first three fields are little-endian. */
-function playReadyKeyId(keyId: string): Uint8Array {
-  const bytes = keyIdBytes(keyId)
-  bytes.subarray(0, 4).reverse()
-  bytes.subarray(4, 6).reverse()
-  bytes.subarray(6, 8).reverse()
-  return bytes
 }
 
 /**
@@ -36,7 +29,7 @@ function playReadyKeyId(keyId: string): Uint8Array {
 export function playReadyContentKey(seed: Uint8Array, keyId: string): Uint8Array {
   if (seed.byteLength < SEED_BYTES) throw new AppError('INTERNAL', `A PlayReady key seed has ${SEED_BYTES} bytes.`)
   const cut = seed.subarray(0, SEED_BYTES)
-  const id = playReadyKeyId(keyId)
+  const id = guidBytes(keyIdBytes(keyId))
   const hash = (...parts: readonly Uint8Array[]) => createHash('sha256').update(Buffer.concat(parts)).digest()
   const hashes = [hash(cut, id), hash(cut, id, cut), hash(cut, id, cut, id)]
   return Uint8Array.from({ length: CONTENT_KEY_BYTES }, (_, at) =>
@@ -56,8 +49,3 @@ export function contentKeyValue({ source, bytes }: KeyMaterial, keyId: string, k
 
 /** How long before a period begins its key may be had: players load it while they play what comes before. */
 export const KEY_AHEAD_MS = 120_000
-
-/** The begin of the period in which an instant of the epoch timeline lies. Periods count from the epoch, alike on every node. */
-export function periodStartMs(atMs: number, periodMs: number): number {
-  return Math.floor(atMs / periodMs) * periodMs
-}

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { Asset } from '../domain/asset.ts'
 import type { ContentKey } from '../domain/content-key.ts'
 import { type DeliveryPolicy, deliveriesOf, isPredefinedPolicy, predefinedPolicies } from '../domain/delivery-policy.ts'
@@ -5,6 +6,8 @@ import { type DeliveryKey, type DeliveryTerms, nothingDelivered } from '../domai
 import { durationMs } from '../domain/duration.ts'
 import type { Locator } from '../domain/locator.ts'
 import type { Repository } from '../domain/repository.ts'
+
+const SIGNALLING_DIGITS = 22
 
 type Policy = Pick<DeliveryPolicy, 'protocols' | 'licenceUrls' | 'keyRotationPeriod'>
 
@@ -39,9 +42,11 @@ export async function readAssetDelivery(
     readFrom,
     knows: ({ deliveryPolicyId: ref }) => ref === undefined || isPredefinedPolicy(ref) || policies.has(ref),
     termsOf({ deliveryPolicyId }) {
-      const ref = deliveryPolicyId ?? asset?.deliveryPolicyId
-      if (ref !== undefined) return termsOf(ref, policyOf(ref), keys)
-      return asset?.storageEncryption === 'aes256' ? nothingDelivered : undefined
+      // Nobody knows any more how it was protected.
+      if (!asset) return { ...nothingDelivered, policy: 'of an asset that is not there' }
+      const ref = deliveryPolicyId ?? asset.deliveryPolicyId
+      if (ref !== undefined) return termsOf(ref, policyOf(ref), keys, asset)
+      return asset.storageEncryption === 'aes256' ? nothingDelivered : undefined
     },
   }
 }
@@ -58,9 +63,20 @@ async function keysOf(
     if (!key || key.kind === 'storage') continue
     const { kind, rotating, created } = key
     const had = await deliveriesOfKey(repository, key, readFrom)
-    keys.push({ contentKeyId, kind, rotating, created, ...had, ...(tracks && { tracks }) })
+    const signalling = signallingName(key)
+    const told = signalling === undefined ? {} : { signalling }
+    keys.push({ contentKeyId, kind, rotating, created, ...had, ...(tracks && { tracks }), ...told })
   }
   return keys
+}
+
+/** Another one for other signalling. What is told of a period's key never changes. */
+function signallingName({ rotating, signalling = [], source }: ContentKey): string | undefined {
+  if (rotating) return source === 'provider' ? 'each period' : undefined
+  if (signalling.length === 0) return undefined
+  // In an order that no database changes.
+  const said = signalling.map((one) => Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
+  return hash('sha256', JSON.stringify(said), 'base64url').slice(0, SIGNALLING_DIGITS)
 }
 
 async function deliveriesOfKey(
@@ -90,7 +106,12 @@ function predefined(name: keyof typeof predefinedPolicies): Policy {
 }
 
 /** A policy that is not there delivers nothing. */
-function termsOf(ref: string, policy: Policy | undefined, keys: readonly DeliveryKey[]): DeliveryTerms {
+function termsOf(
+  ref: string,
+  policy: Policy | undefined,
+  keys: readonly DeliveryKey[],
+  { id: assetId, accountId }: Pick<Asset, 'id' | 'accountId'>,
+): DeliveryTerms {
   if (!policy) return { ...nothingDelivered, policy: ref }
   const { licenceUrls, keyRotationPeriod } = policy
   return {
@@ -103,6 +124,7 @@ function termsOf(ref: string, policy: Policy | undefined, keys: readonly Deliver
     },
     licenceUrls,
     ...(keyRotationPeriod !== undefined && { rotationPeriodMs: durationMs(keyRotationPeriod) }),
+    licenceValues: { accountId, assetId },
     keys,
   }
 }

@@ -9,7 +9,7 @@ import type { Clock, Timer } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Stoppable } from '../lib/scope.ts'
-import { openFilePresentation } from '../ondemand/file-presentation.ts'
+import type { openFilePresentation } from '../ondemand/file-presentation.ts'
 import type { SourceFile } from '../ondemand/source-file.ts'
 import { BlockReader } from '../storage/block-reader.ts'
 import type { ChangeSource } from '../supervisor/ports.ts'
@@ -24,6 +24,8 @@ export type FileTracksPorts = {
   readonly storages: Pick<AssetStorages, 'of'>
   readonly changes: ChangeSource
   readonly shelf: Pick<PresentationShelf, 'find'>
+  /** Looks into the files. */
+  readonly open: (...set: Parameters<typeof openFilePresentation>) => ReturnType<typeof openFilePresentation>
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -88,6 +90,8 @@ export class FileTracks implements Stoppable {
     this.#waiting.add(assetId)
     this.#reading ??= this.#readAll().finally(() => {
       this.#reading = undefined
+      // What was wanted since the last look at the list is read anew.
+      for (const late of this.#waiting) this.#want(late)
     })
   }
 
@@ -178,7 +182,7 @@ export class FileTracks implements Stoppable {
         read: (range, signal, take) => blocks.read({ storage, name: blob, sizeBytes }, range, signal, take),
       }),
     )
-    const { view } = await openFilePresentation(id, sources, this.#stopped.signal)
+    const { view } = await this.#ports.open(id, sources, this.#stopped.signal)
     const { tracks, durationMs } = recordedOf(view)
     return { tracks, duration: formatDuration(durationMs) }
   }

@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts'
+import type { Asset } from '../domain/asset.ts'
 import type { ContentKey } from '../domain/content-key.ts'
 import { isPredefinedPolicy } from '../domain/delivery-policy.ts'
 import { durationMs } from '../domain/duration.ts'
@@ -10,6 +11,7 @@ import type { KeyGrant } from '../keys/grant-cache.ts'
 import type { KeyPeriod } from '../keys/key-provider.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Scope } from '../lib/scope.ts'
+import { Turns } from '../lib/turns.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { House } from './house.ts'
 import type { HouseDesk } from './house-calls.ts'
@@ -19,11 +21,22 @@ import type { OriginKeyOptions } from './origin-messages.ts'
 type BureauPorts = Pick<House, 'clock' | 'directory' | 'logger'> &
   Pick<ControlPlane, 'repository' | 'contentKeys' | 'recorder'>
 
+/** For so many periods a provider is asked at a time, and so many more wait for their turn. */
+const PERIODS_AT_ONCE = 8
+const MAX_WAITING = 32
+/** By so much at most media is older than its asset: programs are begun in what their channel has at hand, and clocks differ. */
+const MEDIA_LEAD_MS = 86_400_000
+
+function tooMany(): AppError {
+  return new AppError('KEY_PROVIDER_DOWN', 'Too many periods are being asked for at once: try again.')
+}
+
 /** What origin threads ask the node about content keys, and what they tell it of their delivery. */
 export class KeyBureau {
   readonly #ports: BureauPorts
   #complaint: string | undefined
   readonly #stopping = new AbortController()
+  readonly #asking = new Turns(PERIODS_AT_ONCE, { maxWaiting: MAX_WAITING, refusal: () => tooMany() })
 
   constructor(ports: BureauPorts) {
     this.#ports = ports
@@ -73,7 +86,9 @@ export class KeyBureau {
     const policy = keyAuthorizationPolicyId
       ? await repository.find('key-authorization-policy', keyAuthorizationPolicyId, accountId)
       : undefined
-    const provided = period && (await contentKeys.periodKey(key, period, this.#stopping.signal))
+    const { signal } = this.#stopping
+    const ask = (wanted: KeyPeriod) => this.#asking.run(() => contentKeys.periodKey(key, wanted, signal), { signal })
+    const provided = period && (await ask(period))
     const bytes = provided?.value ?? (await contentKeys.open(key))
     const signalling = provided?.signalling ?? key.signalling
     const assets = await repository.referring('asset', accountId, { relation: 'contentKey', id: keyId })
@@ -96,16 +111,26 @@ export class KeyBureau {
     const { repository } = this.#ports
     const { id, accountId } = key
     for (const asset of await repository.referring('asset', accountId, { relation: 'contentKey', id })) {
+      const sinceMs = await this.#mediaSince(asset)
       const locators = await repository.referring('locator', accountId, { relation: 'asset', id: asset.id })
       const policies = new Set([asset, ...locators].map(({ deliveryPolicyId }) => deliveryPolicyId))
       for (const policyId of policies) {
         if (policyId === undefined || isPredefinedPolicy(policyId)) continue
         const { keyRotationPeriod } = (await repository.find('delivery-policy', policyId, accountId)) ?? {}
         const periodMs = keyRotationPeriod === undefined ? 0 : durationMs(keyRotationPeriod)
-        if (periodMs > 0 && startMs % periodMs === 0) return { kid: kid.toLowerCase(), startMs, periodMs }
+        const isOfMedia = periodMs > 0 && startMs % periodMs === 0 && startMs + periodMs >= sinceMs
+        if (isOfMedia) return { kid: kid.toLowerCase(), startMs, periodMs }
       }
     }
     return undefined
+  }
+
+  /** Since when an asset may have media that periods count: nobody has been encrypting before, and a provider isn't asked for it. */
+  async #mediaSince({ created, clip, accountId }: Asset): Promise<number> {
+    // A clip has the times of what it was cut from, which is older.
+    const source = clip && (await this.#ports.repository.find('asset', clip.assetId, accountId))
+    if (clip && !source) return 0
+    return Date.parse((source ?? { created }).created) - MEDIA_LEAD_MS
   }
 
   #record(reports: readonly DeliveryReport[]): void {
@@ -179,6 +204,7 @@ export function originKeyOptions(config: Config['keys']): OriginKeyOptions {
     allowPrivateIssuers: config.allowPrivateIssuers,
     licenceTimeoutMs: config.licenceTimeout,
     allowPrivateLicenceServers: config.allowPrivateLicenceServers,
+    ...(config.publicUrl !== undefined && { publicUrl: config.publicUrl }),
     requests: { count: config.requests.perAddress, windowMs: config.requests.window },
   }
 }

@@ -1,9 +1,5 @@
-import {
-  type ChannelChanges,
-  type ChannelOptions,
-  Channel as ChannelPipeline,
-  targetDurationMs,
-} from '../channel/channel.ts'
+import { Channel as ChannelPipeline } from '../channel/channel.ts'
+import { type ChannelChanges, type ChannelOptions, targetDurationMs } from '../channel/channel-options.ts'
 import type { Admission, ContributionSink, SlateMaker, Transcoder, TranscoderOutput } from '../channel/ports.ts'
 import type { LogEntry } from '../channel/segment-assembly.ts'
 import { ingestAdmission } from '../domain/allow-list.ts'

@@ -15,7 +15,6 @@ import { LiveChannel, type LiveChannelPorts } from './live-channel.ts'
 import { namedLogger } from './named-logger.ts'
 import { PublishKeys } from './publish-keys.ts'
 import { type SlateImages, slateMaker } from './slates.ts'
-import { channelLadder, transcoderFactory } from './transcoders.ts'
 
 /** What the channels of this node are wired to. */
 export type LocalChannelsPorts = LiveChannelPorts & {
@@ -142,6 +141,8 @@ export class LocalChannels implements ChannelRunner, ChannelIndex, Stoppable {
     const { ffmpeg, sizedPreset, clock, metrics, transcode } = this.#ports
     const { preset } = channel.encoding
     const binary = await ffmpeg()
+    // A node that passes everything through has no use for it.
+    const { channelLadder, transcoderFactory } = await import('./transcoders.ts')
     const ladder = await channelLadder(preset, transcode.ladderDir, binary, preset === sizedPreset)
     const { segmentDurationMs } = channelDurations(channel)
     const label = () => this.#labels.of(channel.id)

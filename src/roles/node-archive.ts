@@ -10,7 +10,7 @@ import { AssetTexts } from './asset-texts.ts'
 import { tellBrokenTexts } from './broken-texts.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { FilePresentations } from './file-presentations.ts'
-import { FileTracks } from './file-tracks.ts'
+import { FileTracks, type FileTracksPorts } from './file-tracks.ts'
 import type { House } from './house.ts'
 import { Librarian } from './librarian.ts'
 import { LocatorPublisher } from './locator-publisher.ts'
@@ -69,7 +69,10 @@ export async function openNodeArchive(house: House, control: ControlPlane, scope
   const files = new FilePresentations({ repository, storages, changes, shelf, directory, clock, logger })
   scope.own('published files', files)
   files.begin()
-  const fileTracks = new FileTracks({ repository, storages, changes, shelf, clock, logger })
+  // Most nodes never look into a file: what reads them is loaded with the first one.
+  const open: FileTracksPorts['open'] = async (...set) =>
+    (await import('../ondemand/file-presentation.ts')).openFilePresentation(...set)
+  const fileTracks = new FileTracks({ repository, storages, changes, shelf, open, clock, logger })
   scope.own('tracks of files', fileTracks)
   fileTracks.begin()
   const rules = new AccountRulesKeeper({ repository, changes, directory, clock, logger })

@@ -6,6 +6,9 @@ import { ContentKeys } from '../keys/content-keys.ts'
 import { commandKeyProvider, type KeyProvider, localKeyProvider } from '../keys/key-provider.ts'
 import { KeyRotation } from '../keys/key-rotation.ts'
 import { MasterKeys } from '../keys/master-keys.ts'
+import type { PeriodShelf } from '../keys/period-keys.ts'
+import { StoredPeriodKeys } from '../keys/period-shelf.ts'
+import { SealedKeys } from '../keys/sealed-keys.ts'
 import { resealSecrets, SealedSecrets } from '../keys/sealed-secrets.ts'
 import { StorageKeys } from '../keys/storage-keys.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -40,7 +43,9 @@ export function openNodeKeys(
     new MasterKeys(config.masterKeys, { clock, environment: takeVariables(config) }),
   )
   const keys = new StorageKeys({ repository, masterKeys, random: randomBytes })
-  const contentKeys = new ContentKeys({ masterKeys, provider: providerOf(provider, clock), random: randomBytes })
+  const sealed = new SealedKeys(masterKeys, randomBytes)
+  const shelf = new StoredPeriodKeys({ repository, masterKeys, sealed })
+  const contentKeys = new ContentKeys({ masterKeys, provider: providerOf(provider, clock, shelf), random: randomBytes })
   const { primaryId } = masterKeys
   if (primaryId !== undefined) {
     masterKeys.load(primaryId).catch((error: unknown) => {
@@ -62,8 +67,8 @@ export function openNodeKeys(
   return { keys, contentKeys, secrets }
 }
 
-function providerOf({ command, speke }: Config['keys']['provider'], clock: Clock): KeyProvider {
-  if (speke) return openSpeke(speke, clock)
+function providerOf({ command, speke }: Config['keys']['provider'], clock: Clock, shelf: PeriodShelf): KeyProvider {
+  if (speke) return openSpeke(speke, clock, shelf)
   return command ? commandKeyProvider(command, clock) : localKeyProvider(randomBytes)
 }
 

@@ -119,12 +119,9 @@ function texted(
   set: TextSet | undefined,
   texts: TextSource,
 ): Published | UnopenedFiles {
-  if ('files' in found) {
-    const open = async (signal: AbortSignal) => texts.beside(await found.files.open(signal), set, signal)
-    return { ...found, files: { ...found.files, open } }
-  }
-  if (!set || !found.view.ended) return found
-  return { ...found, withTexts: (signal) => texts.beside(found.view, set, signal) }
+  // Files may have texts of their own.
+  if (!('files' in found) && (!set || !found.view.ended)) return found
+  return { ...found, withTexts: (view, signal) => texts.beside(view, set, signal) }
 }
 
 function unopened(published: PublishedSet | undefined, source: FileSource): UnopenedFiles | undefined {

@@ -40,6 +40,8 @@ export type OriginKeyOptions = {
   readonly licenceTimeoutMs: number
   /** Whether licence servers may be at private and local addresses. */
   readonly allowPrivateLicenceServers: boolean
+  /** Scheme and host of where players get them; absent: as the manifest. */
+  readonly publicUrl?: string
   /** Of one address, in each thread. */
   readonly requests: { readonly count: number; readonly windowMs: number }
 }

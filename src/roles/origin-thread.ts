@@ -58,6 +58,7 @@ async function start(
       limits: data.limits,
       trustedProxies: data.trustedProxies ?? [],
       ...(data.tls ? { tls: data.tls } : {}),
+      ...(data.keys?.publicUrl !== undefined && { keysUrl: data.keys.publicUrl }),
     },
     {
       pictures: (wish, signal) => encodeJpeg(wish, encoder, signal),

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { SpekeConfig } from '../config/key-provider.ts'
 import { WebhookTargets } from '../events/webhook-target.ts'
 import type { KeyProvider } from '../keys/key-provider.ts'
+import type { PeriodShelf } from '../keys/period-keys.ts'
 import { SpekeClient } from '../keys/speke-client.ts'
 import { spekeKeyProvider } from '../keys/speke-provider.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -11,7 +12,7 @@ import { drmSystems } from '../protection/drm/drm-systems.ts'
 import { GuardedFetch } from './guarded-fetch.ts'
 
 /** What gives keys by SPEKE v2, as the configuration says. @throws AppError `CONFIG_UNREADABLE` for a certificate or a key that can't be read */
-export function openSpeke(config: SpekeConfig, clock: Clock): KeyProvider {
+export function openSpeke(config: SpekeConfig, clock: Clock, shelf: PeriodShelf): KeyProvider {
   const { url, username, password, certificate, privateKey, systems, timeout: timeoutMs, allowPrivate } = config
   const headers = Object.fromEntries(Object.entries(config.headers).map(([name, value]) => [name, value.reveal()]))
   if (username !== undefined && password) {
@@ -25,6 +26,7 @@ export function openSpeke(config: SpekeConfig, clock: Clock): KeyProvider {
   return spekeKeyProvider(
     new SpekeClient(terms, { post: (post, limits) => fetch.exchange(post, limits), clock }),
     clock,
+    shelf,
   )
 }
 

@@ -33,12 +33,14 @@ export type TextSourcePorts = {
 type Kept = { readonly document: TextDocument; readonly memoryBytes: number }
 type Reader = (signal: AbortSignal) => Promise<TextDocument>
 type Told = Omit<TextRendition, 'id' | 'bandwidth'>
+/** `isLate`: storage did not give all of it. */
+type Made = { readonly view: PresentationView; readonly isLate: boolean }
 /** `untilMs`: what storage did not give is looked for again from then on. */
-type Beside = { readonly key: string; readonly view: Promise<PresentationView>; untilMs: number }
+type Beside = { readonly key: string; view: Promise<PresentationView>; untilMs: number }
 
 /** For what is read of texts: of some hundred films. */
 const CACHE_BYTES = 32 * 2 ** 20
-/** Who asks for a manifest waits no longer than this for its texts; they are listed when they are there. */
+/** Who asks for a manifest first waits no longer than this for its texts; they are listed when they are there. */
 const PATIENCE_MS = 5_000
 /** What storage did not give is asked for again after so long. */
 const RETRY_MS = 5_000
@@ -52,7 +54,7 @@ export class TextSource implements TextReader {
   readonly #cache = new SharedCache<Kept>(CACHE_BYTES)
   readonly #views = new WeakMap<PresentationView, Beside>()
   readonly #readers = new WeakMap<TextRendition, Reader>()
-  /** Broken files by their digest, and what was told of them. */
+  /** Broken files, by what they are and what they were read as. */
   readonly #broken = new Set<string>()
 
   constructor(ports: TextSourcePorts) {
@@ -61,7 +63,7 @@ export class TextSource implements TextReader {
 
   /**
    * The presentation with these text files and what its own files have of texts; itself where that is nothing. The same one each time, as long as the texts
-   * are the same. Rejects with the signal's reason alone.
+   * are the same: while what is missing is looked for again, nobody waits for it. Rejects with the signal's reason alone.
    */
   async beside(view: PresentationView, set: TextSet | undefined, signal: AbortSignal): Promise<PresentationView> {
     const own = this.#ports.files.textsIn(view)
@@ -70,14 +72,29 @@ export class TextSource implements TextReader {
     // A recording that goes on may end with another beginning than it had.
     const key = `${zeroTicks} ${set?.digest ?? ''}`
     const known = this.#views.get(view)
-    if (known?.key === key && this.#ports.clock.now() < known.untilMs) return known.view
     signal.throwIfAborted()
-    const late = () => {
-      made.untilMs = this.#ports.clock.now() + RETRY_MS
+    const make = () => this.#made(view, set, zeroTicks)
+    if (known?.key === key) {
+      if (this.#ports.clock.now() >= known.untilMs) void this.#renew(known, make)
+      return abortable(known.view, signal)
     }
-    const made: Beside = { key, view: this.#made(view, set, zeroTicks, late), untilMs: Number.POSITIVE_INFINITY }
-    this.#views.set(view, made)
-    return abortable(made.view, signal)
+    const made = make()
+    const beside: Beside = { key, view: made.then((one) => one.view), untilMs: Number.POSITIVE_INFINITY }
+    this.#views.set(view, beside)
+    void made.then(({ isLate }) => this.#settle(beside, isLate))
+    return abortable(beside.view, signal)
+  }
+
+  /** Puts what is found now in the place of what was, unless that is no more of it. Never rejects. */
+  async #renew(beside: Beside, make: () => Promise<Made>): Promise<void> {
+    beside.untilMs = Number.POSITIVE_INFINITY
+    const [made, before] = await Promise.all([make(), beside.view])
+    if (!made.isLate || textsOf(made.view) > textsOf(before)) beside.view = Promise.resolve(made.view)
+    this.#settle(beside, made.isLate)
+  }
+
+  #settle(beside: Beside, isLate: boolean): void {
+    if (isLate) beside.untilMs = this.#ports.clock.now() + RETRY_MS
   }
 
   async read(text: TextRendition, signal: AbortSignal): Promise<TextDocument | undefined> {
@@ -85,12 +102,7 @@ export class TextSource implements TextReader {
   }
 
   /** Never rejects. */
-  async #made(
-    view: PresentationView,
-    set: TextSet | undefined,
-    zeroTicks: number,
-    late: () => void,
-  ): Promise<PresentationView> {
+  async #made(view: PresentationView, set: TextSet | undefined, zeroTicks: number): Promise<Made> {
     const own = this.#ports.files.textsIn(view)
     const texts: TextRendition[] = []
     const add = (told: Told, bandwidth: number, digest: string, reader: Reader) => {
@@ -103,51 +115,54 @@ export class TextSource implements TextReader {
     for (const [index, track] of (own?.tracks ?? []).entries()) {
       add(toldOf(track, zeroTicks), track.bandwidth, track.digest, (signal) => this.#readOwn(view, index, signal))
     }
-    for (const { file, document } of await this.#opened(set, late)) {
+    const { opened, isLate } = await this.#opened(set)
+    for (const { file, document } of opened) {
       const { title: name, language, role, format } = file
       const told = { name, role, codec: format === 'ttml' ? 'stpp' : 'wvtt', zeroTicks } as const
       const reader: Reader = (signal) => this.#document(set as TextSet, file, signal)
       add({ ...told, ...(language !== undefined && { language }) }, bandwidthOf(file, document), file.digest, reader)
     }
-    return texts.length === 0 ? view : new TextedView(view, texts)
+    return { view: texts.length === 0 ? view : new TextedView(view, texts), isLate }
   }
 
-  async #opened(set: TextSet | undefined, late: () => void) {
-    if (!set) return []
+  async #opened(set: TextSet | undefined) {
+    if (!set) return { opened: [], isLate: false }
+    let isLate = false
     const patience = new AbortController()
     const timer = this.#ports.clock.after(PATIENCE_MS, () =>
       patience.abort(new AppError('STORAGE_DOWN', 'it took too long')),
     )
     const opened = await Promise.all(
       set.texts.map(async (file) => {
-        if (this.#broken.has(file.digest)) return undefined
+        if (this.#broken.has(readAs(file))) return undefined
         try {
           return { file, document: await this.#document(set, file, patience.signal) }
         } catch (error) {
-          if (this.#failed(set, file, error)) late()
+          if (this.#failed(set, file, error)) isLate = true
           return undefined
         }
       }),
     )
     timer.cancel()
-    return opened.filter((one) => one !== undefined)
+    return { opened: opened.filter((one) => one !== undefined), isLate }
   }
 
   /** Tells of it; whether it may be right again in a while. */
-  #failed({ assetId }: TextSet, { name, digest }: StoredText, error: unknown): boolean {
+  #failed({ assetId }: TextSet, file: StoredText, error: unknown): boolean {
+    const { name } = file
     const problem = messageOf(error)
     if (!(error instanceof AppError) || error.code !== 'FORMAT_INVALID') {
       this.#ports.logger.warn({ assetId, file: name, problem }, 'a text file could not be read; it is tried again')
       return true
     }
     if (this.#broken.size >= MAX_REMEMBERED) this.#broken.clear()
-    this.#broken.add(digest)
+    this.#broken.add(readAs(file))
     this.#ports.broken({ assetId, fileName: name, problem })
     return false
   }
 
   async #document(set: TextSet, file: StoredText, signal: AbortSignal): Promise<TextDocument> {
-    const { blob, sizeBytes, format, digest } = file
+    const { blob, sizeBytes, format } = file
     const make = async (making: AbortSignal): Promise<Kept> => {
       const range = { first: 0, last: sizeBytes - 1 }
       const bytes =
@@ -163,7 +178,7 @@ export class TextSource implements TextReader {
       }
       return { document, memoryBytes: textMemoryBytes(document) }
     }
-    return (await this.#cache.get(`${set.assetId}/${digest}/${format}`, make, signal)).document
+    return (await this.#cache.get(`${set.assetId}/${readAs(file)}`, make, signal)).document
   }
 
   async #readOwn(view: PresentationView, index: number, signal: AbortSignal): Promise<TextDocument> {
@@ -175,6 +190,15 @@ export class TextSource implements TextReader {
     }
     return (await this.#cache.get(`${id}#${index}`, make, signal)).document
   }
+}
+
+/** The same bytes are another text under another name: its ending says what they are. */
+function readAs({ digest, format }: StoredText): string {
+  return `${digest}/${format}`
+}
+
+function textsOf({ texts = [] }: PresentationView): number {
+  return texts.length
 }
 
 function toldOf({ name, language, role, codec }: FileText, zeroTicks: number): Told {

@@ -15,7 +15,7 @@ import { endOperation, type Outcome, putOutcome, unchanged } from './outcome.ts'
 import type { ChannelRunner, RunningChannel, SupervisorObserver } from './ports.ts'
 import { type ProgramCourse, ProgramSteps } from './program-steps.ts'
 import { type Next, Rounds, sooner } from './rounds.ts'
-import { isCalledOff } from './start-watch.ts'
+import { startWatched } from './start-watch.ts'
 
 /** What the workers of channels share. */
 export type ChannelPorts = {
@@ -228,21 +228,11 @@ export class ChannelWorker {
 
   /** In its turn. Who wants it stopped meanwhile aborts the start, or has it stopped when it is through. */
   async #start(channel: Channel, operation: Operation | undefined, signal: AbortSignal): Promise<void> {
-    const unwanted = new AbortController()
-    const ended = new AbortController()
-    const watching = isCalledOff(
-      this.#ports.ledger,
-      this.#rounds.bell,
-      this.#ports.clock,
-      channel.id,
-      ended.signal,
-    ).then(
-      (isOff) => isOff && unwanted.abort(new AppError('STOPPED', 'The channel is not wanted any more.')),
-      (error: unknown) => this.#complain('channel', error),
+    const { ledger, clock } = this.#ports
+    const failed = (error: unknown) => this.#complain('channel', error)
+    await startWatched({ ledger, clock, bell: this.#rounds.bell, failed }, channel.id, (unwanted) =>
+      this.#run.start(channel, { signal: AbortSignal.any([signal, unwanted]), operationId: operation?.id }),
     )
-    await this.#run.start(channel, { signal: AbortSignal.any([signal, unwanted.signal]), operationId: operation?.id })
-    ended.abort()
-    await watching
     if (this.#run.failure) this.#complain('channel', this.#run.failure.error)
     else if (this.#run.running) this.#logger.info({ channel: channel.name }, 'channel runs')
   }

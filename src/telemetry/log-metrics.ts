@@ -15,14 +15,18 @@ export class LogMetrics {
   readonly #evictions
   readonly #resyncs
   readonly #lag
+  #refresh: () => void = () => undefined
 
   constructor(families: Families) {
     const labels = ['channel'] as const
-    this.#heldBytes = families.gauge({
-      name: 'log_held_bytes',
-      help: 'Media bytes that the presentation log of the channel keeps in memory.',
-      labels,
-    })
+    this.#heldBytes = families.gauge(
+      {
+        name: 'log_held_bytes',
+        help: 'Media bytes that the presentation log of the channel keeps in memory.',
+        labels,
+      },
+      () => this.#refresh(),
+    )
     this.#indexBytes = families.gauge({
       name: 'log_index_bytes',
       help: 'Memory used by the segment index of the channel.',
@@ -51,6 +55,14 @@ export class LogMetrics {
       help: 'Records sent to an origin thread that it has not acknowledged.',
       labels: ['thread'],
     })
+  }
+
+  /** Calls `refresh` at each scrape, which then shows what is held at that moment; the result ends that. There is one at a time. */
+  beforeScrape(refresh: () => void): () => void {
+    this.#refresh = refresh
+    return () => {
+      if (this.#refresh === refresh) this.#refresh = () => undefined
+    }
   }
 
   recordsAppended(channel: string, count: number): void {

@@ -17,7 +17,7 @@ import { presentationMs, type StartDecision } from './start-gate.ts'
 export type LadderRunOptions = {
   readonly ladder: Ladder
   readonly ffmpegPath: string
-  readonly gridSeconds: number
+  readonly segmentGridSeconds: number
   readonly stallMs: number
   readonly lagBudgetMs: number
   readonly maxQueuedBytes: number
@@ -55,7 +55,7 @@ export class LadderRun {
     deps: { readonly clock: Clock; readonly spawn: SpawnPort; readonly floors: MediaFloors },
     listener: LadderRunListener,
   ) {
-    const { ladder, gridSeconds, encoderThreads, savings } = options
+    const { ladder, segmentGridSeconds: gridSeconds, encoderThreads, savings } = options
     this.#clock = deps.clock
     this.#start = start
     const plan = planRenditions(ladder, start.video, { savings, gridSeconds })

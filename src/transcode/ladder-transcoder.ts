@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { AudioConfig, CodecConfig, Sample, VideoConfig } from '../media/media.ts'
 import { sameConfig } from '../media/same-config.ts'
+import { Closings } from './closings.ts'
 import { DropCounter } from './drop-counter.ts'
 import type { ExitReport } from './ffmpeg-child.ts'
 import { InputValve } from './input-valve.ts'
@@ -10,6 +11,7 @@ import { MediaFloors } from './output-gate.ts'
 import { costSteps } from './rendition-plan.ts'
 import { RestartLedger } from './restart-ledger.ts'
 import { RestartPolicy } from './restart-policy.ts'
+import { SoundWatch } from './sound-watch.ts'
 import { type SpawnPort, spawnProcess } from './spawn-port.ts'
 import { presentationMs, type StartDecision, StartGate } from './start-gate.ts'
 import type { RestartReason, TranscodeSink } from './transcode-sink.ts'
@@ -29,8 +31,6 @@ const TICK_MS = 250
 const TICKS_PER_STATS = 4
 /** A child that gave this much media was a working one: its death isn't part of a row of failures. */
 const PRODUCTIVE_MS = 1000
-/** Pictures without sound for this long: the sound is taken for lost, and silence made from the next IDR on. */
-const AUDIO_LOST_MS = 3000
 
 /**
  * Encodes one input into a ladder with one ffmpeg child at a time, and replaces the child when it dies, stalls, falls
@@ -49,25 +49,17 @@ export class LadderTranscoder {
   readonly #drops = new DropCounter()
   readonly #valve: InputValve
   readonly #floors = new MediaFloors()
+  readonly #sound = new SoundWatch()
+  readonly #closings = new Closings()
   readonly #ticker: Timer
   #phase: Phase = 'gating'
   #video: VideoConfig | undefined
   #audio: AudioConfig | undefined
   #run: LadderRun | undefined
-  /** What closes children, one after the other. */
-  #transition: Promise<void> = Promise.resolve()
-  #closings = 0
   #backoff: Timer | undefined
   #stopped: Promise<void> | undefined
   /** The child is to be replaced at the next IDR, for this reason. */
   #replaceFor: RestartReason | undefined
-  /** Sound before this media time went into the last child. */
-  #audioFromMs: number | undefined
-  /** The last child had no sound from the source: the next one doesn't wait for any. */
-  #startsSilent = false
-  /** The source's sound can't be decoded. */
-  #audioMuted = false
-  #newestVideoMs = 0
   #savings = 0
   #ticks = 0
 
@@ -90,7 +82,7 @@ export class LadderTranscoder {
     if (this.#phase === 'stopped' || sameConfig(known, config)) return
     if (config.kind === 'video') this.#video = config
     else this.#audio = config
-    if (config.kind === 'audio') this.#audioMuted = false
+    if (config.kind === 'audio') this.#sound.configured()
     if (known !== undefined) this.#drops.add(this.#gate.reset(), 'child-restart')
     const run = this.#run
     if (!run) return
@@ -110,7 +102,7 @@ export class LadderTranscoder {
     if (this.#phase === 'stopped') return undefined
     if (!config) this.#drops.add(1, 'no-config')
     else if (this.#phase === 'backoff') this.#drops.add(1, 'backing-off')
-    else if (kind === 'audio' && this.#audioMuted) return undefined
+    else if (kind === 'audio' && this.#sound.isMuted) return undefined
     else if (this.#run) return this.#writeTo(this.#run, kind, sample, config)
     else {
       this.#hold(kind, sample, config)
@@ -124,16 +116,12 @@ export class LadderTranscoder {
    * next input, which begins with a child, and with the full ladder, of its own.
    */
   inputEnded(): Promise<void> {
-    if (this.#phase === 'stopped') return this.#transition
-    const left = this.#gate.decide(this.#configs(), this.#clock.monotonicMs(), {
-      force: true,
-      audioFromMs: this.#audioFromMs,
-    })
+    if (this.#phase === 'stopped') return this.#closings.settled
+    const left = this.#decide(true)
     this.#drops.add(this.#gate.reset(), 'before-first-picture')
     const run = this.#detach()
     this.#replaceFor = undefined
-    this.#startsSilent = false
-    this.#audioMuted = false
+    this.#sound.inputEnded()
     return this.#close(async () => {
       if (run) this.#ledger.ended(run, await run.end(this.#options.stopGraceMs))
       if (left) {
@@ -141,7 +129,7 @@ export class LadderTranscoder {
         this.#ledger.ended(last, await last.end(this.#options.stopGraceMs))
       }
       this.#ledger.forget()
-      this.#audioFromMs = undefined
+      this.#sound.forget()
       this.#savings = 0
       this.#flushDrops()
     })
@@ -160,8 +148,10 @@ export class LadderTranscoder {
     await ended
   }
 
-  #configs(): { video: VideoConfig | undefined; audio: AudioConfig | undefined } {
-    return { video: this.#video, audio: this.#audio }
+  /** What a child can begin with, if it can; `force`: with what there is. */
+  #decide(force: boolean): StartDecision | undefined {
+    const configs = { video: this.#video, audio: this.#audio }
+    return this.#gate.decide(configs, this.#clock.monotonicMs(), { force, ...this.#sound.terms })
   }
 
   #hold(kind: 'video' | 'audio', sample: Sample, config: CodecConfig): void {
@@ -187,17 +177,14 @@ export class LadderTranscoder {
       this.#replaceFor = undefined
     }
     if (!this.#valve.admits(kind, sample)) return undefined
-    if (kind === 'video') this.#newestVideoMs = presentationMs(sample, config)
+    if (kind === 'video') this.#sound.pictured(presentationMs(sample, config))
     if (!run.write(kind, sample)) this.#drops.add(1, 'before-first-picture')
     return this.#valve.afterWrite(run, () => this.#shedLoad())
   }
 
   #startIfReady(): void {
     if (this.#phase !== 'gating') return
-    const start = this.#gate.decide(this.#configs(), this.#clock.monotonicMs(), {
-      audioFromMs: this.#audioFromMs,
-      startsSilent: this.#startsSilent,
-    })
+    const start = this.#decide(false)
     if (!start) return
     const run = this.#open(start)
     this.#run = run
@@ -209,13 +196,9 @@ export class LadderTranscoder {
 
   /** Starts a child and feeds it what it begins with. */
   #open(start: StartDecision): LadderRun {
-    const { ladder, ffmpegPath, segmentGridSeconds: gridSeconds, stallMs, lagBudgetMs } = this.#options
-    const { maxQueuedBytes, encoderThreads } = this.#options
-    const savings = this.#savings
-    const options = { ladder, ffmpegPath, gridSeconds, stallMs, lagBudgetMs, maxQueuedBytes, encoderThreads, savings }
     const run = new LadderRun(
       start,
-      options,
+      { ...this.#options, savings: this.#savings },
       { clock: this.#clock, spawn: this.#spawn, floors: this.#floors },
       {
         renditions: (list) => {
@@ -253,13 +236,11 @@ export class LadderTranscoder {
   /** Runs `work` after everything that closes already, with nothing started meanwhile. */
   #close(work: () => Promise<void>): Promise<void> {
     this.#phase = 'closing'
-    this.#closings++
-    this.#transition = this.#transition.then(work).then(() => {
-      if (--this.#closings > 0 || this.#phase !== 'closing') return
+    return this.#closings.run(work, () => {
+      if (this.#phase !== 'closing') return
       this.#phase = 'gating'
       this.#startIfReady()
     })
-    return this.#transition
   }
 
   /** In peace: the child gives all it holds, and the next begins with what the gate gathers from now on. */
@@ -268,8 +249,7 @@ export class LadderTranscoder {
     const reason = this.#replaceFor ?? 'config-changed'
     this.#replaceFor = undefined
     if (!run) return
-    this.#startsSilent = reason === 'audio-lost'
-    this.#audioFromMs = run.hasSourceAudio ? run.audioEndMs - 1 : undefined
+    this.#sound.handOver(run, reason === 'audio-lost')
     void this.#close(async () => {
       this.#ledger.replaced(run, reason, await run.end(this.#options.stopGraceMs))
     })
@@ -279,8 +259,7 @@ export class LadderTranscoder {
   #lost(run: LadderRun, reason: RestartReason): void {
     this.#detach()
     this.#replaceFor = undefined
-    this.#startsSilent = !run.hasSourceAudio
-    this.#audioFromMs = undefined
+    this.#sound.breakOff(run)
     this.#drops.add(this.#gate.reset(), 'child-restart')
     void this.#close(async () => {
       const exit = await run.kill()
@@ -323,7 +302,9 @@ export class LadderTranscoder {
     }
     this.#valve.review(run)
     this.#judge(run)
-    if (this.#run === run && ++this.#ticks % TICKS_PER_STATS === 0) this.#reportStats(run)
+    if (this.#run === run && ++this.#ticks % TICKS_PER_STATS === 0) {
+      this.#sink.stats(this.#ledger.stats(run, this.#savings))
+    }
   }
 
   #judge(run: LadderRun): void {
@@ -331,24 +312,8 @@ export class LadderTranscoder {
     if (verdict === 'stalled') this.#lost(run, 'stalled')
     else if (verdict === 'behind') this.#shedLoad()
     else if (run.hasVideo && run.hasSourceAudio) {
-      if (verdict === 'audio-silent') this.#audioMuted = true
-      const isAudioLost = this.#audioMuted || this.#newestVideoMs - run.audioEndMs > AUDIO_LOST_MS
-      if (isAudioLost) this.#replaceFor ??= 'audio-lost'
+      if (this.#sound.hasLost(run, verdict === 'audio-silent')) this.#replaceFor ??= 'audio-lost'
     }
-  }
-
-  #reportStats(run: LadderRun): void {
-    const { pid, lagMs, queuedBytes, progress } = run
-    this.#sink.stats({
-      pid,
-      speed: progress?.speed,
-      fps: progress?.fps,
-      cpuSeconds: this.#ledger.cpuSeconds(run),
-      lagMs,
-      queuedBytes,
-      restarts: this.#ledger.restarts,
-      savings: this.#savings,
-    })
   }
 
   #flushDrops(): void {

@@ -1,7 +1,7 @@
 import type { Logger } from '../lib/logger.ts'
 import type { ExitReport } from './ffmpeg-child.ts'
 import type { LadderRun } from './ladder-run.ts'
-import type { RestartReason, RestartReport } from './transcode-sink.ts'
+import type { RestartReason, RestartReport, TranscodeStats } from './transcode-sink.ts'
 
 /** What outlives the children: how many there were, what they used, and how the last one ended until that is announced. */
 export class RestartLedger {
@@ -12,10 +12,6 @@ export class RestartLedger {
 
   constructor(logger: Logger) {
     this.#logger = logger
-  }
-
-  get restarts(): number {
-    return this.#restarts
   }
 
   /** A child was replaced, and its successor's output hasn't begun. */
@@ -49,8 +45,15 @@ export class RestartLedger {
     this.#unannounced = undefined
   }
 
-  /** Processor seconds of all children up to now. */
-  cpuSeconds(run: LadderRun): number {
-    return this.#pastCpuSeconds + run.cpuSeconds()
+  /** How the child is, with what it and all before it have used. */
+  stats(run: LadderRun, savings: number): TranscodeStats {
+    const { pid, lagMs, queuedBytes, progress } = run
+    return {
+      ...{ pid, lagMs, queuedBytes, savings },
+      speed: progress?.speed,
+      fps: progress?.fps,
+      cpuSeconds: this.#pastCpuSeconds + run.cpuSeconds(),
+      restarts: this.#restarts,
+    }
   }
 }

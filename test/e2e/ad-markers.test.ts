@@ -2,19 +2,11 @@ import { rmSync } from 'node:fs'
 import { Parser } from 'm3u8-parser'
 import { parse as parseMpd } from 'mpd-parser'
 import { afterAll, expect, it } from 'vitest'
-import { ByteWriter } from '../../src/lib/bytes.ts'
-import { type AmfWritable, writeAmf0 } from '../../src/media/rtmp/amf0-writer.ts'
 import { ApiUser, type Json } from '../support/api.ts'
-import { type EncodedTrack, encode, picture, tone, videoEncoders } from '../support/flv-encoded.ts'
-import { interleave, legacyMessages } from '../support/flv-publish.ts'
+import { publishCued, SPLICE_OUT } from '../support/cued-stream.ts'
 import { type Headend, startHeadend, temporaryFolder } from '../support/headend.ts'
 import { fetchMaster, playingVariant, until } from '../support/playlist.ts'
-import { RtmpPublisher } from '../support/rtmp-publisher.ts'
 
-/** The splice_insert of ANSI/SCTE 35 §14.2: 60.29 s, with auto-return. */
-const SPLICE_OUT = '/DAvAAAAAAAA///wFAVIAACPf+/+c2nALv4AUsz1AAAAAAAKAAhDVUVJAAABNWLbowo='
-const SECONDS = 10
-const GOP = ['-bf', '0', '-g', '50', '-keyint_min', '50', '-sc_threshold', '0', '-pix_fmt', 'yuv420p']
 const dataDir = temporaryFolder()
 let headend: Headend | undefined
 
@@ -23,32 +15,11 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true })
 })
 
-function dataMessage(...values: AmfWritable[]): Uint8Array {
-  const out = new ByteWriter()
-  for (const value of values) writeAmf0(out, value)
-  return out.finish()
-}
-
-/** Publishes ten seconds, with what an encoder says of breaks and texts among them. */
-async function publishAll(port: number, streamName: string): Promise<RtmpPublisher> {
-  const pictures = encode([...picture('320x180', '25', SECONDS), ...videoEncoders.avc, ...GOP])
-  const sounds = encode([...tone(48_000, 2, SECONDS), '-c:a', 'aac'])
-  const tracks = [pictures.tracks[0], sounds.tracks[0]] as EncodedTrack[]
-  const publisher = await RtmpPublisher.publish({ host: '127.0.0.1', port, streamName, chunkSize: 4_096 })
-  const cues = [
-    {
-      atMs: 2_000,
-      payload: dataMessage('onAdCue', { cue: SPLICE_OUT, type: 'scte35', id: 'x', time: 4, duration: 60 }),
-    },
-    { atMs: 3_000, payload: dataMessage('onTextData', { text: 'Grüße & mehr', language: 'de' }) },
-  ]
-  for (const { messageType, timestampMs, payload } of interleave(...tracks.map(legacyMessages))) {
-    while (cues[0] && cues[0].atMs <= timestampMs)
-      await publisher.send(18, cues[0].atMs, cues.shift()?.payload ?? new Uint8Array())
-    await publisher.send(messageType, timestampMs, payload)
-  }
-  return publisher
-}
+/** What the encoder says of breaks and texts. */
+const SAID = [
+  { atMs: 2_000, values: ['onAdCue', { cue: SPLICE_OUT, type: 'scte35', id: 'x', time: 4, duration: 60 }] },
+  { atMs: 3_000, values: ['onTextData', { text: 'Grüße & mehr', language: 'de' }] },
+]
 
 const text = async (url: string) => (await fetch(url)).text()
 
@@ -65,7 +36,7 @@ async function markersOf({ quickstart }: Headend) {
 it('the markers of an encoder and of the API stand in both manifests, also after a restart, and to the end', async () => {
   headend = await startHeadend({ dataDir })
   const { streamKey } = headend.quickstart
-  const publisher = await publishAll(headend.rtmpPort, streamKey)
+  const publisher = await publishCued(headend.rtmpPort, streamKey, SAID)
   await playingVariant(headend.quickstart.hlsUrl, 4)
   const user = await (await ApiUser.of(headend)).inDefaultAccount()
   const [channel] = (await user.ask(200, 'GET', '/v1/channels'))['items'] as Json[]

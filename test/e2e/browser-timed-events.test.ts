@@ -4,23 +4,16 @@ import { join, resolve } from 'node:path'
 import { parse as parseMpd } from 'mpd-parser'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { ByteWriter } from '../../src/lib/bytes.ts'
 import { readBoxes } from '../../src/media/isobmff/boxes.ts'
 import { type EventMessage, readEventMessage } from '../../src/media/isobmff/event-message.ts'
-import { type AmfWritable, writeAmf0 } from '../../src/media/rtmp/amf0-writer.ts'
 import { ApiUser, type Json } from '../support/api.ts'
 import { openBrowser } from '../support/browser.ts'
-import { type EncodedTrack, encode, picture, tone, videoEncoders } from '../support/flv-encoded.ts'
-import { interleave, legacyMessages } from '../support/flv-publish.ts'
+import { CUED_SECONDS, publishCued, SPLICE_OUT } from '../support/cued-stream.ts'
 import { type Headend, startHeadend } from '../support/headend.ts'
 import { playingVariant } from '../support/playlist.ts'
-import { RtmpPublisher } from '../support/rtmp-publisher.ts'
 import { mp4boxReading, shakaComplaints, writeStretch } from '../support/served.ts'
 import { SmoothPage } from '../support/smooth-page.ts'
 
-const SPLICE_OUT = '/DAvAAAAAAAA///wFAVIAACPf+/+c2nALv4AUsz1AAAAAAAKAAhDVUVJAAABNWLbowo='
-const SECONDS = 10
-const GOP = ['-bf', '0', '-g', '50', '-keyint_min', '50', '-sc_threshold', '0', '-pix_fmt', 'yuv420p']
 const MODULES = resolve(import.meta.dirname, '../../node_modules')
 const SCTE35 = 'urn:scte:scte35:2013:bin'
 const ID3 = 'https://aomedia.org/emsg/ID3'
@@ -38,30 +31,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function dataMessage(...values: AmfWritable[]): Uint8Array {
-  const out = new ByteWriter()
-  for (const value of values) writeAmf0(out, value)
-  return out.finish()
-}
-
-/** Ten seconds; after three of them a text, and before that a break that is to come at four. */
-async function publishAll(port: number, streamName: string): Promise<RtmpPublisher> {
-  const pictures = encode([...picture('320x180', '25', SECONDS), ...videoEncoders.avc, ...GOP])
-  const sounds = encode([...tone(48_000, 2, SECONDS), '-c:a', 'aac'])
-  const tracks = [pictures.tracks[0], sounds.tracks[0]] as EncodedTrack[]
-  const publisher = await RtmpPublisher.publish({ host: '127.0.0.1', port, streamName, chunkSize: 4_096 })
-  const splice = { cue: SPLICE_OUT, type: 'scte35', id: 'x', time: 4, duration: 60 }
-  const cues = [
-    { atMs: 1_000, payload: dataMessage('onAdCue', splice) },
-    { atMs: 3_000, payload: dataMessage('onTextData', { text: 'Grüße' }) },
-  ]
-  for (const { messageType, timestampMs, payload } of interleave(...tracks.map(legacyMessages))) {
-    while (cues[0] && cues[0].atMs <= timestampMs)
-      await publisher.send(18, cues[0].atMs, cues.shift()?.payload ?? new Uint8Array())
-    await publisher.send(messageType, timestampMs, payload)
-  }
-  return publisher
-}
+/** After three seconds a text, and before that a break that is to come at four. */
+const SAID = [
+  { atMs: 1_000, values: ['onAdCue', { cue: SPLICE_OUT, type: 'scte35', id: 'x', time: 4, duration: 60 }] },
+  { atMs: 3_000, values: ['onTextData', { text: 'Grüße' }] },
+]
 
 /** Both players at once, and each event that they give at its time: the scheme, its id, its text, and where the picture was. */
 type Told = { readonly scheme: string; readonly id?: number; readonly text?: string; readonly at: number }
@@ -99,7 +73,7 @@ function watchBoth(hls: string, dash: string): string {
 
 it('segments carry what an encoder says; tools read them, and hls.js and dash.js tell it at its time', async () => {
   const { streamKey, hlsUrl, dashUrl } = headend.quickstart
-  const publisher = await publishAll(headend.rtmpPort, streamKey)
+  const publisher = await publishCued(headend.rtmpPort, streamKey, SAID)
   await playingVariant(hlsUrl, 5)
   await publisher.close()
   const user = await (await ApiUser.of(headend)).inDefaultAccount()
@@ -124,7 +98,7 @@ it('segments carry what an encoder says; tools read them, and hls.js and dash.js
   for (const [at, latest] of [1, 2].entries()) expect(events[at]?.segment).toBeLessThanOrEqual(latest)
   expect(Buffer.from(events[0]?.data ?? []).toString('base64')).toBe(SPLICE_OUT)
   const stretch = { initUrl, init, segments }
-  expect(mp4boxReading(stretch).samples).toHaveLength(SECONDS * 25)
+  expect(mp4boxReading(stretch).samples).toHaveLength(CUED_SECONDS * 25)
   expect(shakaComplaints(writeStretch(join(folder, 'events.mp4'), stretch), 'video')).toBe('')
 
   const page = await browser.newPage()

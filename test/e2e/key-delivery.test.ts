@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CONTENT_KEY_CLAIM } from '../../src/domain/key-id.ts'
 import { type Headend, startHeadend } from '../support/headend.ts'
 import { opensslPair } from '../support/openssl-keys.ts'
+import { until } from '../support/playlist.ts'
 
 const rsa = opensslPair('rsa')
 const secret = randomBytes(32)
@@ -89,13 +90,6 @@ async function metric(outcome: string): Promise<number> {
   return Number(line?.split(' ').at(-1) ?? 0)
 }
 
-async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const found = await look()
-    if (found !== undefined) return found
-  }
-}
-
 describe('key delivery, from outside', () => {
   it('gives AES-128 keys for a token, by header and by query, and nothing without', async () => {
     const required = [{ name: CONTENT_KEY_CLAIM }]
@@ -132,13 +126,19 @@ describe('key delivery, from outside', () => {
     expect(preflight.status).toBe(204)
     expect(preflight.headers.get('access-control-allow-methods')).toContain('POST')
 
-    const told = await until(async () => {
+    const reasonsTold = async () => {
       const { items } = await jsonOf(await api('GET', '/v1/events?types=content-key.delivery-refused&limit=100'))
-      const reasons = new Set(items.map((event: { data: { reason: string } }) => event.data.reason))
-      return reasons.size >= 4 ? reasons : undefined
-    })
+      return new Set(items.map((event: { data: { reason: string } }) => event.data.reason))
+    }
+    const told = await until('the refusals', 10_000, reasonsTold, ({ size }) => size >= 4)
     expect(told).toEqual(new Set(['token-missing', 'key-id-wrong', 'signature-invalid', 'delivery-not-allowed']))
-    await until(async () => ((await metric('key-unknown')) === 1 ? true : undefined))
+    const unknown = await until(
+      'the count',
+      10_000,
+      () => metric('key-unknown'),
+      (count) => count >= 1,
+    )
+    expect(unknown).toBe(1)
     expect(await metric('granted')).toBe(3)
 
     // What is taken away is gone with the very next request, whatever a thread has kept.

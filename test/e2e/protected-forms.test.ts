@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { SignJWT } from 'jose'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { temporaryFolder } from '../support/headend.ts'
+import { outputs } from '../support/matrix/outputs.ts'
 import { cells, faultsOf, manifestOf } from '../support/protected/cells.ts'
 import { openProtected, type ProtectedHouse } from '../support/protected/house.ts'
-import { readHls } from '../support/protected/readings.ts'
+import { readHls, readPlaylist } from '../support/protected/readings.ts'
+import { decoded } from '../support/protected-media.ts'
 
 /** A few pairs of format and protection: `test/long/protected-delivery.test.ts` has all of them, of all codecs. */
 
@@ -35,6 +38,28 @@ it.each([
 ] as const)('%s, %s: is what it is in the clear, and with another key is not', async (name, state) => {
   const cell = cells.find((one) => one.name === name)!
   expect(await faultsOf(sourceIn(state), cell, folder, SECONDS)).toEqual([])
+})
+
+it('lists every key frame of a file, each of which is decrypted by itself', async () => {
+  const source = sourceIn('MP4 set')
+  const list = async (as: 'clear' | 'envelope', format: string) => {
+    const url = manifestOf(source, as, format)
+    const [, uri = ''] = /EXT-X-I-FRAME-STREAM-INF:.*URI="([^"]*)"/.exec(await (await fetch(url)).text()) ?? []
+    return (await readPlaylist(new URL(uri, url).href, { folder }))[0]
+  }
+  const pieces = async (as: 'clear' | 'cenc' | 'cbcs', key?: Uint8Array) => {
+    const { tracks } = await outputs['I-frames CMAF'].collect(
+      manifestOf(source, as, 'm3u8-cmaf'),
+      mkdtempSync(join(folder, 'pieces-')),
+    )
+    return Promise.all((tracks[0]?.pieces ?? []).map(async (file) => (await decoded(readFileSync(file), key))[0]))
+  }
+  const clear = await pieces('clear')
+  expect([clear.length, new Set(clear).size]).toEqual([SECONDS, SECONDS])
+  const read = [list('clear', 'm3u8-aapl'), list('envelope', 'm3u8-aapl'), list('envelope', 'm3u8-cmaf')]
+  expect(await Promise.all(read)).toEqual([clear, clear, clear])
+  expect(await pieces('cenc', source.keys.cenc.value)).toEqual(clear)
+  expect(await pieces('cbcs', source.keys.cbcs.value)).toEqual(clear)
 })
 
 it('gives no file of what is protected', async () => {

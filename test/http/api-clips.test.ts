@@ -17,6 +17,7 @@ import { recordedOf } from '../../src/roles/recorded.ts'
 import { FilesystemStorage } from '../../src/storage/filesystem-storage.ts'
 import { archived } from '../support/archived.ts'
 import { encodeAudio, encodeVideo, Recording } from '../support/recording.ts'
+import { until } from '../support/until.ts'
 import { startApi, stopApisAfterEach, type TestApi } from './api-harness.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'api-clips-'))
@@ -87,10 +88,14 @@ async function settle(): Promise<void> {
   const idle = maker.idle().then(() => {
     isIdle = true
   })
-  while (!isIdle) {
-    await clock.advance(100)
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  }
+  await until(
+    () => isIdle,
+    10_000,
+    async () => {
+      await clock.advance(100)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    },
+  )
   await idle
 }
 
@@ -155,6 +160,25 @@ describe('a clip', () => {
     expect(one!.id).not.toBe(two!.id)
     expect(one!.sealedValue).not.toBe(two!.sealedValue)
     await masterKeys.stop()
+  })
+
+  it('is protected as its recording is, also where only locators say how', async () => {
+    await record()
+    const admin = await api.newKey('admin')
+    const publish = (deliveryPolicyId: string) =>
+      api.call('POST', '/v1/locators', { key: admin, body: { assetId, deliveryPolicyId } })
+    const policyOfClip = async (name: string) => {
+      const { subject } = (await ask({ ...goal, name })).json
+      return (await api.call('GET', `/v1/assets/${subject.id}`, { key })).json.deliveryPolicyId
+    }
+    expect(await policyOfClip('open')).toBeUndefined()
+    await publish('Predefined_DownloadOnly')
+    expect(await policyOfClip('download')).toBe('Predefined_DownloadOnly')
+    await publish('Predefined_MultiDrmCencStreaming')
+    expect(await policyOfClip('guarded')).toBe('Predefined_MultiDrmCencStreaming')
+    const body = { deliveryPolicyId: 'Predefined_ClearKey' }
+    await api.call('PATCH', `/v1/assets/${assetId}`, { key: admin, body })
+    expect(await policyOfClip('own')).toBe('Predefined_ClearKey')
   })
 
   it('is made once by one Idempotency-Key', async () => {

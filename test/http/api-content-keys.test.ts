@@ -196,6 +196,52 @@ describe('the keys of an asset', () => {
   })
 })
 
+describe('keys that rotate', () => {
+  const protocols = { hls: ['cbcs'], dash: ['clear'] }
+  const lacking = (pointer: string) => ({
+    status: 400,
+    json: { problems: [{ pointer, detail: expect.stringContaining('keyRotationPeriod') }] },
+  })
+
+  it('need a policy that says how often, wherever one is named', async () => {
+    const { id } = (await newKey({ rotating: true })).json
+    const contentKeys = [{ contentKeyId: id }]
+    const policy = (await post('/v1/delivery-policies', { name: 'without', protocols })).json
+    const keyless = (await post('/v1/delivery-policies', { name: 'no-cbcs', protocols: { dash: ['cenc'] } })).json
+    const bad = await post('/v1/assets', { name: 'turning', contentKeys, deliveryPolicyId: policy.id })
+    expect(bad).toMatchObject(lacking('/deliveryPolicyId'))
+    const asset = (await post('/v1/assets', { name: 'turning', contentKeys, deliveryPolicyId: keyless.id })).json
+    expect(asset.contentKeys).toEqual(contentKeys)
+    expect(await patch(`/v1/assets/${asset.id}`, { deliveryPolicyId: policy.id })).toMatchObject(
+      lacking('/deliveryPolicyId'),
+    )
+    const given = await patch(`/v1/assets/${asset.id}`, { deliveryPolicyId: 'Predefined_MultiDrmStreaming' })
+    expect(given).toMatchObject(lacking('/deliveryPolicyId'))
+    const locator = { assetId: asset.id, deliveryPolicyId: policy.id }
+    expect(await post('/v1/locators', locator)).toMatchObject(lacking('/deliveryPolicyId'))
+    await patch(`/v1/delivery-policies/${policy.id}`, { keyRotationPeriod: 'PT1M' })
+    expect((await post('/v1/locators', locator)).status).toBe(201)
+    const taken = await patch(`/v1/delivery-policies/${policy.id}`, { keyRotationPeriod: null })
+    expect(taken).toMatchObject(lacking('/keyRotationPeriod'))
+    const other = await patch(`/v1/delivery-policies/${keyless.id}`, { protocols: { hls: ['cbcs'] } })
+    expect(other).toMatchObject(lacking('/keyRotationPeriod'))
+    expect((await patch(`/v1/delivery-policies/${policy.id}`, { keyRotationPeriod: 'PT2M' })).status).toBe(200)
+  })
+})
+
+describe('an asset with keys and without a policy', () => {
+  it('is not for operators to publish, which would be in the clear', async () => {
+    const { id: contentKeyId } = (await newKey()).json
+    const asset = (await post('/v1/assets', { name: 'unguarded', contentKeys: [{ contentKeyId }] })).json
+    const refused = await post('/v1/locators', { assetId: asset.id }, operator)
+    expect(refused).toMatchObject({ status: 409, json: { code: 'STATE_CONFLICT' } })
+    expect(refused.json.detail).toContain('an admin has to give it a delivery policy')
+    expect((await post('/v1/locators', { assetId: asset.id })).status).toBe(201)
+    await patch(`/v1/assets/${asset.id}`, { deliveryPolicyId: 'Predefined_MultiDrmStreaming' })
+    expect((await post('/v1/locators', { assetId: asset.id }, operator)).status).toBe(201)
+  })
+})
+
 describe('a key provider by command', () => {
   const wish = { keyId: '339c45b5-fb6d-4bd9-994c-eabd9d41c95b', kind: 'cenc', accountId: 'ac_1' }
   const ask = (script: string) =>

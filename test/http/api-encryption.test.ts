@@ -52,9 +52,6 @@ describe('an encrypted asset', () => {
     const bench = await encrypted()
     const file = await announce(bench)
     expect(await put(bench, file, film)).toMatchObject({ status: 200, json: { sizeBytes: film.byteLength } })
-    const stored = readFileSync(blobPath(bench, file.id))
-    expect(sharedRun(film, film.subarray(77))).toBe(0)
-    expect(sharedRun(film, stored)).toBeUndefined()
     const get = (headers = {}) =>
       fetch(`${bench.api.url}${file.path}/content`, { headers: { Authorization: `Bearer ${bench.key}`, ...headers } })
     const whole = await get()
@@ -63,6 +60,10 @@ describe('an encrypted asset', () => {
     const part = await get({ Range: 'bytes=131000-262200' })
     expect(part.status).toBe(206)
     expect(Buffer.from(await part.arrayBuffer()).equals(film.subarray(131_000, 262_201))).toBe(true)
+    // Last, since the search takes its time: a connection that is kept for the next request may meanwhile be closed for idleness.
+    const stored = readFileSync(blobPath(bench, file.id))
+    expect(sharedRun(film, film.subarray(77))).toBe(0)
+    expect(sharedRun(film, stored)).toBeUndefined()
   })
 
   it('gives no byte that was altered on the disk, and those of other chunks as before', async () => {

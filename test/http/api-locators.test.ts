@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { VirtualClock } from '../../src/lib/clock.ts'
+import { until } from '../support/until.ts'
 import { startApi, stopApisAfterEach, type TestApi } from './api-harness.ts'
 
 stopApisAfterEach()
@@ -47,7 +48,7 @@ describe('a locator', () => {
       isAnswered = true
       return answer
     })
-    while ((await slow.call('GET', `/v1/locators/${GUID}`, { key: operator })).status !== 404);
+    await until(async () => (await slow.call('GET', `/v1/locators/${GUID}`, { key: operator })).status === 404)
     expect(isAnswered).toBe(false)
     gone.resolve()
     expect((await revoked).status).toBe(204)

@@ -48,13 +48,18 @@ describe('captions in pictures', () => {
 
   it('are what is said to be valid: fields, and the services of packets', () => {
     const [sample] = plain.samples
-    const with608 = (type: number, valid: boolean) => {
-      const sei = captionSei('avc', [[type, 0x80, 0x80]])
+    const with608 = (type: number, valid: boolean, pair = 0x9420) => {
+      const sei = captionSei('avc', [[type, pair >>> 8, pair & 255]])
       // `cc_valid` is the third bit of a triplet's head.
       if (!valid) sei[sei.indexOf(0xfc | type, 16)] = 0xf8 | type
       return servicesOf(plain.config, [{ data: sei }, { data: sample?.data ?? sei }])
     }
     expect([with608(0, true), with608(1, true), with608(0, false)]).toEqual([['CC1'], ['CC3'], []])
+    // Nulls, as encoders send them in every picture of a field that says nothing.
+    expect([with608(0, true, 0x8080), with608(1, true, 0x8080), with608(0, true, 0), with608(1, true, 0x0080)]).toEqual(
+      [...[[], [], [], []]],
+    )
+    expect([with608(0, true, 0x80c8), with608(1, true, 0xc880)]).toEqual([['CC1'], ['CC3']])
     const service = (head: number) => servicesOf(plain.config, [{ data: captionSei('avc', [[3, 2, head]]) }])
     expect([service(0x41), service(0xe1), service(0x01)]).toEqual([['SERVICE2'], [], []])
   })

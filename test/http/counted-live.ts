@@ -116,9 +116,15 @@ export class CountedLive extends FakeLive {
   }
 }
 
-/** Resolves when `isThere`. */
+/** Far more turns than anything on this machine takes: some seconds of a loop that does nothing else. */
+const MAX_TURNS = 1_000_000
+
+/** Resolves when `isThere`. @throws Error that names the condition, where it never is */
 export async function turnsUntil(isThere: () => boolean): Promise<void> {
-  while (!isThere()) await setImmediate()
+  for (let turn = 0; !isThere(); turn++) {
+    if (turn === MAX_TURNS) throw new Error(`never held: ${isThere}`)
+    await setImmediate()
+  }
 }
 
 const running: { stop(): Promise<void> }[] = []

@@ -8,6 +8,7 @@ import type { RequestKind, SegmentSource } from '../../src/origin/ports.ts'
 import { certificate } from '../support/certificate.ts'
 import { planOf } from '../support/downloaded.ts'
 import { encodeAudio, encodeVideo, type Media, Recording, type RecordingOptions } from '../support/recording.ts'
+import { until } from '../support/until.ts'
 import { rawRequest } from './raw-request.ts'
 
 const video = encodeVideo(6)
@@ -73,14 +74,6 @@ async function origin(
 
 const get = (url: string, headers: Record<string, string> = {}) => rawRequest(url, { headers })
 const problem = (body: Buffer) => JSON.parse(body.toString()) as { type: string; detail: string }
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('it did not come to that in 5 s')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 describe('a recording as one file', () => {
   it('is the best picture and the sound under the name of the manifest, and each rendition under its own', async () => {

@@ -1,20 +1,12 @@
 import { createHash } from 'node:crypto'
-import { MessageChannel } from 'node:worker_threads'
 import { afterAll, expect, it } from 'vitest'
-import { systemClock } from '../../src/lib/clock.ts'
-import { FragmentMemory } from '../../src/log/fragment-memory.ts'
-import { LogDirectory } from '../../src/log/log-directory.ts'
-import { PresentationLog } from '../../src/log/presentation-log.ts'
-import { Replica } from '../../src/log/replica.ts'
-import { OriginServer } from '../../src/origin/origin-server.ts'
 import type { LogRecord } from '../../src/presentation/records.ts'
 import { crawl } from '../support/crawl.ts'
 import { encodeAudio, encodeVideo, Recording } from '../support/recording.ts'
+import { FedOrigins, Steps } from './fed-origins.ts'
 
-const stops: (() => Promise<void> | void)[] = []
-afterAll(async () => {
-  for (const stop of stops.reverse()) await stop()
-})
+let origins: FedOrigins | undefined
+afterAll(() => origins?.stop())
 
 const ISM = '/l/News.ism'
 const FORMATS = ['m3u8-cmaf', 'm3u8-aapl', 'm3u8-aapl-v3', 'mpd-time-cmaf', 'mpd-time-csf', 'fmp4-v20']
@@ -38,18 +30,9 @@ const STARTS = [
   '/l/audio-1.mp4',
 ]
 
-type Step = { readonly record: LogRecord; readonly bytes: Uint8Array | undefined }
-
 /** A log, the records that are to come, and origins that are fed by it. */
 function setUp() {
-  const steps: Step[] = []
-  const parts = new Map<number, number>()
-  const numbered = (record: LogRecord): LogRecord => {
-    if (record.type !== 'fragment') return record
-    const number = (parts.get(record.track) ?? 0) + 1
-    parts.set(record.track, number)
-    return { ...record, number }
-  }
+  const steps = new Steps()
   const header = { id: 'p1', epoch: 'e1', targetDurationMs: 2_000, partDurationMs: 1_000, rewindWindowMs: 60_000 }
   const recording = new Recording(
     [
@@ -59,45 +42,17 @@ function setUp() {
     {
       header: { ...header, timeBaseTicks: 1_760_000_000 * 90_000 },
       fragmentSamples: 25,
-      onRecord: (record, bytes) => steps.push({ record: numbered(record), bytes }),
+      onRecord: (record, bytes) => steps.add(record, bytes),
     },
   )
-  const memory = new FragmentMemory({ regionBytes: 1 << 22 })
-  const directory = new LogDirectory({ memory, clock: systemClock })
-  const log = new PresentationLog(recording.presentation.header, { memory, budgetBytes: 1 << 24, retainMs: undefined })
-  stops.push(() => log.stop())
-  directory.open(log)
-  return { steps, recording, directory, log }
+  return { steps, recording, fed: new FedOrigins(recording.presentation.header) }
 }
 
-/** An origin that has read the log so far, and reads on. */
-async function origin(directory: LogDirectory, recording: Recording): Promise<string> {
-  const { port1, port2 } = new MessageChannel()
-  const feed = directory.connect(port1)
-  const replica = new Replica(port2)
-  stops.push(() => {
-    feed.stop()
-    replica.stop()
-    port1.close()
-  })
-  await replica.ready
-  const server = new OriginServer(
-    { host: '127.0.0.1', port: 0 },
-    {
-      publications: {
-        find: (locatorId) => replica.find(locatorId),
-        waitForPart: (...asked) => replica.waitForPart(...asked),
-      },
-      fragments: { read: (...asked) => replica.read(...asked) },
-      segments: recording.source,
-      observer: { started: () => undefined, request: () => undefined },
-      // A picture is as good as another here, as long as it is of what was asked for.
-      pictures: async (wish) => createHash('sha256').update(JSON.stringify(wish, plainly)).digest(),
-    },
-  )
-  stops.push(() => server.stop())
-  const { port } = await server.start()
-  return `http://127.0.0.1:${port}`
+/** The address of an origin that has read the log so far, and reads on. */
+async function origin(fed: FedOrigins, { source: segments }: Recording): Promise<string> {
+  // A picture is as good as another here, as long as it is of what was asked for.
+  const pictures = async (wish: unknown) => createHash('sha256').update(JSON.stringify(wish, plainly)).digest()
+  return (await fed.start({ segments, pictures })).base
 }
 
 const plainly = (_key: string, value: unknown) =>
@@ -115,30 +70,26 @@ const SEEN: Readonly<Record<string, RegExp>> = {
 }
 
 it('two origins give the same bytes and validators for every URL of every format, whenever each began to read the log', async () => {
-  const { steps, recording, directory, log } = setUp()
-  const publish = () => directory.publish({ locatorId: 'l', manifestName: 'News', presentationId: 'p1' })
-  const write = (until: (step: Step, at: number) => boolean) => {
-    while (steps.length > 0) {
-      const step = steps.shift() as Step
-      log.append(step.record, step.bytes)
-      if (until(step, steps.length)) return
-    }
-  }
+  const { steps, recording, fed } = setUp()
+  origins = fed
+  const { log } = fed
+  const publish = () => fed.directory.publish({ locatorId: 'l', manifestName: 'News', presentationId: 'p1' })
+  const write = (isLast: (record: LogRecord) => boolean) => steps.write(log, isLast)
   const closes = (count: number) => {
     let left = count
-    return ({ record }: Step) => record.type === 'segment-closed' && --left === 0
+    return ({ type }: LogRecord) => type === 'segment-closed' && --left === 0
   }
-  const early = await origin(directory, recording)
+  const early = await origin(fed, recording)
   write(closes(2))
   await publish()
   // What was rendered in between is no excuse.
   await crawl(early, STARTS)
   write(closes(1))
-  const late = await origin(directory, recording)
+  const late = await origin(fed, recording)
   const marker = { type: 'marker', version: 1, kind: 'ad-break', id: 'b', revision: 0 } as const
   const stages: Readonly<Record<string, () => void>> = {
     'between segments': () => undefined,
-    'in the middle of a segment': () => write(({ record }) => record.type === 'fragment'),
+    'in the middle of a segment': () => write(({ type }) => type === 'fragment'),
     'with a marker': () =>
       void log.append({
         ...marker,

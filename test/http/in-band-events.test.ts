@@ -1,40 +1,32 @@
-import { MessageChannel } from 'node:worker_threads'
 import { afterEach, expect, it } from 'vitest'
 import { Program } from '../../src/channel/program.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { FragmentMemory } from '../../src/log/fragment-memory.ts'
-import { LogDirectory } from '../../src/log/log-directory.ts'
-import { PresentationLog } from '../../src/log/presentation-log.ts'
-import { Replica } from '../../src/log/replica.ts'
 import { readBoxes } from '../../src/media/isobmff/boxes.ts'
 import { readEventMessage } from '../../src/media/isobmff/event-message.ts'
-import { OriginServer } from '../../src/origin/origin-server.ts'
 import { eventId } from '../../src/presentation/marker-events.ts'
 import type { Marker } from '../../src/presentation/markers.ts'
 import { Presentation } from '../../src/presentation/presentation.ts'
+import { FedOrigins } from './fed-origins.ts'
 import { START_SECONDS } from './origin-fixture.ts'
 import { PARTS_PER_SEGMENT, PartedLive, TARGET_SECONDS } from './parted-live.ts'
 import { rawRequest } from './raw-request.ts'
 
-const stops: (() => Promise<void> | void)[] = []
+const started: FedOrigins[] = []
 afterEach(async () => {
-  for (const stop of stops.splice(0).reverse()) await stop()
+  for (const fed of started.splice(0)) await fed.stop()
 })
 
 const scte35 = Uint8Array.of(0xfc, 0x30, 1)
 
 /** A channel's records, a program that takes them, its log, and who reads that. */
 function setUp() {
-  const memory = new FragmentMemory({ regionBytes: 1 << 22 })
-  const directory = new LogDirectory({ memory, clock: systemClock })
   const live = new PartedLive({ rewindWindowMs: 600_000 })
   const { header, renditions } = live.presentation
-  const log = new PresentationLog(header, { memory, budgetBytes: 1 << 22, retainMs: undefined })
+  const fed = new FedOrigins(header, 1 << 22)
+  started.push(fed)
+  const { log, directory } = fed
   const tracks = renditions.flatMap((rendition) => rendition.tracks)
   const program = new Program(log, { nextSequence: 0, discontinuitySequence: undefined }, () => undefined)
   live.onRecord = (record, bytes) => program.take(bytes ? { record, bytes } : { record }, tracks)
-  directory.open(log)
-  stops.push(() => log.stop())
   const tell = (id: string, seconds: number, more: Partial<Marker> = {}) => {
     const startTicks = (START_SECONDS + seconds) * 90_000
     const marker: Marker = {
@@ -49,35 +41,18 @@ function setUp() {
     program.take({ record: { type: 'marker', ...marker } }, tracks)
     return marker
   }
-  return { live, log, directory, tell }
+  return { live, fed, log, directory, tell }
 }
 
-async function originOf(directory: LogDirectory, log: PresentationLog) {
-  const { port1, port2 } = new MessageChannel()
-  const feed = directory.connect(port1)
-  const replica = new Replica(port2)
-  stops.push(() => {
-    feed.stop()
-    replica.stop()
-    port1.close()
-  })
-  await replica.ready
-  const server = new OriginServer(
-    { host: '127.0.0.1', port: 0 },
-    {
-      publications: { find: (locatorId) => replica.find(locatorId) },
-      fragments: { read: (...asked) => replica.read(...asked) },
-      observer: { started: () => undefined, request: () => undefined },
-    },
-  )
-  stops.push(() => server.stop())
-  const base = `http://127.0.0.1:${(await server.start()).port}/l/`
+async function originOf(fed: FedOrigins) {
+  const { base: address, replica } = await fed.start()
+  const base = `${address}/l/`
   const get = async (path: string, headers: Record<string, string> = {}) => {
     const { status, headers: answered, body } = await rawRequest(new URL(path, base).href, { headers })
     return { status, etag: answered.etag, body }
   }
   const folder = /c\/[^/]+\//.exec((await get('index.m3u8')).body.toString())?.[0] ?? ''
-  const caughtUp = () => replica.waitForPart('p1', log.view.live?.partVersion ?? 0, AbortSignal.timeout(5_000))
+  const caughtUp = () => replica.waitForPart('p1', fed.log.view.live?.partVersion ?? 0, AbortSignal.timeout(5_000))
   return { get, caughtUp, child: (path: string, headers = {}) => get(folder + path, headers) }
 }
 
@@ -90,10 +65,10 @@ function eventsIn(body: Uint8Array, stored: number) {
 }
 
 it('a marker is in the first segment that opens after it was told, and changes nothing of what was served before', async () => {
-  const { live, log, directory, tell } = setUp()
+  const { live, fed, log, directory, tell } = setUp()
   live.segments(2)
   await directory.publish({ locatorId: 'l', manifestName: 'Stream', presentationId: 'p1', accountId: 'a' })
-  const early = await originOf(directory, log)
+  const early = await originOf(fed)
   live.open().part(0, 2).part(1)
   const seen = new Map<string, unknown>()
   const look = async (...paths: string[]) => {
@@ -143,10 +118,10 @@ it('a marker is in the first segment that opens after it was told, and changes n
   expect(bodyOf(segmentOf(3)).subarray(0, Buffer.concat(parts).byteLength).equals(Buffer.concat(parts))).toBe(true)
 
   // Who comes later, and who reads what a log leaves, finds the same under every address.
-  const late = await originOf(directory, log)
+  const late = await originOf(fed)
   const copy = new Presentation(log.view.header)
   for (const record of log.records()) copy.apply(record)
-  for (let sequence = 0; sequence < 6; sequence++) expect(copy.events(sequence)).toEqual(log.view.events?.(sequence))
+  for (let sequence = 0; sequence < 6; sequence++) expect(copy.events(sequence)).toEqual(log.view.events(sequence))
   for (const [path, answer] of seen) {
     expect(await early.child(path), path).toEqual(answer)
     expect(await late.child(path), path).toEqual(answer)
@@ -159,12 +134,12 @@ it('a marker is in the first segment that opens after it was told, and changes n
 })
 
 it('playlists of key frames name the bytes behind the events', async () => {
-  const { live, log, directory, tell } = setUp()
+  const { live, fed, directory, tell } = setUp()
   live.segments(1)
   tell('b', 5, { scte35 })
   live.segments(2)
   await directory.publish({ locatorId: 'l', manifestName: 'Stream', presentationId: 'p1', accountId: 'a' })
-  const { child } = await originOf(directory, log)
+  const { child } = await originOf(fed)
   const ranges = (await child('video-1-iframes.m3u8')).body.toString().match(/BYTERANGE:\d+@\d+/g)
   const eventBytes = (await child(segmentOf(1))).body.byteLength - live.joined(0, 1).byteLength
   expect(eventBytes).toBeGreaterThan(40)
@@ -177,7 +152,7 @@ it('an evicted segment takes its events with it', () => {
   const { live, log, tell } = setUp()
   tell('b', 5, { scte35 })
   live.segments(3)
-  expect(log.view.events?.(0)?.kind).toBe('video')
+  expect(log.view.events(0)?.kind).toBe('video')
   log.append({ type: 'evicted', firstSequence: 1 })
-  expect(log.view.events?.(0)).toBeUndefined()
+  expect(log.view.events(0)).toBeUndefined()
 })

@@ -8,8 +8,9 @@ import { type EncodedTrack, encode, picture, tone } from '../support/flv-encoded
 import type { FlvMessage } from '../support/flv-file.ts'
 import { interleave, legacyMessages } from '../support/flv-publish.ts'
 import { LiveNode } from '../support/live-node.ts'
-import { RecordingObserver, until } from '../support/rtmp-ingest.ts'
+import { RecordingObserver } from '../support/rtmp-ingest.ts'
 import { RtmpPublisher, RtmpRefused } from '../support/rtmp-publisher.ts'
+import { until } from '../support/until.ts'
 
 /** Real encoders into channels that are started and changed as the supervisor does it, and viewers over HTTP. */
 

@@ -1,58 +1,23 @@
-import { MessageChannel } from 'node:worker_threads'
 import { afterEach, expect, it } from 'vitest'
-import { systemClock } from '../../src/lib/clock.ts'
-import { FragmentMemory } from '../../src/log/fragment-memory.ts'
-import { LogDirectory } from '../../src/log/log-directory.ts'
-import { PresentationLog } from '../../src/log/presentation-log.ts'
-import { Replica } from '../../src/log/replica.ts'
-import { OriginServer } from '../../src/origin/origin-server.ts'
+import { FedOrigins } from './fed-origins.ts'
 import { PartedLive, untilBlocked } from './parted-live.ts'
 import { rawRequest } from './raw-request.ts'
 
-const stops: (() => Promise<void> | void)[] = []
+const started: FedOrigins[] = []
 afterEach(async () => {
-  for (const stop of stops.splice(0).reverse()) await stop()
+  for (const fed of started.splice(0)) await fed.stop()
 })
 
 /** A log that is written as `live` is made, and origins that are fed by it. */
 function setUp() {
   const live = new PartedLive({ rewindWindowMs: 60_000 })
-  const memory = new FragmentMemory({ regionBytes: 1 << 22 })
-  const directory = new LogDirectory({ memory, clock: systemClock })
   const { header, renditions } = live.presentation
-  const log = new PresentationLog(header, { memory, budgetBytes: 1 << 22, retainMs: undefined })
+  const fed = new FedOrigins(header, 1 << 22)
+  started.push(fed)
+  const { log, directory } = fed
   for (const track of renditions.flatMap(({ tracks }) => tracks)) log.append({ type: 'track-added', track })
   live.onRecord = (record, bytes) => void log.append(record, bytes)
-  directory.open(log)
-  stops.push(() => log.stop())
-  return { live, directory }
-}
-
-async function origin(directory: LogDirectory): Promise<{ readonly server: OriginServer; readonly base: string }> {
-  const { port1, port2 } = new MessageChannel()
-  const feed = directory.connect(port1)
-  const replica = new Replica(port2)
-  stops.push(() => {
-    feed.stop()
-    replica.stop()
-    port1.close()
-  })
-  await replica.ready
-  const silent = { started: () => undefined, request: () => undefined }
-  const server = new OriginServer(
-    { host: '127.0.0.1', port: 0 },
-    {
-      publications: {
-        find: (locatorId) => replica.find(locatorId),
-        waitForPart: (...asked) => replica.waitForPart(...asked),
-      },
-      fragments: { read: (...asked) => replica.read(...asked) },
-      observer: silent,
-    },
-  )
-  stops.push(() => server.stop())
-  const { port } = await server.start()
-  return { server, base: `http://127.0.0.1:${port}` }
+  return { live, directory, origin: () => fed.start() }
 }
 
 const PLAYLISTS = ['video-1.m3u8', 'audio-1.m3u8', 'video-1.m3u8?_HLS_skip=YES', 'audio-1.m3u8?_HLS_msn=1']
@@ -76,12 +41,12 @@ async function answersOf(base: string): Promise<readonly unknown[]> {
 }
 
 it('gives the same bytes and validators from every origin, whenever it began to read the log', async () => {
-  const { live, directory } = setUp()
+  const { live, directory, origin } = setUp()
   live.segments(12)
-  const first = await origin(directory)
+  const first = await origin()
   await directory.publish({ locatorId: 'l', manifestName: 'm', presentationId: 'p1' })
   live.open().part(0, 2).part(1)
-  const second = await origin(directory)
+  const second = await origin()
   await directory.publish({ locatorId: 'l', manifestName: 'm', presentationId: 'p1' })
   const steps: (() => void)[] = [
     () => undefined,
@@ -100,9 +65,9 @@ it('gives the same bytes and validators from every origin, whenever it began to 
 })
 
 it('wakes who waits on every origin when the part has come there', async () => {
-  const { live, directory } = setUp()
+  const { live, directory, origin } = setUp()
   live.segments(4).open()
-  const origins = [await origin(directory), await origin(directory)]
+  const origins = [await origin(), await origin()]
   await directory.publish({ locatorId: 'l', manifestName: 'm', presentationId: 'p1' })
   const waiting = origins.map(async ({ base }) => {
     const master = (await rawRequest(`${base}/l/index.m3u8`)).body.toString()

@@ -3,6 +3,7 @@ import { type OriginOptions, type OriginPorts, OriginServer } from '../../src/or
 import type { RequestKind } from '../../src/origin/ports.ts'
 import { Presentation } from '../../src/presentation/presentation.ts'
 import type { PresentationHeader, Track } from '../../src/presentation/records.ts'
+import type { SegmentEvents } from '../../src/presentation/segment-events.ts'
 
 const video: VideoConfig = {
   kind: 'video',
@@ -81,8 +82,8 @@ export class FakeLive {
     return this
   }
 
-  /** Segments of two fragments of video and one of audio. */
-  addSegments(count: number, fragmentBytes = 1_000): this {
+  /** Segments of two fragments of video and one of audio; `events` stand before each. */
+  addSegments(count: number, fragmentBytes = 1_000, events?: SegmentEvents): this {
     for (let added = 0; added < count; added++) {
       const sequence = this.presentation.endSequence
       const seconds = START_SECONDS + sequence * SEGMENT_SECONDS
@@ -92,6 +93,7 @@ export class FakeLive {
         ...at,
         discontinuitySequence: 0,
         startTicks: seconds * 90_000,
+        ...(events && { events }),
       })
       for (const half of [0, 1]) {
         this.#fragment(at, 0, 1, (seconds + half) * 90_000, 90_000, shared(fragmentBytes + half, sequence))

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../support/until.ts'
 import { FakeLive, START_SECONDS, startOrigin } from './origin-fixture.ts'
 import { rawRequest } from './raw-request.ts'
 
@@ -42,14 +43,6 @@ function untilClosed(socket: Socket): Promise<string> {
     socket.on('error', () => undefined)
     socket.on('close', () => resolve(text))
   })
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('it did not come to that in 5 s')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 describe('limits', () => {

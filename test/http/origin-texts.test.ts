@@ -1,123 +1,37 @@
-import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { checkSegment } from '../../src/conformance/cmaf-rules.ts'
 import { checkMpd } from '../../src/conformance/dash-rules.ts'
 import { checkPlaylist } from '../../src/conformance/hls-rules.ts'
-import type { TextSet } from '../../src/domain/text-sidecar.ts'
-import { VirtualClock } from '../../src/lib/clock.ts'
-import { AppError } from '../../src/lib/errors.ts'
-import { silentLogger } from '../../src/lib/logger.ts'
 import { parseWebVtt } from '../../src/media/text/web-vtt.ts'
 import { readTextTrack } from '../../src/ondemand/file-texts.ts'
 import { readFileTracks } from '../../src/ondemand/file-tracks.ts'
-import type { OriginServer } from '../../src/origin/origin-server.ts'
-import { type BrokenText, TextSource } from '../../src/roles/text-source.ts'
 import { mp4boxReading } from '../support/served.ts'
 import { memoryFile } from '../support/source-files.ts'
-import { FakeLive, START_SECONDS, startOrigin } from './origin-fixture.ts'
+import { START_SECONDS } from './origin-fixture.ts'
 import { get, text, urisOf } from './playlist-reading.ts'
+import { ENGLISH, setOf, subtitles, TextedStage } from './texted-stage.ts'
 
-const PACKAGER = resolve('node_modules/shaka-packager/bin/packager-linux-x64')
-const ENGLISH =
-  'WEBVTT\n\nSTYLE\n::cue { color: lime }\n\n00:01.000 --> 00:05.000 line:0\nlong\n\n00:06.500 --> 00:07.000\nlate <i>x</i>\n'
-const FRENCH = '<tt xmlns="http://www.w3.org/ns/ttml"><body><div><p begin="3s" end="4.5s">trois</p></div></body></tt>'
-
-let live: FakeLive
-let server: OriginServer
-let base: string
-let texts: TextSource
-let set: TextSet | undefined
-let blobs: Map<string, string>
-let broken: BrokenText[]
-let clock: VirtualClock
-let isDown = false
-
-const fileOf = (
-  name: string,
-  language: string,
-  content: string,
-  more: Partial<TextSet['texts'][number]> = {},
-): TextSet['texts'][number] => {
-  blobs.set(name, content)
-  const digest = createHash('sha256').update(content).digest('base64url').slice(0, 16)
-  const told = { title: language, language, role: 'subtitle', format: 'vtt', contentType: 'text/vtt' } as const
-  return { ...told, name, blob: name, sizeBytes: Buffer.byteLength(content), digest, ...more }
-}
-const setOf = (...files: TextSet['texts']): TextSet =>
-  ({
-    assetId: 'p1',
-    place: {},
-    texts: files,
-    digest: files.map(({ name, digest }) => name + digest).join(),
-  }) as unknown as TextSet
-
+let stage: TextedStage
 beforeEach(async () => {
-  live = new FakeLive().addTracks().addSegments(5)
-  live.presentation.apply({ type: 'ended' })
-  live.presentation.apply({ type: 'archived' })
-  blobs = new Map()
-  broken = []
-  isDown = false
-  clock = new VirtualClock()
-  texts = new TextSource({
-    storage: () => ({
-      read: async (name) => {
-        if (isDown) throw new AppError('STORAGE_DOWN', 'no disk')
-        return Buffer.from(blobs.get(name) ?? '')
-      },
-    }),
-    files: { textsIn: () => undefined, readText: async () => undefined },
-    broken: (one) => void broken.push(one),
-    clock,
-    logger: silentLogger,
-  })
-  set = setOf(
-    fileOf('a.en.sdh.vtt', 'en', ENGLISH, { role: 'caption', title: 'English (SDH)' }),
-    fileOf('a.fr.ttml', 'fr', FRENCH, { format: 'ttml', title: 'Français' }),
-  )
-  const ports = live.ports()
-  const started = await startOrigin(
-    live,
-    {},
-    {
-      texts,
-      publications: {
-        find(locatorId) {
-          const found = ports.publications.find(locatorId)
-          if (!found || 'files' in found) return found
-          return { ...found, withTexts: (signal) => texts.beside(found.view, set, signal) }
-        },
-      },
-    },
-  )
-  server = started.server
-  base = `${started.base}/loc-1`
+  stage = await new TextedStage().start()
 })
-afterEach(() => server.stop())
-
-const subtitles = async (master: string) => {
-  const lines = (await text(master)).split('\n').filter((line) => line.includes('TYPE=SUBTITLES'))
-  return lines.map((line) => ({ line, url: urisOf(line, master)[0] ?? '' }))
-}
+afterEach(() => stage.stop())
 
 it('lists texts in HLS from version 4 on, with what they are for', async () => {
-  const master = `${base}/index.m3u8`
+  const master = `${stage.base}/index.m3u8`
   const [english, french] = await subtitles(master)
   expect(english?.line.replace(/URI=.*/, '')).toBe(
     '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English (SDH)",LANGUAGE="en",DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,CHARACTERISTICS="public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound",',
   )
   expect(french?.line).toContain('NAME="Français",LANGUAGE="fr"')
   expect(await text(master)).toMatch(/#EXT-X-STREAM-INF:.*SUBTITLES="text"/)
-  expect(await subtitles(`${base}/stream.ism/manifest(format=m3u8-cmaf,audio-only=true)`)).toEqual([])
+  expect(await subtitles(`${stage.base}/stream.ism/manifest(format=m3u8-cmaf,audio-only=true)`)).toEqual([])
 })
 
 it('gives a recording segments of WebVTT on the grid of its media, placed by the clock of fragments or of transport streams', async () => {
-  const [english, french] = await subtitles(`${base}/index.m3u8`)
+  const [english, french] = await subtitles(`${stage.base}/index.m3u8`)
   const playlist = await text(english?.url ?? '')
   expect(checkPlaylist(playlist)).toEqual([])
   expect(playlist.match(/#EXTINF:2/g)).toHaveLength(5)
@@ -142,16 +56,16 @@ it('gives a recording segments of WebVTT on the grid of its media, placed by the
     false,
     false,
   ])
-  const [transport] = await subtitles(`${base}/stream.ism/manifest(format=m3u8-aapl)`)
+  const [transport] = await subtitles(`${stage.base}/stream.ism/manifest(format=m3u8-aapl)`)
   const [first] = urisOf(await text(transport?.url ?? ''), transport?.url ?? '')
   const pts = (START_SECONDS * 90_000 + 900_000) % 2 ** 33
   expect(await text(first ?? '')).toContain(`MPEGTS:${pts}\n`)
 })
 
 it('answers segments that never change, with validators, in gzip where that is wanted', async () => {
-  const [english] = await subtitles(`${base}/index.m3u8`)
+  const [english] = await subtitles(`${stage.base}/index.m3u8`)
   const [url = ''] = urisOf(await text(english?.url ?? ''), english?.url ?? '')
-  blobs.set('a.en.sdh.vtt', ENGLISH.replace('long', 'very '.repeat(100)))
+  stage.blobs.set('a.en.sdh.vtt', ENGLISH.replace('long', 'very '.repeat(100)))
   const plain = await get(url)
   expect(plain.headers).toMatchObject({
     'content-type': 'text/vtt; charset=utf-8',
@@ -159,8 +73,8 @@ it('answers segments that never change, with validators, in gzip where that is w
   })
   expect((await get(url, { 'if-none-match': String(plain.headers['etag']) })).status).toBe(304)
   expect((await get(url.replace(/\d+\.vtt/, '17.vtt'))).status).toBe(404)
-  set = setOf(fileOf('b.en.vtt', 'en', `WEBVTT\n\n00:00.000 --> 00:09.000\n${'very '.repeat(100)}\n`))
-  const [long] = await subtitles(`${base}/index.m3u8`)
+  stage.set = setOf(stage.fileOf('b.en.vtt', 'en', `WEBVTT\n\n00:00.000 --> 00:09.000\n${'very '.repeat(100)}\n`))
+  const [long] = await subtitles(`${stage.base}/index.m3u8`)
   const [segment = ''] = urisOf(await text(long?.url ?? ''), long?.url ?? '')
   const zipped = await get(segment, { 'accept-encoding': 'gzip' })
   expect([zipped.headers['content-encoding'], gunzipSync(zipped.body).toString()]).toEqual([
@@ -177,7 +91,7 @@ async function fragmentsOf(mpd: string, language: string) {
     new RegExp(`(<AdaptationSet[^>]* contentType="text" lang="${language}"[^]*?</AdaptationSet>)`).exec(mpd) ?? []
   const [, media = '', init = ''] = /media="([^"]*)" initialization="([^"]*)"/.exec(set) ?? []
   const [, from = '0', every = '0', repeats = '0'] = /<S t="(\d+)" d="(\d+)" r="(\d+)"/.exec(set) ?? []
-  const at = (uri: string) => new URL(uri, `${base}/index.mpd`).href
+  const at = (uri: string) => new URL(uri, `${stage.base}/index.mpd`).href
   const urls = Array.from({ length: Number(repeats) + 1 }, (_, n) =>
     at(media.replace('$Time$', String(Number(from) + n * Number(every)))),
   )
@@ -192,7 +106,7 @@ it.each([
   ['?text=stpp', 'en', 'stpp.ttml.im1t'],
   ['?text=wvtt', 'fr', 'wvtt'],
 ])('has texts in DASH%s: %s as %s, which mp4box reads, and this house too', async (query, language, codec) => {
-  const mpd = await text(`${base}/index.mpd${query}`)
+  const mpd = await text(`${stage.base}/index.mpd${query}`)
   expect(checkMpd(mpd)).toEqual([])
   const { set: adaptationSet, init, segments } = await fragmentsOf(mpd, language)
   expect(adaptationSet).toContain(`mimeType="application/mp4" codecs="${codec}"`)
@@ -220,74 +134,33 @@ it.each([
 })
 
 it('has texts in DASH as whole files, or none', async () => {
-  const mpd = await text(`${base}/index.mpd?text=file`)
+  const mpd = await text(`${stage.base}/index.mpd?text=file`)
   expect(checkMpd(mpd)).toEqual([])
-  const urls = [...mpd.matchAll(/<BaseURL>([^<]*)</g)].map(([, uri]) => new URL(uri ?? '', `${base}/index.mpd`).href)
+  const urls = [...mpd.matchAll(/<BaseURL>([^<]*)</g)].map(
+    ([, uri]) => new URL(uri ?? '', `${stage.base}/index.mpd`).href,
+  )
   expect(await Promise.all(urls.map(text))).toEqual([
     expect.stringContaining('00:00:01.000 --> 00:00:05.000 line:0\nlong\n'),
     expect.stringContaining('<p begin="00:00:03.000" end="00:00:04.500">trois</p>'),
   ])
-  expect(await text(`${base}/index.mpd?text=none`)).not.toContain('text')
-  expect((await get(`${base}/index.mpd?text=all`)).status).toBe(400)
+  expect(await text(`${stage.base}/index.mpd?text=none`)).not.toContain('text')
+  expect((await get(`${stage.base}/index.mpd?text=all`)).status).toBe(400)
 })
 
 it('keeps to a start and an end, and the times of what is left', async () => {
   const at = (seconds: number) => new Date((START_SECONDS + seconds) * 1_000).toISOString()
   const query = `?start=${at(4)}&end=${at(8)}`
-  const [english] = await subtitles(`${base}/index.m3u8${query}`)
+  const [english] = await subtitles(`${stage.base}/index.m3u8${query}`)
   const urls = urisOf(await text(english?.url ?? ''), english?.url ?? '')
   const segments = await Promise.all(urls.map(text))
   expect(segments.map((segment) => parseWebVtt(Buffer.from(segment)).cues.map(({ startMs }) => startMs))).toEqual([
     [1_000],
     [6_500],
   ])
-  const mpd = await text(`${base}/index.mpd${query}&text=file`)
+  const mpd = await text(`${stage.base}/index.mpd${query}&text=file`)
   const [, uri = ''] = /<BaseURL>([^<]*)</.exec(mpd) ?? []
-  expect(parseWebVtt(Buffer.from(await text(new URL(uri, `${base}/index.mpd`).href))).cues).toMatchObject([
+  expect(parseWebVtt(Buffer.from(await text(new URL(uri, `${stage.base}/index.mpd`).href))).cues).toMatchObject([
     { startMs: 0, endMs: 1_000, text: 'long' },
     { startMs: 2_500, endMs: 3_000 },
-  ])
-})
-
-it('tells of a broken file once, leaves it out, and tries again what storage did not give', async () => {
-  set = setOf(fileOf('a.en.vtt', 'en', ENGLISH), fileOf('b.de.vtt', 'de', 'SubRip'))
-  expect(await subtitles(`${base}/index.m3u8`)).toHaveLength(1)
-  set = setOf(...set.texts, fileOf('c.fr.vtt', 'fr', `${ENGLISH} `))
-  expect(await subtitles(`${base}/index.m3u8`)).toHaveLength(2)
-  expect(broken).toEqual([
-    { assetId: 'p1', fileName: 'b.de.vtt', problem: 'webvtt at byte 0: it does not begin with WEBVTT' },
-  ])
-  isDown = true
-  set = setOf(fileOf('d.en.vtt', 'en', `${ENGLISH}\n`))
-  expect(await subtitles(`${base}/index.m3u8`)).toEqual([])
-  isDown = false
-  expect(await subtitles(`${base}/index.m3u8`)).toEqual([])
-  await clock.advance(5_000)
-  expect(await subtitles(`${base}/index.m3u8`)).toHaveLength(1)
-})
-
-it.each([
-  ['wvtt', 'mp4'],
-  ['stpp', 'ttml+mp4'],
-])('reads the %s that shaka-packager writes', async (codec, format) => {
-  const folder = mkdtempSync(join(tmpdir(), 'texts-'))
-  const [input, output] = [join(folder, 'in.vtt'), join(folder, 'out.mp4')]
-  writeFileSync(input, ENGLISH.replace('STYLE\n::cue { color: lime }\n\n', ''))
-  const asked = `in=${input},stream=text,output=${output},format=${format},language=de`
-  const packaged = spawnSync(PACKAGER, [asked, '--quiet'], { encoding: 'utf8' })
-  expect([packaged.status, packaged.stderr]).toEqual([0, ''])
-  const source = memoryFile('out.mp4', readFileSync(output))
-  rmSync(folder, { recursive: true })
-  const { signal } = new AbortController()
-  const [track] = (await readFileTracks(source, createHash('sha256'), signal)).texts
-  expect(track?.told).toMatchObject({ language: 'de', name: 'Deutsch', codec })
-  const { cues, skipped } = await readTextTrack(track as NonNullable<typeof track>, signal)
-  expect([skipped, cues.map((cue) => [cue.startMs, cue.endMs, cue.text])]).toEqual([
-    0,
-    [
-      [1_000, 5_000, 'long'],
-      // shaka-packager writes tags of WebVTT as text into TTML.
-      [6_500, 7_000, codec === 'wvtt' ? 'late <i>x</i>' : 'late &lt;i&gt;x&lt;/i&gt;'],
-    ],
   ])
 })

@@ -1,8 +1,8 @@
-import { setImmediate } from 'node:timers/promises'
 import { VersionWaiters } from '../../src/log/version-waiters.ts'
 import type { OriginPorts, OriginServer } from '../../src/origin/origin-server.ts'
 import { partVersionOf } from '../../src/presentation/live-version.ts'
 import type { LogRecord, PresentationHeader } from '../../src/presentation/records.ts'
+import { turnsUntil } from './counted-live.ts'
 import { FakeLive, START_SECONDS } from './origin-fixture.ts'
 
 export const TARGET_SECONDS = 4
@@ -139,5 +139,5 @@ export class PartedLive extends FakeLive {
 
 /** Resolves when so many requests wait. */
 export async function untilBlocked(server: OriginServer, count: number): Promise<void> {
-  while (server.blockedRequests !== count) await setImmediate()
+  await turnsUntil(() => server.blockedRequests === count)
 }

@@ -1,16 +1,10 @@
-import { MessageChannel } from 'node:worker_threads'
 import { expect } from 'vitest'
 import { type DeliveryKey, type DeliveryTerms, nothingDelivered } from '../../src/domain/delivery-terms.ts'
-import { systemClock } from '../../src/lib/clock.ts'
-import { FragmentMemory } from '../../src/log/fragment-memory.ts'
-import { LogDirectory } from '../../src/log/log-directory.ts'
-import { PresentationLog } from '../../src/log/presentation-log.ts'
-import { Replica } from '../../src/log/replica.ts'
-import { OriginServer } from '../../src/origin/origin-server.ts'
-import type { LogRecord } from '../../src/presentation/records.ts'
+import type { DrmSignalling } from '../../src/domain/drm-signalling.ts'
 import { contentKeyValue } from '../../src/protection/content-key-derivation.ts'
 import { decoded } from '../support/protected-media.ts'
 import { encodeAudio, encodeVideo, Recording } from '../support/recording.ts'
+import { FedOrigins, Steps } from './fed-origins.ts'
 import { rawRequest } from './raw-request.ts'
 
 export const START_SECONDS = 1_760_000_000
@@ -23,11 +17,11 @@ export const IDS = {
 }
 export const VALUES = new Map(Object.values(IDS).map((id, at) => [id, new Uint8Array(16).fill(at + 1)]))
 
-const stops: (() => Promise<void> | void)[] = []
-const steps: { record: LogRecord; bytes: Uint8Array | undefined }[] = []
-let directory: LogDirectory
+/** What keys' provider says of each KID; it may throw. */
+export const provider: { told: (kid: string) => DrmSignalling | undefined } = { told: () => undefined }
+
+let fed: FedOrigins
 export let recording: Recording
-let log: PresentationLog
 export let base: string
 export let other: string
 
@@ -58,53 +52,26 @@ export const TURNING = terms({ hls: ['cbcs'], dash: ['cbcs'] }, [key(IDS.turning
 
 export function publish(delivery: DeliveryTerms | undefined): Promise<void> {
   const published = { locatorId: 'l', manifestName: 'News', presentationId: 'p1' }
-  return directory.publish({ ...published, ...(delivery && { delivery }) })
+  return fed.directory.publish({ ...published, ...(delivery && { delivery }) })
 }
 
-async function origin(): Promise<string> {
-  const { port1, port2 } = new MessageChannel()
-  const feed = directory.connect(port1)
-  const replica = new Replica(port2)
-  stops.push(() => {
-    feed.stop()
-    replica.stop()
-    port1.close()
-  })
-  await replica.ready
-  const server = new OriginServer(
-    { host: '127.0.0.1', port: 0 },
-    {
-      publications: {
-        find: (locatorId) => replica.find(locatorId),
-        waitForPart: (...asked) => replica.waitForPart(...asked),
-      },
-      fragments: { read: (...asked) => replica.read(...asked) },
-      segments: recording.source,
-      observer: { started: () => undefined, request: () => undefined },
-      pictures: async () => new Uint8Array([0xff, 0xd8]),
-      contentKeys: {
-        async findFor(id: string) {
-          const bytes = VALUES.get(id)
-          return bytes && { material: { source: 'value', bytes } }
-        },
+async function origin(from: FedOrigins): Promise<string> {
+  const { base: address } = await from.start({
+    segments: recording.source,
+    pictures: async () => new Uint8Array([0xff, 0xd8]),
+    contentKeys: {
+      async findFor(id: string, kid: string) {
+        const bytes = VALUES.get(id)
+        return bytes && { material: { source: 'value', bytes }, signalling: provider.told(kid) }
       },
     },
-  )
-  stops.push(() => server.stop())
-  return `http://127.0.0.1:${(await server.start()).port}`
-}
-
-function write(until: (record: LogRecord) => boolean): void {
-  while (steps.length > 0) {
-    const { record, bytes } = steps.shift() as (typeof steps)[number]
-    log.append(record, bytes)
-    if (until(record)) return
-  }
+  })
+  return address
 }
 
 /** The recording, written up to the middle of its sixth segment, and two origins that read it. */
 export async function startProtected(): Promise<void> {
-  const parts = new Map<number, number>()
+  const steps = new Steps()
   const header = {
     id: 'p1',
     epoch: 'e1',
@@ -122,31 +89,23 @@ export async function startProtected(): Promise<void> {
       header: { ...header, timeBaseTicks: START_SECONDS * 90_000 },
       startSeconds: START_SECONDS,
       fragmentSamples: 25,
-      onRecord(record, bytes) {
-        if (record.type !== 'fragment') return void steps.push({ record, bytes })
-        const number = (parts.get(record.track) ?? 0) + 1
-        parts.set(record.track, number)
-        steps.push({ record: { ...record, number }, bytes })
-      },
+      onRecord: (record, bytes) => steps.add(record, bytes),
     },
   )
-  const memory = new FragmentMemory({ regionBytes: 1 << 22 })
-  directory = new LogDirectory({ memory, clock: systemClock })
-  log = new PresentationLog(recording.presentation.header, { memory, budgetBytes: 1 << 24, retainMs: undefined })
-  stops.push(() => log.stop())
-  directory.open(log)
+  fed = new FedOrigins(recording.presentation.header)
+  const { log } = fed
   let closed = 0
-  write(({ type }) => type === 'segment-closed' && ++closed === 5)
-  write(({ type }) => type === 'fragment')
-  write(({ type }) => type === 'fragment')
-  base = await origin()
+  steps.write(log, ({ type }) => type === 'segment-closed' && ++closed === 5)
+  steps.write(log, ({ type }) => type === 'fragment')
+  steps.write(log, ({ type }) => type === 'fragment')
+  base = await origin(fed)
   await publish(undefined)
-  other = await origin()
+  other = await origin(fed)
 }
 
 /** Ends all of it. */
 export async function stopProtected(): Promise<void> {
-  for (const stop of stops.reverse()) await stop()
+  await fed?.stop()
 }
 
 export const text = async (path: string) => {

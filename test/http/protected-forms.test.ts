@@ -215,7 +215,7 @@ describe('HLS, encrypted', () => {
   it('is asked for anew when the policy has changed, whatever was cached before', async () => {
     locators.set('changing', locators.get('envelope'))
     const url = manifest('changing', 'm3u8-aapl')
-    const [list = ''] = urisOf(await text(url), url)
+    const [list = ''] = playlistsOf(await text(url), url)
     const [segment = ''] = urisOf(await text(list), list).filter((uri) => /\.(ts|aac|ac3)$/.test(uri))
     expect((await get(segment)).status).toBe(200)
     locators.set('changing', terms({ hls: ['cbcs'] }))
@@ -240,12 +240,20 @@ describe('Smooth Streaming, encrypted', () => {
   })
 })
 
+/** What a master playlist names that is no key. */
+function playlistsOf(master: string, url: string): string[] {
+  return urisOf(master, url).filter((uri) => !uri.includes('/keys/'))
+}
+
 describe('a token on the URL of a manifest', () => {
   it('goes on to the key, and what has it is nobody else’s', async () => {
     const shared = manifest('envelope', 'm3u8-aapl')
     const url = `${shared}?token=a.b-c`
     const before = await text(shared)
-    const [list = ''] = urisOf(await text(url), url).filter((uri) => !uri.includes('iframes'))
+    const master = await text(url)
+    const session = `#EXT-X-SESSION-KEY:METHOD=AES-128,URI="/keys/aes128/${kids.envelope}?token=a.b-c",IV=0x`
+    expect(master).toContain(session)
+    const [list = ''] = playlistsOf(master, url).filter((uri) => !uri.includes('iframes'))
     expect(new URL(list).searchParams.get('token')).toBe('a.b-c')
     const { headers, body } = await get(list)
     expect(headers['cache-control']).toBe('private, no-store')

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkMpd } from '../../src/conformance/dash-rules.ts'
 import { checkPlaylist } from '../../src/conformance/hls-rules.ts'
-import { nothingDelivered } from '../../src/domain/delivery-terms.ts'
+import { type DeliveryKey, nothingDelivered } from '../../src/domain/delivery-terms.ts'
+import type { DrmSignalling } from '../../src/domain/drm-signalling.ts'
 import { periodKeyId } from '../../src/domain/key-id.ts'
+import { AppError } from '../../src/lib/errors.ts'
+import { psshBox } from '../../src/protection/drm/pssh-box.ts'
 import { crawl } from '../support/crawl.ts'
 import { decoded } from '../support/protected-media.ts'
 import {
@@ -18,6 +21,7 @@ import {
   listed,
   other,
   playlist,
+  provider,
   publish,
   START_SECONDS,
   startProtected,
@@ -102,6 +106,69 @@ describe('CMAF', () => {
     const [one, same] = [await crawl(base, ['/l/index.m3u8']), await crawl(other, ['/l/index.m3u8'])]
     expect(one.size).toBeGreaterThan(20)
     expect([...same]).toEqual([...one])
+  })
+})
+
+const WIDEVINE = 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'
+
+describe('what a key’s provider wants players to be told', () => {
+  const base64 = (text: string) => Buffer.from(text).toString('base64')
+  const boxOf = (kid: string) => psshBox({ systemId: WIDEVINE, data: Buffer.from(`provider ${kid}`) })
+  const lineOf = (tag: string, kid: string) =>
+    `#${tag}:METHOD=SAMPLE-AES,URI="skd://${kid}",KEYFORMAT="com.apple.streamingkeydelivery",KEYFORMATVERSIONS="1"`
+  const told = (kid: string): DrmSignalling => [
+    {
+      systemId: WIDEVINE,
+      pssh: Buffer.from(boxOf(kid)).toString('base64'),
+      contentProtection: base64(`<?xml version="1.0"?><cenc:pssh>${base64(`from the provider ${kid}`)}</cenc:pssh>`),
+    },
+    { systemId: '94ce86fb-07ff-4f43-adb8-93d2fa968ca2', hlsMedia: base64(lineOf('EXT-X-KEY', kid)) },
+  ]
+  const keyOf = (had: DeliveryKey['had']) => ({ ...key(IDS.turning, 'cbcs', true), had, signalling: 'each period' })
+  const terms = (had: DeliveryKey['had']) => ({ ...TURNING, keys: [keyOf(had)] })
+  const kidAt = (seconds: number) => periodKeyId(IDS.turning, (START_SECONDS + seconds) * 1_000)
+
+  it('stands in place of what is made here, for each period, and alike on every origin', async () => {
+    provider.told = told
+    await publish(terms(['clearkey']))
+    const master = await text('/l/index.m3u8')
+    for (const kid of [kidAt(8), kidAt(12)]) expect(master).toContain(lineOf('EXT-X-SESSION-KEY', kid))
+    const list = await playlist('video-1')
+    const mpd = await text('/l/index.mpd')
+    expect(checkMpd(mpd)).toEqual([])
+    for (const kid of [kidAt(0), kidAt(4), kidAt(8)]) {
+      expect(list.lines).toContain(lineOf('EXT-X-KEY', kid))
+      const box = `data:text/plain;base64,${Buffer.from(boxOf(kid)).toString('base64')}`
+      expect(list.lines.join()).toContain(`#EXT-X-KEY:METHOD=SAMPLE-AES,URI="${box}"`)
+      const content = `<cenc:pssh>${base64(`from the provider ${kid}`)}</cenc:pssh>`
+      expect(mpd).toMatch(
+        new RegExp(
+          `<ContentProtection xmlns:cenc="urn:mpeg:cenc:2013" schemeIdUri="urn:uuid:${WIDEVINE}">\\s*${content}`,
+        ),
+      )
+    }
+    const inits = new Set(list.lines.flatMap((line) => /EXT-X-MAP:URI="([^"]+)"/.exec(line)?.[1] ?? []))
+    const bodies = await Promise.all([...inits].map((uri) => bytesOf(new URL(uri, base + list.path).pathname)))
+    expect(bodies.map((body, at) => body.includes(boxOf(kidAt(at * 4))))).toEqual([true, true, true])
+    const [one, same] = [await crawl(base, ['/l/index.m3u8']), await crawl(other, ['/l/index.m3u8'])]
+    expect([...same]).toEqual([...one])
+  })
+
+  it('is waited for by manifests, but of what comes next they can do without', async () => {
+    provider.told = (kid) => {
+      if (kid !== kidAt(12)) return told(kid)
+      throw new AppError('KEY_PROVIDER_DOWN', 'The key provider gives no key.')
+    }
+    await publish(terms(['clearkey', 'aes128']))
+    expect(await text('/l/index.m3u8')).not.toContain(kidAt(12))
+    provider.told = () => {
+      throw new AppError('KEY_PROVIDER_DOWN', 'The key provider gives no key.')
+    }
+    await publish(terms(['aes128']))
+    for (const path of ['/l/index.m3u8', '/l/index.mpd']) expect((await rawRequest(base + path)).status).toBe(503)
+    provider.told = told
+    expect(await text('/l/index.mpd')).toContain(WIDEVINE)
+    provider.told = () => undefined
   })
 })
 

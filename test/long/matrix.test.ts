@@ -6,6 +6,7 @@ import { readCells, tableOf } from '../support/matrix/cells.ts'
 import { type MatrixHouse, openMatrix } from '../support/matrix/house.ts'
 import { playAll, playCells } from '../support/matrix/plays.ts'
 import { type ReaderName, readers } from '../support/matrix/readers.ts'
+import { showTexts } from '../support/matrix/shown-texts.ts'
 
 /** Every source in every output, read by every tool and played for ten seconds by every player that takes it. */
 
@@ -35,6 +36,18 @@ it('plays in every player for ten seconds without a stall', async () => {
   try {
     const reports = await playAll(house, browser, playCells(), { seconds: PLAYED_SECONDS, atOnce: 2 })
     process.stdout.write(`${tableOf(reports)}\n`)
+    expect(reports.flatMap(({ faults }) => faults)).toEqual([])
+  } finally {
+    await browser.close()
+  }
+})
+
+it('shows its texts in every player, each at its time', async () => {
+  const browser = await openBrowser()
+  try {
+    const reports = await showTexts(house, browser)
+    process.stdout.write(`${tableOf(reports)}\n`)
+    expect(reports).toHaveLength(16)
     expect(reports.flatMap(({ faults }) => faults)).toEqual([])
   } finally {
     await browser.close()

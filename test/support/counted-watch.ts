@@ -32,6 +32,15 @@ export type CountedHouse = { readonly headend: Headend; readonly dashUrl: string
 /** How long a player may take to catch up from where it could begin: on an idle machine a few seconds. */
 const CATCH_UP_MS = 60_000
 
+/** Starts a Headend whose one channel makes a small ladder of low latency; nobody publishes to it yet. */
+export async function openCounted(): Promise<CountedHouse> {
+  const ladderDir = temporaryFolder()
+  writeFileSync(join(ladderDir, 'small.yaml'), LADDER)
+  const channel = { latency: 'low', encoding: 'standard', ladder: 'small', segmentDuration: `${GRID_MS / 1_000}s` }
+  const headend = await startHeadend({ channel, config: { transcode: { ladderDir } } })
+  return { headend, dashUrl: headend.quickstart.dashUrl }
+}
+
 /**
  * Plays a ladder of low latency in Chromium: when the pictures are younger than `settledS`, `watchS` are measured. `meanwhile` runs beside
  * that.
@@ -41,16 +50,10 @@ export async function watchCounted(
   watchS: number,
   meanwhile: (house: CountedHouse) => Promise<void> = async () => undefined,
 ): Promise<CountedSeen> {
-  const ladderDir = temporaryFolder()
-  writeFileSync(join(ladderDir, 'small.yaml'), LADDER)
-  const channel = { latency: 'low', encoding: 'standard', ladder: 'small', segmentDuration: `${GRID_MS / 1_000}s` }
-  const [headend, browser] = await Promise.all([
-    startHeadend({ channel, config: { transcode: { ladderDir } } }),
-    openBrowser(),
-  ])
+  const [{ headend, dashUrl }, browser] = await Promise.all([openCounted(), openBrowser()])
   const encoder = publishClock(headend.publishUrl)
   try {
-    const { dashUrl, playerUrl } = headend.quickstart
+    const { playerUrl } = headend.quickstart
     const status = async () => (await fetch(dashUrl)).status
     await until('the MPD', 30_000, status, (found) => found === 200)
     const url = new URL(playerUrl)

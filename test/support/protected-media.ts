@@ -11,7 +11,7 @@ const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'))
 export const KID = bytes('0123456789abcdef0123456789abcdef')
 export const KEY = bytes('00112233445566778899aabbccddeeff')
 export const IV = bytes('a0a1a2a3a4a5a6a7a8a9aaabacadaeaf')
-export const CENC = { scheme: 'cenc', kid: KID, key: KEY } as const
+export const CENC = { scheme: 'cenc', kid: KID, key: KEY, ivBase: [0x89abcdef, 0xfedcba98] } as const
 export const CBCS = { scheme: 'cbcs', kid: KID, key: KEY, constantIv: IV } as const
 export const PACKAGER = new URL(`../../node_modules/shaka-packager/bin/packager-linux-${process.arch}`, import.meta.url)
   .pathname

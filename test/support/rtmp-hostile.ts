@@ -154,8 +154,13 @@ export async function announceMuch(
   return await afterPublish(target, (publisher) => publisher.raw(Buffer.concat(chunks)))
 }
 
-/** `count` connections that say C0 and half of C1 and then nothing, held for `holdMs`. Gives how many the server closed. */
-export async function halfHandshakes(target: RtmpTarget, count = 2000, holdMs = 500): Promise<number> {
+/** `count` connections that say C0 and half of C1 and then nothing, held for `holdMs`, or until the server has closed `enough`. Gives how many it closed. */
+export async function halfHandshakes(
+  target: RtmpTarget,
+  count = 2000,
+  holdMs = 500,
+  enough = Number.POSITIVE_INFINITY,
+): Promise<number> {
   const half = HANDSHAKE.subarray(0, 800)
   let closed = 0
   const sockets: Socket[] = []
@@ -171,7 +176,8 @@ export async function halfHandshakes(target: RtmpTarget, count = 2000, holdMs = 
     // In batches, as the accept queue of the machine is short.
     if (i % 100 === 99) await wait(10)
   }
-  await wait(holdMs)
+  const endMs = performance.now() + holdMs
+  while (closed < enough && performance.now() < endMs) await wait(20)
   const closedByServer = closed
   for (const socket of sockets) socket.destroy()
   return closedByServer

@@ -137,11 +137,3 @@ export async function startIngest(limits: Partial<IngestLimits> = {}, more: Part
   await listener.start()
   return { listener, gate, observer, log, target: { host: '127.0.0.1', port: listener.port } }
 }
-
-/** Looks every few milliseconds until it holds, at most `timeoutMs`. */
-export async function until(holds: () => boolean, timeoutMs = 4000): Promise<void> {
-  for (let waited = 0; !holds(); waited += 5) {
-    if (waited >= timeoutMs) throw new Error(`never held: ${holds}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}

@@ -13,6 +13,7 @@ import {
   randomBytesAtEveryStage,
   wholePublish,
 } from './rtmp-hostile.ts'
+import { until } from './until.ts'
 
 /** Asks the server's own runtime to collect all garbage, by the inspector that it was started with (`--inspect=0`). */
 export async function collectGarbage(headend: Headend): Promise<void> {
@@ -118,7 +119,8 @@ export class GoodStream {
 
   /** Resolves when a segment of each kind has come. */
   async playing(): Promise<void> {
-    while (this.#segments.v.size === 0 || this.#segments.a.size === 0) await this.#pause()
+    const isPlaying = () => this.#segments.v.size > 0 && this.#segments.a.size > 0
+    await until(isPlaying, 30_000, () => this.#pause())
   }
 
   /** Waits for the encoder to come to its end and for the viewer to have seen `seconds`; gives what the viewer has. */

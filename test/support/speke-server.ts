@@ -25,6 +25,7 @@ export type SpekeFault =
   | 'bad-base64'
   | 'bad-pssh'
   | 'playlist-lines'
+  | 'other-method'
   | 'escaping-markup'
   | 'entities'
   | 'deep'
@@ -41,6 +42,12 @@ type Asked = {
 }
 
 const WIDEVINE = 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'
+const PLAYREADY = '9a04f079-9840-4286-ab92-e65be0885f95'
+const KEY_FORMATS: Readonly<Record<string, string>> = {
+  [WIDEVINE]: `urn:uuid:${WIDEVINE}`,
+  [PLAYREADY]: 'com.microsoft.playready',
+  '94ce86fb-07ff-4f43-adb8-93d2fa968ca2': 'com.apple.streamingkeydelivery',
+}
 const ENC = 'http://www.w3.org/2001/04/xmlenc#'
 
 /** The key that this provider has for a KID. */
@@ -50,11 +57,36 @@ export function spekeKeyOf(kid: string): Buffer {
 
 /** Its box for Widevine: the KID is all that it says. */
 export function spekePsshOf(kid: string): Buffer {
-  const data = Buffer.concat([Buffer.from([0x12, 16]), Buffer.from(kid.replaceAll('-', ''), 'hex')])
+  return boxOf(WIDEVINE, Buffer.concat([Buffer.from([0x12, 16]), Buffer.from(kid.replaceAll('-', ''), 'hex')]))
+}
+
+/** Its object for PlayReady: a licence server of its own is what tells it from any other. */
+export function spekePlayReadyObjectOf(kid: string): Buffer {
+  const guid = Buffer.from(kid.replaceAll('-', ''), 'hex')
+  const value = Buffer.concat([
+    guid.subarray(0, 4).reverse(),
+    guid.subarray(4, 6).reverse(),
+    guid.subarray(6, 8).reverse(),
+    guid.subarray(8),
+  ])
+  const namespace = 'http://schemas.microsoft.com/DRM/2007/03/PlayReadyHeader'
+  const header = Buffer.from(
+    `<WRMHEADER xmlns="${namespace}" version="4.3.0.0"><DATA><PROTECTINFO><KIDS><KID VALUE="${value.toString('base64')}"></KID></KIDS></PROTECTINFO><LA_URL>https://provider.example/rightsmanager</LA_URL></DATA></WRMHEADER>`,
+    'utf16le',
+  )
+  const head = Buffer.alloc(10)
+  head.writeUInt32LE(head.byteLength + header.byteLength, 0)
+  head.writeUInt16LE(1, 4)
+  head.writeUInt16LE(1, 6)
+  head.writeUInt16LE(header.byteLength, 8)
+  return Buffer.concat([head, header])
+}
+
+function boxOf(systemId: string, data: Buffer): Buffer {
   const box = Buffer.alloc(32)
   box.writeUInt32BE(32 + data.byteLength, 0)
   box.write('pssh', 4)
-  Buffer.from(WIDEVINE.replaceAll('-', ''), 'hex').copy(box, 12)
+  Buffer.from(systemId.replaceAll('-', ''), 'hex').copy(box, 12)
   box.writeUInt32BE(data.byteLength, 28)
   return Buffer.concat([box, data])
 }
@@ -130,9 +162,12 @@ function answer(asked: any, kids: readonly string[], wrap: string, fault: SpekeF
     const by = scheme === undefined ? '' : ` commonEncryptionScheme="${fault === 'other-scheme' ? 'cens' : scheme}"`
     return `<cpix:ContentKey kid="${kid.toUpperCase()}"${by} explicitIV="OFj2IjCsPJFfMAxmQxLGPw=="><cpix:Data><pskc:Secret>${secret}</pskc:Secret></cpix:Data></cpix:ContentKey>`
   })
-  const systems = (asked.DRMSystemList?.DRMSystem ?? []).map((system: Record<string, unknown>) =>
-    drmSystem(String(system['@_kid']), String(system['@_systemId']), 'PSSH' in system, fault),
-  )
+  const systems = (asked.DRMSystemList?.DRMSystem ?? []).map((system: Record<string, unknown>) => {
+    const kid = String(system['@_kid'])
+    const wanted = asked.ContentKeyList[0].ContentKey.find((key: Record<string, string>) => key['@_kid'] === kid)
+    const isCbcs = (wanted?.['@_commonEncryptionScheme'] === 'cbcs') !== (fault === 'other-method')
+    return drmSystem(kid, String(system['@_systemId']), isCbcs ? 'SAMPLE-AES' : 'SAMPLE-AES-CTR', fault)
+  })
   const contentId = fault === 'other-content' ? 'another' : asked['@_contentId']
   return `<?xml version="1.0"?><!-- filled in --><cpix:CPIX xmlns:cpix="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc" xmlns:enc="${ENC}" contentId="${contentId}" version="2.3">
     ${seal ? `<cpix:DeliveryDataList>${seal.deliveryData}</cpix:DeliveryDataList>` : ''}
@@ -140,20 +175,23 @@ function answer(asked: any, kids: readonly string[], wrap: string, fault: SpekeF
     <cpix:DRMSystemList>${systems.join('\n')}</cpix:DRMSystemList></cpix:CPIX>`
 }
 
-function drmSystem(kid: string, systemId: string, hasPssh: boolean, fault: SpekeFault | undefined): string {
-  const base64 = (text: string) => Buffer.from(text).toString('base64')
-  const method = hasPssh ? 'SAMPLE-AES-CTR' : 'SAMPLE-AES'
-  const lines = `#EXT-X-KEY:METHOD=${method},URI="skd://${kid}"${fault === 'playlist-lines' ? '\n#EXTINF:6,\nhttps://evil.example/x.ts' : ''}`
-  const master = `#EXT-X-SESSION-KEY:METHOD=${method},URI="skd://${kid}"`
+function drmSystem(kid: string, systemId: string, method: string, fault: SpekeFault | undefined): string {
+  const base64 = (text: string | Buffer) => Buffer.from(text).toString('base64')
+  const format = `KEYFORMAT="${KEY_FORMATS[systemId]}",KEYFORMATVERSIONS="1"`
+  const lines = `#EXT-X-KEY:METHOD=${method},URI="skd://${kid}",${format}${fault === 'playlist-lines' ? '\n#EXTINF:6,\nhttps://evil.example/x.ts' : ''}`
+  const master = `#EXT-X-SESSION-KEY:METHOD=${method},URI="skd://${kid}",${format}`
   const markup =
     fault === 'escaping-markup'
       ? '</ContentProtection><evil/><ContentProtection>'
       : '<pssh xmlns="urn:mpeg:cenc:2013">AAAA</pssh>'
   const pssh = fault === 'bad-pssh' ? randomBytes(60) : spekePsshOf(kid)
   const isWidevine = systemId === WIDEVINE
+  const isPlayReady = systemId === PLAYREADY
   return `<cpix:DRMSystem kid="${kid}" systemId="${systemId}">
     ${isWidevine ? `<cpix:PSSH>${fault === 'bad-base64' ? 'not base64!' : pssh.toString('base64').replace(/(.{20})/g, '$1\n')}</cpix:PSSH>` : ''}
     ${isWidevine ? `<cpix:ContentProtectionData>${base64(markup)}</cpix:ContentProtectionData>` : ''}
+    ${isPlayReady ? `<cpix:PSSH>${base64(boxOf(PLAYREADY, spekePlayReadyObjectOf(kid)))}</cpix:PSSH>` : ''}
+    ${isPlayReady ? `<cpix:SmoothStreamingProtectionHeaderData>${base64(spekePlayReadyObjectOf(kid))}</cpix:SmoothStreamingProtectionHeaderData>` : ''}
     <cpix:HLSSignalingData playlist="media">${base64(lines)}</cpix:HLSSignalingData>
     <cpix:HLSSignalingData playlist="master">${base64(master)}</cpix:HLSSignalingData>
     </cpix:DRMSystem>`

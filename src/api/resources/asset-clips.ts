@@ -7,6 +7,7 @@ import { newOperation, type Operation } from '../../domain/operation.ts'
 import { transition } from '../../domain/state-machine.ts'
 import { AppError } from '../../lib/errors.ts'
 import { type Route, route } from '../rest/route.ts'
+import { policyOfClip } from './asset-protection.ts'
 import { operationAnswer, operationAnswers, recallOperation, waitQuerySchema } from './operations.ts'
 import type { ResourceDeps } from './ports.ts'
 import { referred } from './referred.ts'
@@ -54,7 +55,7 @@ export function assetClips(deps: ClipDeps): Route {
       const state = transition(assetMachine, fresh.state, 'record') as 'Recording'
       const clip = { assetId: source.id, from, exact, ...(to !== undefined && { to }) }
       // Keys are for an admin to give, and until then what was protected stays blocked or without keys: it is never in the clear.
-      const { deliveryPolicyId } = source
+      const deliveryPolicyId = await policyOfClip(deps, source)
       const draft = { ...fresh, state, clip, ...(deliveryPolicyId !== undefined && { deliveryPolicyId }) }
       const operation = newOperation(CLIP_ACTION, assetSubject(draft), accountId, deps.random)
       const changes = request.changes(CLIP_ACTION, assetSubject(draft))

@@ -2,38 +2,78 @@ import type { Asset } from '../../domain/asset.ts'
 import { assertAssetKeys } from '../../domain/asset-keys.ts'
 import type { ChangeSet } from '../../domain/change-set.ts'
 import type { ContentKey } from '../../domain/content-key.ts'
-import { isPredefinedPolicy } from '../../domain/delivery-policy.ts'
+import { deliveriesOf, isPredefinedPolicy, predefinedPolicies, protocols } from '../../domain/delivery-policy.ts'
 import type { Draft } from '../../domain/envelope.ts'
-import { assertMay } from '../../domain/permissions.ts'
+import { assertMay, may } from '../../domain/permissions.ts'
 import { fieldError } from '../../domain/validation.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { RestRequest } from '../rest/route.ts'
 import type { ResourceDeps } from './ports.ts'
 import { referred } from './referred.ts'
+import { assertRotation, type RotationTerms } from './rotation-check.ts'
 
 type Protected = Pick<Draft<Asset>, 'id' | 'accountId' | 'deliveryPolicyId' | 'contentKeys'>
 
-/** That a policy is there, of the account or predefined. @throws AppError `REFERENCE_MISSING` */
+/** That a policy is there, of the account or predefined; gives it. @throws AppError `REFERENCE_MISSING` */
 export async function assertDeliveryPolicy(
   { repository }: ResourceDeps,
   ref: string | undefined,
   accountId: string,
-): Promise<void> {
-  if (ref === undefined || isPredefinedPolicy(ref)) return
-  await referred(repository, 'delivery-policy', ref, accountId, '/deliveryPolicyId')
+): Promise<RotationTerms | undefined> {
+  if (ref === undefined) return undefined
+  if (isPredefinedPolicy(ref)) return { protocols: predefinedPolicies[ref] }
+  return referred(repository, 'delivery-policy', ref, accountId, '/deliveryPolicyId')
 }
 
-/** That it is said how a locator's asset may be delivered, where it is stored encrypted. @throws AppError `STATE_CONFLICT` */
+/**
+ * That it is said how a locator's asset may be delivered, where it is stored encrypted; also where it has content keys, unless who asks may say that it is
+ * delivered in the clear. @throws AppError `STATE_CONFLICT`
+ */
 export function assertDeliverable(
-  { storageEncryption, deliveryPolicyId: ofAsset }: Pick<Asset, 'storageEncryption' | 'deliveryPolicyId'>,
+  { storageEncryption, deliveryPolicyId: ofAsset, contentKeys = [] }: Asset,
   ofLocator: string | undefined,
+  { role }: Pick<RestRequest, 'role'>,
 ): void {
-  if (storageEncryption === 'none' || (ofLocator ?? ofAsset) !== undefined) return
+  if ((ofLocator ?? ofAsset) !== undefined) return
+  if (storageEncryption === 'none') {
+    if (contentKeys.length === 0 || may(role, 'update', 'delivery-policy')) return
+    throw new AppError(
+      'STATE_CONFLICT',
+      'The asset has content keys, and nothing says how it may be delivered: an admin has to give it a delivery policy (deliveryPolicyId).',
+    )
+  }
   throw new AppError(
     'STATE_CONFLICT',
     'The asset is stored encrypted, and nothing says how it may be delivered: give it, or this locator, a delivery policy ' +
       '(deliveryPolicyId; Predefined_DownloadAndClearStreaming delivers it in the clear).',
   )
+}
+
+/** The policy of a clip, which has none of its recording's keys: whatever is protected of the recording is blocked until an admin gives it some. */
+const WITHOUT_CLEAR = 'Predefined_MultiDrmStreaming'
+
+/**
+ * The policy that a clip of an asset has: the asset's. Where that has none, but its locators have: one by which nothing is in the clear, so that who may
+ * make a clip can't publish in the clear what the recording is protected by.
+ */
+export async function policyOfClip(
+  { repository }: ResourceDeps,
+  { id, accountId, deliveryPolicyId, contentKeys = [] }: Asset,
+): Promise<Asset['deliveryPolicyId']> {
+  if (deliveryPolicyId !== undefined) return deliveryPolicyId
+  const locators = await repository.referring('locator', accountId, { relation: 'asset', id })
+  const refs = [...new Set(locators.flatMap((locator) => locator.deliveryPolicyId ?? []))].sort()
+  for (const ref of refs) {
+    const policy = isPredefinedPolicy(ref)
+      ? { protocols: predefinedPolicies[ref] }
+      : await repository.find('delivery-policy', ref, accountId)
+    if (policy && !hasClear(policy)) return ref
+  }
+  return contentKeys.length > 0 ? WITHOUT_CLEAR : refs[0]
+}
+
+function hasClear(policy: Parameters<typeof deliveriesOf>[0]): boolean {
+  return protocols.some((protocol) => deliveriesOf(policy, protocol).includes('clear'))
 }
 
 /**
@@ -53,13 +93,14 @@ export async function protectAsset(
   if (facts(next) === facts(before)) return
   assertMay(request.role, 'update', 'delivery-policy')
   const { accountId, contentKeys = [], deliveryPolicyId } = next
-  await assertDeliveryPolicy(deps, deliveryPolicyId, accountId)
+  const policy = await assertDeliveryPolicy(deps, deliveryPolicyId, accountId)
   const keys: ContentKey[] = []
   for (const [at, { contentKeyId }] of contentKeys.entries()) {
     const pointer = `/contentKeys/${at}/contentKeyId`
     keys.push(await referred(deps.repository, 'content-key', contentKeyId, accountId, pointer))
   }
   assertAssetKeys(contentKeys, keys)
+  assertRotation(keys, policy)
   for (const key of new Map(keys.map((one) => [one.id, one])).values()) {
     if (key.kind !== 'cenc') continue
     await assertUnshared(deps, key, next.id, `/contentKeys/${keys.indexOf(key)}/contentKeyId`)

@@ -19,6 +19,7 @@ import type { LocatorDeps } from './locator-deps.ts'
 import { locatorPathsSchema, showLocatorPaths } from './locator-paths.ts'
 import type { ResourceDeps } from './ports.ts'
 import { referred } from './referred.ts'
+import { assertRotation, rotatingKeysOf } from './rotation-check.ts'
 
 const path = '/v1/locators'
 const onePath = `${path}/{locatorId}`
@@ -103,14 +104,15 @@ function creation(deps: LocatorDeps): Route {
       const { accountId, body } = request
       // Also where the asset has no policy yet: a locator's goes before one that an admin gives it later.
       if (body.deliveryPolicyId !== undefined) assertMay(request.role, 'update', 'delivery-policy')
-      const [account, used, asset] = await Promise.all([
+      const [account, used, asset, policy] = await Promise.all([
         deps.repository.get('account', accountId, SYSTEM_ACCOUNT),
         deps.repository.count('locator', accountId),
         referred(deps.repository, 'asset', body.assetId, accountId, '/assetId'),
         assertDeliveryPolicy(deps, body.deliveryPolicyId, accountId),
       ])
       assertQuota(account, 'locators', used)
-      assertDeliverable(asset, body.deliveryPolicyId)
+      assertDeliverable(asset, body.deliveryPolicyId, request)
+      if (policy) assertRotation(await rotatingKeysOf(deps, asset), policy)
       await assertFilters(deps, accountId, body.assetId, body.filters ?? [])
       const draft = newLocator(body, accountId, deps.random)
       const changes = request.changes('locator.create', subjectOf(draft))

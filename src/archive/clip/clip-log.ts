@@ -107,7 +107,7 @@ class ClipLogWriter {
     // Tracks are made known before the segment is open.
     const fragments = this.#fragments(source, cut)
     // What is cut begins later than what was announced for it: its manifests tell of that.
-    const events = cut ? undefined : this.#view.events?.(source)
+    const events = cut ? undefined : this.#view.events(source)
     this.#clip.apply({ type: 'segment-opened', ...head, ...(events && { events }) })
     for (const fragment of fragments) this.#clip.apply({ type: 'fragment', ...fragment, sequence, wallMs })
     this.#clip.apply({ type: 'segment-closed', sequence, durationTicks })

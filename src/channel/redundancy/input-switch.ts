@@ -1,4 +1,3 @@
-import type { Clock } from '../../lib/clock.ts'
 import type { Contribution } from '../../media/media.ts'
 import type { ClockSource } from '../channel-timeline.ts'
 import type { Layer } from '../layer.ts'
@@ -15,24 +14,16 @@ import { SlateCover, type SlateOwner } from '../slate/slate-cover.ts'
 import { streamOf } from './frame-ring.ts'
 import { type Cue, LayerInput } from './layer-input.ts'
 import { OnAir } from './on-air.ts'
-import type { Frame, HeldFrame } from './standby-buffer.ts'
-import { SwitchPolicy } from './switch-policy.ts'
+import type { Frame } from './standby-buffer.ts'
+import { Takeover, type TakeoverPorts } from './takeover.ts'
 import { TwinWatch } from './twin-watch.ts'
 
 /** What a switch needs of the channel. */
-export type InputSwitchPorts = {
-  readonly clock: Clock
+export type InputSwitchPorts = TakeoverPorts & {
   readonly observer: ChannelObserver
   /** Access units that are not read any more. */
   readonly done: (data: Uint8Array) => void
   readonly keyFrameIntervalMs: number
-  readonly returnAfterMs: () => number
-  /** A layer of this name, fed by that input. */
-  readonly openLayer: (source: ClockSource) => Layer
-  /** `next` takes the place of `from`, with a discontinuity. `configure` says what `next` has, between the two. */
-  readonly replaced: (from: Layer, next: Layer, configure: () => void) => void
-  /** A stretch may begin so far (ms) ahead of now at most. */
-  readonly leadMs: () => number
   /** Nothing comes any more, although somebody is still connected. */
   readonly lost: (reason: string) => void
   /** Somebody sends, although a slate is held on the air in its place. */
@@ -41,9 +32,6 @@ export type InputSwitchPorts = {
   readonly coveredCue?: (cue: Cue) => void
 }
 
-/** Going on from a key frame that came a while ago sets the presentation ahead of the clock; at most by so much. */
-const MAX_AHEAD_MS = 2_000
-
 /**
  * One layer's two inputs. The one on the air is passed through; the other is kept ready. Where both carry the same coded frames the
  * change goes on exactly behind the last frame that was passed on, otherwise with a key frame and a discontinuity. See DESIGN.md.
@@ -51,14 +39,12 @@ const MAX_AHEAD_MS = 2_000
 export class InputSwitch {
   readonly name: string
   readonly #ports: InputSwitchPorts
-  readonly #policy: SwitchPolicy
   readonly #inputs = new Map<InputName, LayerInput>()
   readonly #twins = new TwinWatch(this.#inputs)
   readonly #onAir: OnAir
+  readonly #takeover: Takeover
   #active: InputName
   #isFrozen = false
-  /** The layer wants its encoder to wait. */
-  #waiting: Promise<void> | undefined
   readonly #slate: SlateCover
   /** What the input on the air had, or has. */
   #seen: SlateWish | undefined
@@ -67,9 +53,9 @@ export class InputSwitch {
   constructor(name: string, first: ClockSource, ports: InputSwitchPorts) {
     this.name = name
     this.#ports = ports
-    this.#policy = new SwitchPolicy({ returnAfterMs: ports.returnAfterMs })
     this.#active = first === 'secondary' ? first : 'primary'
     this.#onAir = new OnAir(ports.openLayer(first), ports.done)
+    this.#takeover = new Takeover(ports, this.#twins, this.#onAir)
     this.#slate = new SlateCover(ports.clock)
   }
 
@@ -123,7 +109,7 @@ export class InputSwitch {
   showSlate(owner: SlateOwner, media: SlateMedia): void {
     if (!this.#slate.want(owner, media)) return
     if (!this.#slate.isOn) this.#seen = this.#inputs.get(this.#active)?.looks ?? this.#seen
-    this.#replace('slate', () => undefined)
+    this.#takeover.replace('slate', () => undefined)
     for (const { buffer } of this.#inputs.values()) buffer.clear()
     const { layer } = this
     this.#slate.play(media, (contribution) => void layer.push(contribution))
@@ -155,7 +141,7 @@ export class InputSwitch {
       return
     }
     this.#active = active.publisher.input
-    this.#replace(this.#active, (next) => active.introduce(next))
+    this.#takeover.replace(this.#active, (next) => active.introduce(next))
     this.#tell()
   }
 
@@ -170,22 +156,12 @@ export class InputSwitch {
     const active = this.#inputs.get(this.#active)
     const standby = this.#standby
     if (!active || !standby || this.#slate.isOn) return
-    const reason = this.#choose(active, standby)
+    const reason = this.#takeover.choose(active, standby)
     if (reason && reason !== 'preferred') this.#change(active, standby, reason)
   }
 
   get #standby(): LayerInput | undefined {
     return this.#inputs.get(this.#active === 'primary' ? 'secondary' : 'primary')
-  }
-
-  #choose(active: LayerInput, standby: LayerInput): SwitchReason | undefined {
-    const nowMs = this.#ports.clock.monotonicMs()
-    const isSeamless = this.#twins.areTwins
-    const standingOf = ({ vitals }: LayerInput) => ({
-      fault: vitals.fault(nowMs, isSeamless),
-      wellForMs: vitals.wellForMs(nowMs, isSeamless),
-    })
-    return this.#policy.choose(this.#active, { active: standingOf(active), standby: standingOf(standby) })
   }
 
   #push(input: LayerInput, contribution: Contribution): Promise<void> | undefined {
@@ -224,9 +200,7 @@ export class InputSwitch {
     input.buffer.add({ frame, ms, arrivedMs: nowMs }, (held) => this.#isNeeded(input, held.frame, held.ms))
     if (this.#slate.isOn) this.#underSlate(input, frame)
     else this.#consider(input, frame)
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    return this.#waits(input, waiting)
+    return this.#waits(input, this.#takeover.takeWait())
   }
 
   /** Who is asked to wait is not to blame for it. */
@@ -239,7 +213,7 @@ export class InputSwitch {
   #consider(standby: LayerInput, frame: Frame): void {
     const active = this.#inputs.get(this.#active)
     if (!active) return
-    const reason = this.#choose(active, standby)
+    const reason = this.#takeover.choose(active, standby)
     if (reason && (reason !== 'preferred' || standby.canBeginWith(frame))) this.#change(active, standby, reason)
   }
 
@@ -251,7 +225,7 @@ export class InputSwitch {
     if (isHeld || !input.canBeginWith(frame)) return
     this.#slate.end()
     this.#active = input.publisher.input
-    this.#beginAnew(input)
+    this.#takeover.beginAnew(input)
     this.#tell()
   }
 
@@ -263,57 +237,13 @@ export class InputSwitch {
   }
 
   #change(active: LayerInput, standby: LayerInput, reason: SwitchReason): void {
-    const isSeamless = this.#goOn(active, standby)
-    if (!isSeamless) this.#beginAnew(standby)
-    const { clock, observer } = this.#ports
+    const isSeamless = this.#takeover.change(active, standby, reason)
     const [from, to] = [this.#active, standby.publisher.input]
     this.#active = to
-    this.#policy.switched(to, reason, clock.monotonicMs())
     // Who was on the air has not said it any more.
     for (const cue of standby.cuesSince(active.heardMs)) void this.#push(standby, cue)
-    observer.inputSwitched({ layer: this.name, from, to, reason, isSeamless })
+    this.#ports.observer.inputSwitched({ layer: this.name, from, to, reason, isSeamless })
     this.#tell()
-  }
-
-  /** With the frame behind the last one, where the standby has it. */
-  #goOn(active: LayerInput, standby: LayerInput): boolean {
-    const shiftMs = this.#twins.shiftMs(active, standby, true)
-    if (shiftMs === undefined) return false
-    const held = standby.buffer.frames
-    if (!this.#onAir.reaches(standby.ring, held, shiftMs)) return false
-    standby.shiftMs = shiftMs
-    this.#onAir.skipWhatWas()
-    standby.buffer.empty([])
-    this.#pushAll(standby, held)
-    return true
-  }
-
-  /** With its newest key frame, or the next one where that would set the presentation too far ahead of the clock. */
-  #beginAnew(standby: LayerInput): void {
-    const { leadMs, clock } = this.#ports
-    this.#replace(standby.publisher.input, (next) => standby.introduce(next))
-    standby.shiftMs = 0
-    const fresh = standby.buffer.fromNewestKeyFrame(standby.hasVideo)
-    const ageMs = clock.monotonicMs() - (fresh[0]?.arrivedMs ?? 0)
-    const taken = fresh.length > 0 && leadMs() + ageMs <= MAX_AHEAD_MS ? fresh : []
-    const used = new Set(taken)
-    standby.buffer.empty(standby.buffer.frames.filter((held) => !used.has(held)))
-    this.#pushAll(standby, taken)
-  }
-
-  #replace(source: ClockSource, configure: (next: Layer) => void): void {
-    const { openLayer, replaced } = this.#ports
-    const next = openLayer(source)
-    replaced(this.layer, next, () => configure(next))
-    this.#onAir.begin(next)
-  }
-
-  #pushAll(input: LayerInput, frames: readonly HeldFrame[]): void {
-    const nowMs = this.#ports.clock.monotonicMs()
-    for (const held of frames) {
-      const wait = this.#onAir.push(input, held, nowMs)
-      if (wait) this.#waiting = wait
-    }
   }
 
   #end(input: LayerInput, reason: string): void {
@@ -322,7 +252,7 @@ export class InputSwitch {
     const standby = this.#standby
     const isOnAir = name === this.#active && !this.#slate.isOn
     if (isOnAir) this.#seen = input.looks
-    if (isOnAir && standby && !this.#isFrozen) this.#takeOver(input, standby, reason)
+    if (isOnAir && standby && !this.#isFrozen) this.#yield(input, standby, reason)
     input.buffer.clear()
     this.#inputs.delete(name)
     this.#twins.forget()
@@ -334,7 +264,7 @@ export class InputSwitch {
   }
 
   /** Whether or not it is any better. */
-  #takeOver(gone: LayerInput, standby: LayerInput, reason: string): void {
+  #yield(gone: LayerInput, standby: LayerInput, reason: string): void {
     const { clock, lost } = this.#ports
     if (standby.vitals.fault(clock.monotonicMs(), this.#twins.areTwins) === 'silent') lost(reason)
     this.#change(gone, standby, 'ended')

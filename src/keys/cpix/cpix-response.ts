@@ -3,6 +3,9 @@ import type { DrmSignalling } from '../../domain/drm-signalling.ts'
 import { AppError } from '../../lib/errors.ts'
 import { localName, readXmlTree, type XmlNode } from '../../media/text/xml-tree.ts'
 import { CONTENT_KEY_BYTES } from '../../protection/content-key-derivation.ts'
+import { drmSystems } from '../../protection/drm/drm-systems.ts'
+import { psshData } from '../../protection/drm/pssh-box.ts'
+import { hlsMethodOf } from '../../protection/signalling/hls-keys.ts'
 import { type CpixOpener, openCpixDocument } from './cpix-cipher.ts'
 import { attributeOf, base64Of, bytesOf, childOf, childrenOf } from './cpix-elements.ts'
 import type { CpixWish } from './cpix-request.ts'
@@ -31,15 +34,19 @@ export function readCpixResponse(text: string, wish: CpixWish, privateKey?: KeyO
   const open = privateKey && openerOf(root, privateKey)
   const nodes = childrenOf(childOf(root, 'ContentKeyList'), 'ContentKey')
   const systems = childrenOf(root, 'DRMSystemList').flatMap((list) => childrenOf(list, 'DRMSystem'))
-  return wish.keys.map(({ kid, scheme }) => {
+  const keys = wish.keys.map(({ kid, scheme }) => {
     const [node, another] = nodes.filter((one) => attributeOf(one, 'kid').toLowerCase() === kid)
     if (!node || another) throw wrong(`it has ${another ? 'several keys' : 'no key'} ${kid}`)
     const said = attributeOf(node, 'commonEncryptionScheme')
     if (said !== '' && scheme !== undefined && said !== scheme)
       throw wrong(`its key ${kid} is for ${said.slice(0, 8)}, not ${scheme}`)
     const own = systems.filter((one) => attributeOf(one, 'kid').toLowerCase() === kid)
-    return { kid, value: contentKeyOf(node, open), signalling: signallingOf(own, wish.systemIds) }
+    return { kid, value: contentKeyOf(node, open), signalling: signallingOf(own, wish.systemIds, scheme) }
   })
+  // Under one value two KIDs would be one key: whoever has a licence for one period would have the next, and counters would repeat.
+  const values = new Set(keys.map(({ value }) => Buffer.from(value).toString('hex')))
+  if (values.size < keys.length) throw wrong('it has one value for two keys')
+  return keys
 }
 
 function openerOf(root: XmlNode, privateKey: KeyObject): CpixOpener {
@@ -56,7 +63,11 @@ function contentKeyOf(node: XmlNode, open: CpixOpener | undefined): Uint8Array {
   return value
 }
 
-function signallingOf(systems: readonly XmlNode[], systemIds: readonly string[]): DrmSignalling {
+function signallingOf(
+  systems: readonly XmlNode[],
+  systemIds: readonly string[],
+  scheme: 'cenc' | 'cbcs' | undefined,
+): DrmSignalling {
   return systemIds.flatMap((systemId) => {
     const [system, another] = systems.filter((one) => attributeOf(one, 'systemId').toLowerCase() === systemId)
     if (another) throw wrong(`the system ${systemId} is there twice`)
@@ -64,9 +75,9 @@ function signallingOf(systems: readonly XmlNode[], systemIds: readonly string[])
     const found = {
       pssh: checked(system, 'PSSH', (bytes) => isPssh(bytes, systemId)),
       contentProtection: checked(system, 'ContentProtectionData', isMarkup),
-      hlsMedia: hlsOf(system, 'media', '#EXT-X-KEY:'),
-      hlsMaster: hlsOf(system, 'master', '#EXT-X-SESSION-KEY:'),
-      smoothHeader: checked(system, 'SmoothStreamingProtectionHeaderData', () => true),
+      hlsMedia: hlsOf(system, 'media', '#EXT-X-KEY:', scheme),
+      hlsMaster: hlsOf(system, 'master', '#EXT-X-SESSION-KEY:', scheme),
+      smoothHeader: checked(system, 'SmoothStreamingProtectionHeaderData', isPlayReadyObject),
     }
     const given = Object.fromEntries(Object.entries(found).filter(([, data]) => data !== undefined))
     return Object.keys(given).length === 0 ? [] : [{ systemId, ...given }]
@@ -81,21 +92,43 @@ function checked(system: XmlNode, name: string, isRight: (bytes: Buffer) => bool
 }
 
 /** Lines that say how to get a key, and no others; where it isn't said for which playlist, it is for a media playlist. */
-function hlsOf(system: XmlNode, playlist: string, tag: string): string | undefined {
+function hlsOf(
+  system: XmlNode,
+  playlist: string,
+  tag: string,
+  scheme: 'cenc' | 'cbcs' | undefined,
+): string | undefined {
   const node = childrenOf(system, 'HLSSignalingData').find(
     (one) => (one.attributes.get('playlist') ?? 'media') === playlist,
   )
   const text = node && base64Of(node, MAX_SIGNALLING_BYTES)
   if (text === undefined) return undefined
   const lines = Buffer.from(text, 'base64').toString('utf8').trim().split(/\r?\n/)
-  if (lines.every((line) => line.startsWith(tag) && !/[\r\0]/.test(line))) return text
+  const isKey = lines.every((line) => line.startsWith(tag) && !/[\r\0]/.test(line))
+  // By another method players would decrypt to noise.
+  const other = isKey && scheme ? lines.find((line) => methodOf(line) !== hlsMethodOf(scheme)) : undefined
+  if (other !== undefined) {
+    throw wrong(`<HLSSignalingData> for the ${playlist} playlist says METHOD=${methodOf(other)} of a key for ${scheme}`)
+  }
+  if (isKey) return text
   throw wrong(`<HLSSignalingData> for the ${playlist} playlist has other lines than ${tag.slice(0, -1)}`)
+}
+
+function methodOf(line: string): string {
+  return /[:,]METHOD=([A-Z0-9-]{1,32})(?=,|$)/.exec(line)?.[1] ?? 'nothing'
+}
+
+/** Microsoft, "PlayReady Header Specification": an object begins with its length, little-endian. */
+function isPlayReadyObject(bytes: Buffer): boolean {
+  return bytes.byteLength >= 10 && bytes.readUInt32LE(0) === bytes.byteLength
 }
 
 /** ISO/IEC 23001-7 §8.1: size, `pssh`, version, flags, system. */
 function isPssh(bytes: Buffer, systemId: string): boolean {
   if (bytes.byteLength < 32 || bytes.readUInt32BE(0) !== bytes.byteLength || bytes.toString('latin1', 4, 8) !== 'pssh')
     return false
+  const data = psshData(bytes)
+  if (systemId === drmSystems.playready && !isPlayReadyObject(Buffer.from(data))) return false
   return bytes.toString('hex', 12, 28) === systemId.replaceAll('-', '')
 }
 

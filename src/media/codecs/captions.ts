@@ -83,7 +83,9 @@ export class CaptionScan {
       const head = data[at] ?? 0
       const isValid = (head & 4) !== 0
       const type = head & 3
-      if (!isValid) continue
+      // Where nothing is said, CEA-608 sends nulls, with or without their parity bit.
+      const isNull = type < 2 && (((data[at + 1] ?? 0) | (data[at + 2] ?? 0)) & 0x7f) === 0
+      if (!isValid || isNull) continue
       if (type === 0) this.#found.add('CC1')
       else if (type === 1) this.#found.add('CC3')
       else if (type === 3) this.#service(data[at + 2] ?? 0)

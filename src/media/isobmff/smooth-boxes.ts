@@ -1,3 +1,4 @@
+import { fragmentStartBytes, writeFragmentStart } from './track-fragment-header.ts'
 import { type MeasuredSample, type RunLayout, runBytes, writeRun } from './track-run.ts'
 
 /** When a fragment is, in ticks of Smooth's timescale. */
@@ -17,22 +18,13 @@ export type SmoothRun = {
   readonly layout: RunLayout
 }
 
-const MOOF = 0x6d6f6f66
-const MFHD = 0x6d666864
-const TRAF = 0x74726166
-const TFHD = 0x74666864
 const UUID = 0x75756964
 const MDAT = 0x6d646174
-const MFHD_BYTES = 16
 const HEADER_BYTES = 8
 const FULL_BOX_BYTES = 4
 const INTERVAL_BYTES = 16
 /** Version 1: times take 64 bits. */
 const TIMES_OF_64_BITS = 0x01000000
-
-const DEFAULT_DURATION = 0x000008
-const DEFAULT_SIZE = 0x000010
-const DEFAULT_FLAGS = 0x000020
 
 /** `tfxd`: 6d1d9b05-42d5-44e6-80e2-141daff757b2 ([MS-SSTR] §2.2.4.4). */
 const TFXD: readonly number[] = [0x6d1d9b05, 0x42d544e6, 0x80e2141d, 0xaff757b2]
@@ -47,12 +39,7 @@ export function smoothLeadingBytes(layout: RunLayout, nextCount: number): number
 }
 
 function moofBytes(layout: RunLayout, nextCount: number): number {
-  const trafBytes = HEADER_BYTES + trackHeaderBytes(layout) + runBytes(layout) + TFXD_BYTES + referenceBytes(nextCount)
-  return HEADER_BYTES + MFHD_BYTES + trafBytes
-}
-
-function trackHeaderBytes({ durationPerSample, sizePerSample }: RunLayout): number {
-  return HEADER_BYTES + FULL_BOX_BYTES + 8 + (durationPerSample ? 0 : 4) + (sizePerSample ? 0 : 4)
+  return fragmentStartBytes(layout) + runBytes(layout) + TFXD_BYTES + referenceBytes(nextCount)
 }
 
 /** A fragment that nothing follows has no `tfrf` at all. */
@@ -71,44 +58,16 @@ export function writeSmoothLeading(
   header: SmoothFragmentHeader,
   { samples, layout }: SmoothRun,
 ): { readonly mdatStart: number; readonly dataStart: number } {
+  const { sequenceNumber, trackId } = header
   const moofSize = moofBytes(layout, header.next.length)
-  view.setUint32(0, moofSize)
-  view.setUint32(4, MOOF)
-  view.setUint32(8, MFHD_BYTES)
-  view.setUint32(12, MFHD)
-  view.setUint32(16, 0)
-  view.setUint32(20, header.sequenceNumber)
-  view.setUint32(24, moofSize - HEADER_BYTES - MFHD_BYTES)
-  view.setUint32(28, TRAF)
-  let at = writeTrackHeader(view, 32, header.trackId, layout)
+  const start = { moofBytes: moofSize, sequenceNumber, trackId, layout, isBasedOnMoof: false }
+  let at = writeFragmentStart(view, 0, start)
   at = writeRun(view, at, { samples, layout, dataOffset: moofSize + HEADER_BYTES })
   at = writeOwnInterval(view, at, header)
   at = writeReferences(view, at, header.next)
   view.setUint32(at, HEADER_BYTES + layout.dataBytes)
   view.setUint32(at + 4, MDAT)
   return { mdatStart: at, dataStart: at + HEADER_BYTES }
-}
-
-/** Without a base, data offsets count from the `moof`, as in every first `traf` (ISO/IEC 14496-12 §8.8.7). */
-function writeTrackHeader(view: DataView, at: number, trackId: number, layout: RunLayout): number {
-  let flags = DEFAULT_FLAGS
-  if (!layout.durationPerSample) flags |= DEFAULT_DURATION
-  if (!layout.sizePerSample) flags |= DEFAULT_SIZE
-  view.setUint32(at, trackHeaderBytes(layout))
-  view.setUint32(at + 4, TFHD)
-  view.setUint32(at + 8, flags)
-  view.setUint32(at + 12, trackId)
-  let next = at + 16
-  if (!layout.durationPerSample) {
-    view.setUint32(next, layout.durationTicks)
-    next += 4
-  }
-  if (!layout.sizePerSample) {
-    view.setUint32(next, layout.sizeBytes)
-    next += 4
-  }
-  view.setUint32(next, layout.defaultFlags)
-  return next + 4
 }
 
 function writeOwnInterval(view: DataView, at: number, interval: SmoothInterval): number {

@@ -1,4 +1,5 @@
 import { FormatError } from '../../lib/errors.ts'
+import { TextBudget } from './text-budget.ts'
 import { inOrder, TEXT_LIMITS, type TextCue, type TextDocument } from './text-document.ts'
 import { parseTtml } from './ttml.ts'
 import { writeTtml } from './ttml-writer.ts'
@@ -33,9 +34,10 @@ export function readStppSamples(samples: Iterable<TextSample>, { zeroTicks, tick
   const cues: TextCue[] = []
   let open = new Map<string, number>()
   let frame: TextDocument['frame']
+  const budget = new TextBudget('stpp')
   let skipped = 0
   for (const { startTicks, durationTicks, data } of samples) {
-    const document = readDocument(data)
+    const document = readDocument(data, budget)
     if (!document) {
       skipped++
       continue
@@ -64,11 +66,11 @@ export function readStppSamples(samples: Iterable<TextSample>, { zeroTicks, tick
   return { cues: inOrder(cues), blocks: [], ...(frame && { frame }), skipped }
 }
 
-function readDocument(data: Uint8Array): TextDocument | undefined {
+function readDocument(data: Uint8Array, budget: TextBudget): TextDocument | undefined {
   try {
-    return parseTtml(data)
+    return parseTtml(data, budget)
   } catch (error) {
-    if (error instanceof FormatError) return undefined
+    if (error instanceof FormatError && !budget.isSpent) return undefined
     throw error
   }
 }

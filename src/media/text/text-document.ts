@@ -38,6 +38,8 @@ export type TtmlFrame = {
 /** Bounds of any text track; what is beyond is a `FormatError`. */
 export const TEXT_LIMITS = {
   sourceBytes: 8 * 2 ** 20,
+  /** Of all cues together, with what they inherit. */
+  madeCharacters: 32 * 2 ** 20,
   cues: 100_000,
   cueCharacters: 16_384,
   blockCharacters: 65_536,

@@ -7,13 +7,24 @@ export type StyleAttributes = ReadonlyMap<string, string>
 export type TtmlLayout = {
   /** The prefix of attributes of styling, with its colon. */
   readonly stylePrefix: string
-  /** The attributes that styles of these ids and inline ones come to; what comes later wins. */
-  styleOf(ids: readonly string[], inline: ReadonlyMap<string, string>): StyleAttributes
+  /** What styles of these ids come to, on top of what is around them; what comes later wins. */
+  referenced(ids: readonly string[], outer: StyleAttributes): StyleAttributes
+  /** The same with the attributes that stand on an element itself. */
+  styleOf(referenced: StyleAttributes, inline: ReadonlyMap<string, string>): StyleAttributes
   /** WebVTT cue settings for what is placed so. */
-  settingsOf(region: string | undefined, styles: readonly string[], inline: ReadonlyMap<string, string>): string
+  settingsOf(region: string | undefined, style: StyleAttributes): string
 }
 
-const MAX_CHAIN = 8
+const NONE: StyleAttributes = new Map()
+/** What is read of styles: with so few of them, the styles of a whole document take no more than it does. */
+const READ = new Set([
+  ...['color', 'fontStyle', 'fontWeight', 'textDecoration', 'textAlign'],
+  ...['origin', 'extent', 'displayAlign'],
+])
+const MAX_VALUE_CHARACTERS = 128
+/** Styles that an element names; what is more is passed over, and so is what stands further than so many references away. */
+const MAX_REFERENCES = 16
+const MAX_CHAIN = 64
 /** Regions that begin above this are at the top of the picture. */
 const TOP_PERCENT = 40
 const ALIGNMENTS = new Set(['start', 'center', 'end', 'left', 'right'])
@@ -33,35 +44,40 @@ export function layoutsOf(head: XmlNode | undefined, prefix: string): TtmlLayout
       if (id !== undefined && kind === 'region') regions.set(id, child)
     }
   }
-  const own = (attributes: ReadonlyMap<string, string>): [string, string][] =>
-    [...attributes].flatMap(([name, value]) =>
-      name.startsWith(stylePrefix) ? [[name.slice(stylePrefix.length), value] as [string, string]] : [],
-    )
-  const chained = (id: string, depth: number): [string, string][] => {
+  const own = (attributes: ReadonlyMap<string, string>) => readOf(attributes, stylePrefix)
+  const known = new Map<string, StyleAttributes>()
+  const open = new Set<string>()
+  const resolved = (id: string): StyleAttributes => {
+    const found = known.get(id)
     const style = styles.get(id)
-    if (!style || depth > MAX_CHAIN) return []
-    const before = idsOf(style.attributes.get('style')).slice(0, MAX_CHAIN)
-    return [...before.flatMap((other) => chained(other, depth + 1)), ...own(style.attributes)]
+    if (found || !style || open.has(id) || open.size > MAX_CHAIN) return found ?? NONE
+    open.add(id)
+    const made = new Map([...referenced(styleIds(style), NONE), ...own(style.attributes)])
+    open.delete(id)
+    known.set(id, made)
+    return made
   }
-  const known = new Map<string, readonly [string, string][]>()
-  const resolved = (id: string) => {
-    const found = known.get(id) ?? chained(id, 0)
-    known.set(id, found)
-    return found
-  }
-  const styleOf: TtmlLayout['styleOf'] = (ids, inline) => new Map([...ids.flatMap(resolved), ...own(inline)])
-  const regionOf = (id: string | undefined): StyleAttributes => {
-    const region = id === undefined ? undefined : regions.get(id)
-    if (!region) return new Map()
+  const referenced: TtmlLayout['referenced'] = (ids, outer) =>
+    ids.length === 0
+      ? outer
+      : new Map([outer, ...ids.slice(0, MAX_REFERENCES).map(resolved)].flatMap((one) => [...one]))
+  const places = new Map<string, StyleAttributes>()
+  const regionOf = (id: string): StyleAttributes => {
+    const region = regions.get(id)
+    const found = places.get(id)
+    if (found || !region) return found ?? NONE
     const nested = region.content.flatMap((child) => (typeof child === 'string' ? [] : own(child.attributes)))
-    return new Map([...idsOf(region.attributes.get('style')).flatMap(resolved), ...nested, ...own(region.attributes)])
+    const made = new Map([...referenced(styleIds(region), NONE), ...nested, ...own(region.attributes)])
+    places.set(id, made)
+    return made
   }
   return {
     stylePrefix,
-    styleOf,
-    settingsOf(region, ids, inline) {
-      const placed = regionOf(region)
-      const aligned = styleOf(ids, inline).get('textAlign') ?? placed.get('textAlign') ?? 'center'
+    referenced,
+    styleOf: (outer, inline) => new Map([...outer, ...own(inline)]),
+    settingsOf(region, style) {
+      const placed = region === undefined ? NONE : regionOf(region)
+      const aligned = style.get('textAlign') ?? placed.get('textAlign') ?? 'center'
       const settings: string[] = []
       const top = topOf(placed)
       if (top !== undefined) settings.push(`line:${top}%`)
@@ -71,8 +87,19 @@ export function layoutsOf(head: XmlNode | undefined, prefix: string): TtmlLayout
   }
 }
 
-function idsOf(text: string | undefined): readonly string[] {
-  return (text ?? '').split(/\s+/).filter((id) => id !== '')
+/** The ids of the styles that an element names. */
+export function styleIds({ attributes }: Pick<XmlNode, 'attributes'>): readonly string[] {
+  const text = (attributes.get('style') ?? '').trim()
+  return text === '' ? [] : text.split(/\s+/)
+}
+
+function readOf(attributes: ReadonlyMap<string, string>, prefix: string): [string, string][] {
+  const found: [string, string][] = []
+  for (const [key, value] of attributes) {
+    const name = key.startsWith(prefix) ? key.slice(prefix.length) : ''
+    if (READ.has(name) && value.length <= MAX_VALUE_CHARACTERS) found.push([name, value])
+  }
+  return found
 }
 
 /** How far from the top, in per cent, what is placed in the upper part of the picture begins; else it is where subtitles usually are. */

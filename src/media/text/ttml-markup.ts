@@ -1,4 +1,4 @@
-import type { StyleAttributes, TtmlLayout } from './ttml-layout.ts'
+import { type StyleAttributes, styleIds, type TtmlLayout } from './ttml-layout.ts'
 import { escapeText, localName, type XmlNode } from './xml-tree.ts'
 
 /** The colours that players of WebVTT know by a class (WebVTT §5), and what TTML calls them. */
@@ -30,17 +30,10 @@ export function hasText({ name, content }: XmlNode): boolean {
 }
 
 /** The content of a paragraph as WebVTT cue text: italics, bold, underlined, the eight colours; space as `xml:space` has it. */
-export function cueTextOf(
-  paragraph: XmlNode,
-  layout: TtmlLayout,
-  styles: readonly string[],
-  inline: ReadonlyMap<string, string>,
-  preserves: boolean,
-): string {
-  const style = layout.styleOf(styles, inline)
+export function cueTextOf(paragraph: XmlNode, layout: TtmlLayout, style: StyleAttributes, preserves: boolean): string {
   const text = marked(style, new Map(), content(paragraph, layout, style, preserves))
-  const lines = preserves ? text.split('\n') : text.replace(/[ \t]*\n[ \t]*/g, '\n').split('\n')
-  return lines
+  return text
+    .split('\n')
     .map((line) => (preserves ? line : line.trim()))
     .filter((line) => line !== '')
     .join('\n')
@@ -58,8 +51,7 @@ function content(
       const name = localName(child.name)
       if (name === 'br') return '\n'
       if (name !== 'span') return ''
-      const ids = (child.attributes.get('style') ?? '').split(/\s+/)
-      const style = new Map([...outer, ...layout.styleOf(ids, child.attributes)])
+      const style = layout.styleOf(layout.referenced(styleIds(child), outer), child.attributes)
       const space = child.attributes.get('xml:space')
       const keeps = space === undefined ? preserves : space === 'preserve'
       return marked(style, outer, content(child, layout, style, keeps))

@@ -10,6 +10,7 @@ export type TtmlClock = {
 const CLOCK = /^(\d{2,6}):([0-5]\d):([0-5]\d|60)(?:(\.\d{1,9})|:(\d{2,6})(?:\.(\d{1,6}))?)?$/
 const OFFSET = /^(\d{1,15}(?:\.\d{1,9})?)(h|m|s|ms|f|t)$/
 const USUAL_FRAME_RATE = 30
+const LONGEST_TIME = 64
 
 /** Reads the `ttp:` parameters of the root; `parameter` gives one of them. What is nonsense is as if it were not there. */
 export function readTtmlClock(parameter: (name: string) => string | undefined): TtmlClock {
@@ -24,6 +25,7 @@ export function readTtmlClock(parameter: (name: string) => string | undefined): 
 
 /** A time expression in milliseconds (TTML2 §12.3.1); `undefined` for what is none. */
 export function readTtmlTime(text: string, clock: TtmlClock): number | undefined {
+  if (text.length > LONGEST_TIME) return undefined
   const written = text.trim()
   const clocked = CLOCK.exec(written)
   if (clocked) {

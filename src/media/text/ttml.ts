@@ -1,7 +1,8 @@
 import { FormatError } from '../../lib/errors.ts'
 import { decodeText } from './decode-text.ts'
+import { TextBudget } from './text-budget.ts'
 import { inOrder, TEXT_LIMITS, type TextCue, type TextDocument, type TtmlFrame } from './text-document.ts'
-import { layoutsOf, type TtmlLayout } from './ttml-layout.ts'
+import { layoutsOf, type StyleAttributes, styleIds, type TtmlLayout } from './ttml-layout.ts'
 import { cueTextOf, hasText } from './ttml-markup.ts'
 import { type Interval, intervalOf, readTtmlClock, type TtmlClock } from './ttml-time.ts'
 import { localName, readXmlTree, startTag, writeXmlNode, type XmlNode } from './xml-tree.ts'
@@ -11,16 +12,29 @@ type Inherited = {
   readonly interval: Interval
   readonly region: string | undefined
   readonly styles: readonly string[]
-  /** Attributes of styling that stand on the element itself. */
+  /** What these come to. */
+  readonly referenced: StyleAttributes
+  /** Attributes of styling that stand on the elements themselves. */
   readonly inline: ReadonlyMap<string, string>
   readonly preserves: boolean
+  /** About how many characters of it each paragraph gets. */
+  readonly characters: number
 }
 
 const TTML_NAMESPACE = 'http://www.w3.org/ns/ttml'
-const ALWAYS: Interval = { from: 0, to: Number.POSITIVE_INFINITY }
+const OUTERMOST: Omit<Inherited, 'preserves'> = {
+  interval: { from: 0, to: Number.POSITIVE_INFINITY },
+  region: undefined,
+  styles: [],
+  referenced: new Map(),
+  inline: new Map(),
+  characters: 0,
+}
 const TIMES = new Set(['begin', 'end', 'dur', 'timeContainer'])
 /** Times of spans cut a paragraph into at most so many. */
 const MAX_PIECES = 256
+/** Work on an element, as that on so many characters. */
+const ELEMENT_CHARACTERS = 32
 /** What has no end is shown for as long as anything is. */
 const LONGEST_MS = 7 * 86_400_000
 
@@ -28,19 +42,21 @@ const LONGEST_MS = 7 * 86_400_000
  * Reads TTML as IMSC1 text profile has it (W3C TTML2, IMSC 1.1): a cue for each `p`, or for each stretch of it where its spans come and go. Times
  * of `body`, `div` and `p` add up. A `p` whose times can't be read, or which is never shown, is counted in `skipped`, unless it has no text.
  *
- * @throws FormatError where it is no TTML, or larger than `TEXT_LIMITS`
+ * `budget` is shared by documents of one track.
+ *
+ * @throws FormatError where it is no TTML, or larger than `TEXT_LIMITS`, or where far more would be made of it than it holds
  */
-export function parseTtml(bytes: Uint8Array): TextDocument {
+export function parseTtml(bytes: Uint8Array, budget: TextBudget = new TextBudget('ttml')): TextDocument {
   const root = readXmlTree(decodeText(bytes, 'ttml'), 'ttml')
   if (localName(root.name) !== 'tt' || !isTtml(root)) throw new FormatError('ttml', 0, `<${root.name}> is no TTML`)
   const prefixed = (end: string) => prefixOf(root, end)
   const clock = readTtmlClock((name) => root.attributes.get(`${prefixed('#parameter') ?? 'ttp'}:${name}`))
   const head = childOf(root, 'head')
   const layout = layoutsOf(head, prefixed('#styling') ?? 'tts')
-  const reader = new ParagraphReader(clock, layout)
+  const reader = new ParagraphReader(clock, layout, budget)
   const body = childOf(root, 'body')
   const preserves = root.attributes.get('xml:space') === 'preserve'
-  if (body) reader.walk(body, { interval: ALWAYS, region: undefined, styles: [], inline: new Map(), preserves }, 0)
+  if (body) reader.walk(body, { ...OUTERMOST, preserves }, 0)
   return { cues: inOrder(reader.cues), blocks: [], frame: frameOf(root, head), skipped: reader.skipped }
 }
 
@@ -64,15 +80,23 @@ function frameOf(root: XmlNode, head: XmlNode | undefined): TtmlFrame {
   return { root: startTag(root), rootName: root.name, head: head ? writeXmlNode(head) : '', prefix }
 }
 
+function charactersOf(attributes: Iterable<readonly [string, string]>): number {
+  let sum = 0
+  for (const [name, value] of attributes) sum += name.length + value.length
+  return sum
+}
+
 class ParagraphReader {
   readonly cues: TextCue[] = []
   skipped = 0
   readonly #clock: TtmlClock
   readonly #layout: TtmlLayout
+  readonly #budget: TextBudget
 
-  constructor(clock: TtmlClock, layout: TtmlLayout) {
+  constructor(clock: TtmlClock, layout: TtmlLayout, budget: TextBudget) {
     this.#clock = clock
     this.#layout = layout
+    this.#budget = budget
   }
 
   /** Reads `body`, `div` or `p`; gives where it ends, which is where its neighbour in a sequence begins. */
@@ -98,33 +122,42 @@ class ParagraphReader {
     }
   }
 
-  #inherit({ attributes }: XmlNode, outer: Inherited, interval: Interval): Inherited {
-    const own = (attributes.get('style') ?? '').split(/\s+/).filter((id) => id !== '')
+  #inherit(node: XmlNode, outer: Inherited, interval: Interval): Inherited {
+    const { attributes } = node
+    const handed = (name: string) => name === 'style' || name === 'region' || name.startsWith(this.#layout.stylePrefix)
+    const own = [...attributes].filter(([name]) => handed(name))
+    const characters = outer.characters + charactersOf(own)
+    this.#budget.spend(characters)
+    const ids = styleIds(node)
     const space = attributes.get('xml:space')
-    const inline = [...attributes].filter(([name]) => name.startsWith(this.#layout.stylePrefix))
+    const inline = own.filter(([name]) => name.startsWith(this.#layout.stylePrefix))
     return {
       interval,
       region: attributes.get('region') ?? outer.region,
-      styles: [...outer.styles, ...own],
+      styles: [...outer.styles, ...ids],
+      referenced: this.#layout.referenced(ids, outer.referenced),
       inline: new Map([...outer.inline, ...inline]),
       preserves: space === undefined ? outer.preserves : space === 'preserve',
+      characters,
     }
   }
 
-  #paragraph(node: XmlNode, { interval, region, styles, inline, preserves }: Inherited): void {
+  #paragraph(node: XmlNode, { interval, region, styles, referenced, inline, preserves }: Inherited): void {
     if (!hasText(node)) return
     const attributes = new Map([...node.attributes].filter(([name]) => !TIMES.has(name)))
     if (region !== undefined) attributes.set('region', region)
     if (styles.length > 0) attributes.set('style', styles.join(' '))
     for (const [name, value] of inline) attributes.set(name, value)
     if (preserves) attributes.set('xml:space', 'preserve')
-    const settings = this.#layout.settingsOf(region, styles, inline)
+    const style = this.#layout.styleOf(referenced, inline)
+    const settings = this.#layout.settingsOf(region, style)
     for (const piece of this.#pieces(node, interval)) {
       const shown: XmlNode = { ...node, attributes, content: this.#shown(node, interval, piece) }
-      const text = cueTextOf(shown, this.#layout, styles, inline, preserves)
+      const text = cueTextOf(shown, this.#layout, style, preserves)
       if (text === '') continue
       if (this.cues.length === TEXT_LIMITS.cues) throw new FormatError('ttml', 0, `more than ${TEXT_LIMITS.cues} cues`)
       const ttml = writeXmlNode(shown)
+      this.#budget.spend(text.length + ttml.length)
       const [startMs, endMs] = [Math.round(piece.from), Math.round(Math.min(piece.to, piece.from + LONGEST_MS))]
       const isBroken =
         endMs <= startMs || ttml.length > 4 * TEXT_LIMITS.cueCharacters || text.length > TEXT_LIMITS.cueCharacters
@@ -156,10 +189,12 @@ class ParagraphReader {
   /** What of a paragraph's content is there throughout the piece, without its times. */
   #shown({ content }: XmlNode, parent: Interval, piece: Interval): (XmlNode | string)[] {
     return content.flatMap((child): (XmlNode | string)[] => {
+      this.#budget.spend(typeof child === 'string' ? child.length : ELEMENT_CHARACTERS)
       if (typeof child === 'string') return [child]
       const own = intervalOf(child, parent, parent.from, this.#clock)
       // Animation and metadata are no text.
       if (!own || own.from >= piece.to || own.to <= piece.from || localName(child.name) === 'set') return []
+      this.#budget.spend(charactersOf(child.attributes))
       const attributes = new Map([...child.attributes].filter(([name]) => !TIMES.has(name)))
       return [{ name: child.name, attributes, content: this.#shown(child, own, piece) }]
     })

@@ -69,9 +69,10 @@ function marked(text: string, styles: readonly StyleRun[]): string {
   const edges = new Set([0, characters.length])
   for (const { from, to } of styles) for (const edge of [from, to]) edges.add(Math.min(edge, characters.length))
   const sorted = [...edges].sort((a, b) => a - b)
+  const faces = facesOf(characters.length, styles)
   const pieces = sorted.slice(1).map((end, at) => {
     const start = sorted[at] ?? 0
-    const face = styles.find(({ from, to }) => from <= start && to >= end)?.face ?? 0
+    const face = faces[start] ?? 0
     const tags = FACES.filter(({ bit }) => (face & bit) !== 0).map(({ tag }) => tag)
     const piece = escapeText(characters.slice(start, end).join(''))
     if (piece.trim() === '') return piece
@@ -82,4 +83,27 @@ function marked(text: string, styles: readonly StyleRun[]): string {
   })
   const lines = pieces.join('').split('\n')
   return lines.filter((line) => line.trim() !== '').join('\n')
+}
+
+/** The face of each character: that of the first style it is in. Each character is painted once, however many styles there are. */
+function facesOf(length: number, styles: readonly StyleRun[]): Uint8Array {
+  const faces = new Uint8Array(length)
+  /** From each character, one that is no later than the next without a face. */
+  const next = Uint32Array.from({ length: length + 1 }, (_, at) => at)
+  const unpainted = (from: number) => {
+    let at = from
+    while (next[at] !== at) {
+      next[at] = next[next[at] ?? at] ?? at
+      at = next[at] ?? at
+    }
+    return at
+  }
+  for (const { from, to, face } of styles) {
+    const end = Math.min(to, length)
+    for (let at = unpainted(Math.min(from, length)); at < end; at = unpainted(at)) {
+      faces[at] = face
+      next[at] = at + 1
+    }
+  }
+  return faces
 }

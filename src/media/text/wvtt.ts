@@ -12,11 +12,20 @@ export type TextSample = { readonly startTicks: number; readonly durationTicks: 
 /** What places cues on a track: `zeroTicks` is where the cues' time 0 lies, `ticksPerMs` how fast the track counts. */
 export type TextPlacement = { readonly zeroTicks: number; readonly ticksPerMs: number }
 
+/** A cue where it lies on the track, as a sample has it. */
+type PlacedCue = { readonly from: number; readonly to: number; readonly box: Uint8Array }
+
 const encoder = new TextEncoder()
+/** Of one run of samples: far more cues than anybody reads in a segment, and bytes than its pictures have. */
+const MAX_PLACED = 2_048
+const MAX_RUN_BYTES = 4 * 2 ** 20
+/** `vtte`: nothing is shown. */
+const EMPTY_SAMPLE = Uint8Array.of(0, 0, 0, 8, 0x76, 0x74, 0x74, 0x65)
 
 /**
  * The samples of `wvtt` from `fromTicks` to `toTicks` (ISO/IEC 14496-30 §7): they follow each other without a hole, a new one wherever a cue
- * comes or goes, an empty one where there is none. A cue that is in several has the same source id in each.
+ * comes or goes, an empty one where there is none. A cue that is in several has the same source id in each. Each sample repeats all cues that it shows: what
+ * is more than 2,048 cues, or would come to more than 4 MiB, is left out.
  */
 export function writeWvttSamples(
   cues: readonly TextCue[],
@@ -24,20 +33,43 @@ export function writeWvttSamples(
   toTicks: number,
   { zeroTicks, ticksPerMs }: TextPlacement,
 ): readonly TextSample[] {
-  const placed = cues
-    .map((cue) => ({
-      cue,
-      from: Math.max(fromTicks, Math.round(cue.startMs * ticksPerMs) + zeroTicks),
-      to: Math.min(toTicks, Math.round(cue.endMs * ticksPerMs) + zeroTicks),
-    }))
-    .filter(({ from, to }) => from < to)
-  const edges = [...new Set([fromTicks, toTicks, ...placed.flatMap(({ from, to }) => [from, to])])].sort(
-    (a, b) => a - b,
-  )
-  return edges.slice(1).map((end, at) => {
-    const start = edges[at] ?? fromTicks
-    const shown = placed.filter(({ from, to }) => from < end && to > start)
-    return { startTicks: start, durationTicks: end - start, data: writeSample(shown.map(({ cue }) => cue)) }
+  const placed: PlacedCue[] = []
+  for (const cue of cues) {
+    const from = Math.max(fromTicks, Math.round(cue.startMs * ticksPerMs) + zeroTicks)
+    const to = Math.min(toTicks, Math.round(cue.endMs * ticksPerMs) + zeroTicks)
+    if (from < to) placed.push({ from, to, box: writeCue(cue) })
+    if (placed.length === MAX_PLACED) break
+  }
+  const kept = withinBytes(placed, edgesOf(placed, fromTicks, toTicks))
+  const edges = edgesOf(kept, fromTicks, toTicks)
+  const places = new Map(edges.map((edge, at) => [edge, at]))
+  const samples: Uint8Array[][] = edges.slice(1).map(() => [])
+  for (const { from, to, box } of kept) {
+    for (let at = places.get(from) ?? 0; at < (places.get(to) ?? 0); at++) samples[at]?.push(box)
+  }
+  return samples.map((boxes, at) => {
+    const [startTicks = fromTicks, endTicks = toTicks] = edges.slice(at, at + 2)
+    const data = Uint8Array.from(Buffer.concat(boxes.length === 0 ? [EMPTY_SAMPLE] : boxes))
+    return { startTicks, durationTicks: endTicks - startTicks, data }
+  })
+}
+
+/** Where a new sample begins, and the end. */
+function edgesOf(placed: readonly PlacedCue[], fromTicks: number, toTicks: number): readonly number[] {
+  const edges = new Set([fromTicks, toTicks])
+  for (const { from, to } of placed) edges.add(from).add(to)
+  return [...edges].sort((a, b) => a - b)
+}
+
+/** The first cues that find room, each as often as it would be repeated between these edges. */
+function withinBytes(placed: readonly PlacedCue[], edges: readonly number[]): readonly PlacedCue[] {
+  const places = new Map(edges.map((edge, at) => [edge, at]))
+  let left = MAX_RUN_BYTES
+  return placed.filter(({ from, to, box }) => {
+    const bytes = box.byteLength * ((places.get(to) ?? 0) - (places.get(from) ?? 0))
+    const hasRoom = bytes <= left
+    if (hasRoom) left -= bytes
+    return hasRoom
   })
 }
 
@@ -79,17 +111,14 @@ export function readWvttSamples(
   return { cues: inOrder(cues), blocks: blocksOf(header), skipped }
 }
 
-function writeSample(cues: readonly TextCue[]): Uint8Array {
+function writeCue(cue: TextCue): Uint8Array {
   const out = new BoxWriter(256)
-  if (cues.length === 0) out.box('vtte', () => {})
-  for (const cue of cues) {
-    out.box('vttc', () => {
-      out.box('vsid', () => out.u32(sourceId(cue)))
-      if (cue.id !== undefined) textBox(out, 'iden', cue.id)
-      if (cue.settings !== undefined) textBox(out, 'sttg', cue.settings)
-      textBox(out, 'payl', safeCueText(cue.text))
-    })
-  }
+  out.box('vttc', () => {
+    out.box('vsid', () => out.u32(sourceId(cue)))
+    if (cue.id !== undefined) textBox(out, 'iden', cue.id)
+    if (cue.settings !== undefined) textBox(out, 'sttg', cue.settings)
+    textBox(out, 'payl', safeCueText(cue.text))
+  })
   return out.finish().slice()
 }
 

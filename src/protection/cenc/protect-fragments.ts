@@ -21,7 +21,7 @@ import {
   type SampleEncryption,
 } from './protection-boxes.ts'
 import type { SubsampleFinder } from './subsamples.ts'
-import { checkProtection, sampleIv, type TrackProtection } from './track-protection.ts'
+import { checkProtection, type IvBase, sampleIv, type TrackProtection } from './track-protection.ts'
 
 /** What has to be known of a track: its number, which no other track of its keys has, its configuration and its init segment. */
 export type ProtectedTrack = { readonly track: number; readonly config: CodecConfig; readonly init: Uint8Array }
@@ -135,19 +135,20 @@ const NOTHING = new Uint8Array(0)
 /** Finds out what is encrypted of each sample, and how that is told. */
 class Planner {
   readonly #track: number
-  readonly #hasIvs: boolean
+  /** Absent: samples have none of their own. */
+  readonly #ivBase: IvBase | undefined
   readonly #finder: SubsampleFinder
   readonly #boxesFor: (samples: readonly SampleEncryption[]) => EncryptionBoxes
   #latestTicks = Number.NEGATIVE_INFINITY
 
   constructor(
     { track }: Pick<ProtectedTrack, 'track'>,
-    { scheme }: TrackProtection,
+    protection: TrackProtection,
     finder: SubsampleFinder,
     boxesFor: (samples: readonly SampleEncryption[]) => EncryptionBoxes,
   ) {
     this.#track = track
-    this.#hasIvs = scheme === 'cenc'
+    this.#ivBase = protection.scheme === 'cenc' ? protection.ivBase : undefined
     this.#finder = finder
     this.#boxesFor = boxesFor
   }
@@ -157,16 +158,16 @@ class Planner {
     if (!fragment) return { piece, encryption: [], boxes: { bytes: NOTHING, entriesAt: 0 } }
     const encryption = fragment.samples.map((sample): SampleEncryption => {
       const subsamples = this.#finder.find(fragment.bytes.subarray(sample.from, sample.to))
-      return { iv: this.#hasIvs ? this.#ivOf(fragment, sample) : undefined, subsamples }
+      return { iv: this.#ivBase && this.#ivOf(this.#ivBase, fragment, sample), subsamples }
     })
     return { piece, encryption, boxes: this.#boxesFor(encryption) }
   }
 
-  #ivOf({ moof }: LaidFragment, { from, dtsTicks }: LaidSample): readonly [number, number] {
+  #ivOf(base: IvBase, { moof }: LaidFragment, { from, dtsTicks }: LaidSample): IvBase {
     // The same IV twice would give both samples away.
     if (dtsTicks <= this.#latestTicks) throw new FormatError(moof.path, from, 'a decoding time that does not go up')
     this.#latestTicks = dtsTicks
-    return sampleIv(this.#track, dtsTicks)
+    return sampleIv(base, this.#track, dtsTicks)
   }
 }
 

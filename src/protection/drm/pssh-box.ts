@@ -1,4 +1,4 @@
-import { AppError } from '../../lib/errors.ts'
+import { AppError, FormatError } from '../../lib/errors.ts'
 import { BoxWriter } from '../../media/isobmff/box-writer.ts'
 import type { TrackProtection } from '../cenc/track-protection.ts'
 import { drmSystems, uuidBytes } from './drm-systems.ts'
@@ -28,6 +28,22 @@ export function psshBox({ systemId, kids, data = new Uint8Array(0) }: PsshConten
     out.append(data)
   })
   return out.finish().slice()
+}
+
+const HEAD_BYTES = 12
+const KID_BYTES = 16
+
+/** The system's own data in a `pssh` box of either version. @throws FormatError for what is none, or is cut */
+export function psshData(box: Uint8Array): Uint8Array {
+  const view = new DataView(box.buffer, box.byteOffset, box.byteLength)
+  const lacks = (at: number) => {
+    if (at > box.byteLength) throw new FormatError('pssh', box.byteLength, 'the box ends early')
+    return at
+  }
+  lacks(HEAD_BYTES + SYSTEM_ID_BYTES + 4)
+  let at = HEAD_BYTES + SYSTEM_ID_BYTES
+  if (view.getUint8(8) > 0) at = lacks(at + 4 + view.getUint32(at) * KID_BYTES + 4) - 4
+  return box.subarray(at + 4, lacks(at + 4 + view.getUint32(at)))
 }
 
 /** The box of the common system (W3C "cenc" Initialization Data Format §4): ClearKey in browsers needs no other. */

@@ -8,14 +8,18 @@ export type DashSystem = {
   readonly pssh?: Uint8Array
   /** PlayReady's object, for players that read it out of the manifest. */
   readonly playReadyObject?: Uint8Array
-  /** Where players get licences. */
-  readonly licenceUrl?: string
+  /** What the key's provider wants to stand within the element, well-formed, in place of what would be made of the others. */
+  readonly provided?: string
+  /** Where players get licences; left out where what was provided says it. */
+  readonly licenceUrl?: string | undefined
 }
 
 /** The namespaces stand on the elements that use them, so that the rest of a manifest is as it would be without. */
 const CENC = 'xmlns:cenc="urn:mpeg:cenc:2013"'
 const PLAYREADY = 'xmlns:mspr="urn:microsoft:playready"'
 const LICENCE = 'xmlns:dashif="https://dashif.org/CPS"'
+/** What a document may begin with, and an element may not hold. */
+const XML_DECLARATION = /^\uFEFF?(?:<\?xml[^>]*\?>)?/
 const systemValues = { common: undefined, widevine: undefined, playready: 'MSPR 2.0', clearkey: 'ClearKey1.0' } as const
 
 /** The element that says by which scheme, and with which key, an AdaptationSet is encrypted. It goes before those of systems. */
@@ -24,12 +28,20 @@ export function dashMp4Protection(scheme: TrackProtection['scheme'], kid: Uint8A
 }
 
 /** The element of a protection system. */
-export function dashSystemProtection({ system, pssh, playReadyObject, licenceUrl }: DashSystem): string {
+export function dashSystemProtection(wanted: DashSystem): string {
+  const { system, pssh, playReadyObject } = wanted
+  const provided = wanted.provided?.replace(XML_DECLARATION, '').trim()
+  const licenceUrl = /laurl\b/i.test(provided ?? '') ? undefined : wanted.licenceUrl
   const value = systemValues[system]
-  const namespaces = [pssh && CENC, playReadyObject && PLAYREADY, licenceUrl !== undefined && LICENCE].filter(Boolean)
+  const uses = (prefix: string) => provided?.includes(`<${prefix}:`) ?? false
+  const namespaces = [
+    (pssh || uses('cenc')) && CENC,
+    (playReadyObject || uses('mspr')) && PLAYREADY,
+    (licenceUrl !== undefined || uses('dashif')) && LICENCE,
+  ].filter(Boolean)
   const head = ['ContentProtection', ...namespaces, `schemeIdUri="urn:uuid:${drmSystems[system]}"`]
   if (value !== undefined) head.push(`value="${value}"`)
-  const children: string[] = []
+  const children: string[] = provided ? [provided] : []
   if (pssh) children.push(`<cenc:pssh>${base64(pssh)}</cenc:pssh>`)
   if (playReadyObject) children.push(`<mspr:pro>${base64(playReadyObject)}</mspr:pro>`)
   // Players look for either spelling: ISO/IEC 23009-1:2022 has the capital, the first DASH-IF guidelines had not.

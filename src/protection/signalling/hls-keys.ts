@@ -1,5 +1,5 @@
 import type { TrackProtection } from '../cenc/track-protection.ts'
-import { drmSystems } from '../drm/drm-systems.ts'
+import { type DrmSystem, drmSystems } from '../drm/drm-systems.ts'
 
 /** How segments are encrypted, as playlists say it (RFC 8216bis §4.4.4.4). */
 export type HlsMethod = 'AES-128' | 'SAMPLE-AES' | 'SAMPLE-AES-CTR'
@@ -15,6 +15,15 @@ export type HlsKey = {
   readonly keyFormat?: string
 }
 
+/** Lines that a key's provider has made: of media playlists, and of masters. */
+export type HlsLines = {
+  readonly keyFormat: string
+  readonly lines: Readonly<Record<HlsKeyTag, readonly string[]>>
+}
+
+/** The tag of a media playlist, or that of a master playlist by which players get keys ahead. */
+export type HlsKeyTag = 'EXT-X-KEY' | 'EXT-X-SESSION-KEY'
+
 /** From here on segments are in the clear (RFC 8216bis §4.4.4.4). */
 export const HLS_NO_KEY = '#EXT-X-KEY:METHOD=NONE'
 
@@ -23,8 +32,13 @@ export function hlsMethodOf(scheme: TrackProtection['scheme']): HlsMethod {
   return scheme === 'cbcs' ? 'SAMPLE-AES' : 'SAMPLE-AES-CTR'
 }
 
-/** The line of a media playlist, or that of a master playlist by which players get keys ahead. */
-export function hlsKeyLine(tag: 'EXT-X-KEY' | 'EXT-X-SESSION-KEY', key: HlsKey): string {
+/** What playlists say of a key and a system: one line of ours, or those of its provider. */
+export function hlsKeyLines(tag: HlsKeyTag, key: HlsKey | HlsLines): readonly string[] {
+  return 'lines' in key ? key.lines[tag] : [hlsKeyLine(tag, key)]
+}
+
+/** The line of a key that is made here. */
+export function hlsKeyLine(tag: HlsKeyTag, key: HlsKey): string {
   const attributes = [`METHOD=${key.method}`, `URI=${quoted(key.uri)}`]
   if (key.iv !== undefined) attributes.push(`IV=${hexNumber(key.iv)}`)
   if (key.keyId !== undefined) attributes.push(`KEYID=${hexNumber(key.keyId)}`)
@@ -32,21 +46,50 @@ export function hlsKeyLine(tag: 'EXT-X-KEY' | 'EXT-X-SESSION-KEY', key: HlsKey):
   return `#${tag}:${attributes.join(',')}`
 }
 
+/** KEYFORMAT of the systems that have licences. */
+const keyFormats = {
+  fairplay: 'com.apple.streamingkeydelivery',
+  widevine: `urn:uuid:${drmSystems.widevine}`,
+  playready: 'com.microsoft.playready',
+} as const satisfies Partial<Record<DrmSystem, string>>
+
+/**
+ * A system's lines as a provider has them, in base64 (CPIX 2.3, `HLSSignalingData`); `undefined`: it has none. Where it has them for one kind of playlist alone they
+ * are those of the other too, since both tags have the same attributes (RFC 8216bis §4.4.5.2).
+ */
+export function providedKey(
+  system: keyof typeof keyFormats,
+  told: { readonly hlsMedia?: string | undefined; readonly hlsMaster?: string | undefined } | undefined,
+): HlsLines | undefined {
+  const { hlsMedia: media, hlsMaster: master } = told ?? {}
+  const given = media ?? master
+  if (given === undefined) return undefined
+  const linesFor = (tag: HlsKeyTag, text: string) => {
+    const lines = Buffer.from(text, 'base64').toString('utf8').trim().split(/\r?\n/)
+    return lines.map((line) => line.replace(/^#EXT-X-(?:SESSION-)?KEY:/, `#${tag}:`))
+  }
+  const lines = {
+    'EXT-X-KEY': linesFor('EXT-X-KEY', media ?? given),
+    'EXT-X-SESSION-KEY': linesFor('EXT-X-SESSION-KEY', master ?? given),
+  }
+  return { keyFormat: keyFormats[system], lines }
+}
+
 /** FairPlay: the URI is the application's own, `skd://` and what its licence server knows the key by. */
 export function fairPlayKey(uri: string): HlsKey {
-  return { method: 'SAMPLE-AES', uri, keyFormat: 'com.apple.streamingkeydelivery' }
+  return { method: 'SAMPLE-AES', uri, keyFormat: keyFormats.fairplay }
 }
 
 /** Widevine: its `pssh` box in a data URI. */
 export function widevineKey(scheme: TrackProtection['scheme'], kid: Uint8Array, pssh: Uint8Array): HlsKey {
   const uri = `data:text/plain;base64,${base64(pssh)}`
-  return { method: hlsMethodOf(scheme), uri, keyId: kid, keyFormat: `urn:uuid:${drmSystems.widevine}` }
+  return { method: hlsMethodOf(scheme), uri, keyId: kid, keyFormat: keyFormats.widevine }
 }
 
 /** PlayReady: its object, without a `pssh` box, in a data URI. */
 export function playReadyKey(scheme: TrackProtection['scheme'], kid: Uint8Array, object: Uint8Array): HlsKey {
   const uri = `data:text/plain;charset=UTF-16;base64,${base64(object)}`
-  return { method: hlsMethodOf(scheme), uri, keyId: kid, keyFormat: 'com.microsoft.playready' }
+  return { method: hlsMethodOf(scheme), uri, keyId: kid, keyFormat: keyFormats.playready }
 }
 
 /** ClearKey for players with EME: where licences are got in JSON (Encrypted Media Extensions §9.1.4). */

@@ -50,7 +50,7 @@ async function readCell(
     const reports: CellReport[] = []
     for (const reader of names) {
       if (unreadable(reader, sourceName, outputName) !== undefined) continue
-      const faults = await readers[reader]({ source, output, collected })
+      const faults = await readers[reader]({ source, name: outputName, output, collected })
       const cell = `${name} × ${reader}`
       if (faults) reports.push({ name: cell, faults: faults.map((fault) => `${cell}: ${fault}`) })
     }

@@ -9,6 +9,7 @@ import { servedSeconds } from '../served.ts'
 import { type Frame, type FrameRequest, readFrames, type Truth } from './frames.ts'
 import { type MatrixMedia, makeMedia } from './media.ts'
 import { outputs } from './outputs.ts'
+import type { MatrixText } from './texts.ts'
 
 /** Something that is published in every format. */
 export type MatrixSource = {
@@ -21,11 +22,12 @@ export type MatrixSource = {
   readonly truth: Truth
   /** Of the pictures that went in, in order: a ladder gives others, as many and at the same times. */
   readonly sent: readonly Frame[]
+  /** Its texts, which were uploaded beside it; absent: it has none. */
+  readonly texts?: readonly MatrixText[]
   /** Where a player finds it: of what is live, a channel that is still fed. */
   readonly watch: { readonly base: string; readonly manifestName: string }
 }
 
-/** A place is left for text tracks: a source with WebVTT beside its two languages. */
 export type SourceName =
   | 'live pass-through'
   | 'live ladder'
@@ -33,7 +35,7 @@ export type SourceName =
   | 'MP4 set'
   | '10-bit HEVC'
   | 'audio-only'
-  | 'two languages'
+  | 'two languages + text'
 
 export type MatrixHouse = {
   readonly sources: Readonly<Record<SourceName, MatrixSource>>
@@ -93,7 +95,7 @@ async function fill(
       uploaded(house, api, 'MP4 set', [media.small, media.large]),
       uploaded(house, api, '10-bit HEVC', [media.hevc]),
       uploaded(house, api, 'audio-only', [media.sound]),
-      uploaded(house, api, 'two languages', [media.languages]),
+      uploaded(house, api, 'two languages + text', [media.languages, ...media.texts.map(({ file }) => file)]),
     ]),
     goLive(house, media, seconds, api),
     ...aired.map((name) => playingVariant(house.at(name).hlsUrl, 4)),
@@ -119,7 +121,7 @@ async function fill(
     'MP4 set': source(set, truths.set),
     '10-bit HEVC': source(hevc, truths.hevc),
     'audio-only': source(sound, truths.sound),
-    'two languages': source(languages, truths.languages),
+    'two languages + text': source(languages, truths.languages, { texts: media.texts }),
   }
 }
 
@@ -157,7 +159,7 @@ async function goLive(house: ChannelHouse, media: MatrixMedia, seconds: number, 
 async function uploaded(house: ChannelHouse, api: ApiUser, name: string, files: readonly string[]): Promise<Place> {
   const { controlUrl, apiKey, streamingUrl } = house.headend.quickstart
   const { items } = (await api.call('GET', '/v1/accounts?limit=1')).body as { items: { id: string }[] }
-  const { id: assetId } = await api.ask(201, 'POST', '/v1/assets', { name: name.replaceAll(' ', '-') })
+  const { id: assetId } = await api.ask(201, 'POST', '/v1/assets', { name: name.replaceAll(/\W+/g, '-') })
   for (const [at, path] of files.entries()) {
     const entry = { name: basename(path), ...(at === 0 && { isPrimary: true }) }
     const file = await api.ask(201, 'POST', `/v1/assets/${assetId}/files`, entry)

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { ffmpeg } from '../ffmpeg.ts'
+import { type MatrixText, writeTexts } from './texts.ts'
 
 /** The files that sources are made of. */
 export type MatrixMedia = {
@@ -13,6 +14,8 @@ export type MatrixMedia = {
   readonly sound: string
   /** English and German beside one picture. */
   readonly languages: string
+  /** Beside those. */
+  readonly texts: readonly MatrixText[]
 }
 
 const PICTURE = ['-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25']
@@ -30,6 +33,7 @@ export async function makeMedia(folder: string, seconds: number): Promise<Matrix
   const media = {
     ...{ live: at('live.flv'), small: at('small.mp4'), large: at('large.mp4'), hevc: at('hevc.mp4') },
     ...{ sound: at('sound.m4a'), languages: at('languages.mp4') },
+    texts: writeTexts(folder, 'languages', seconds),
   }
   const time = ['-t', `${seconds}`]
   const both = ['-map', '0:v', '-map', '1:a']

@@ -8,10 +8,12 @@ import { mp4boxReading } from '../served.ts'
 import { checkSegments } from '../ts-checker.ts'
 import { type Frame, type FrameRequest, readFrames } from './frames.ts'
 import type { MatrixSource } from './house.ts'
-import type { Collected, CollectedTrack, MatrixOutput } from './outputs.ts'
+import type { Collected, CollectedTrack, MatrixOutput, OutputName } from './outputs.ts'
+import { textFaults } from './texts.ts'
 
 export type Cell = {
   readonly source: MatrixSource
+  readonly name: OutputName
   readonly output: MatrixOutput
   readonly collected: Collected
 }
@@ -26,7 +28,7 @@ const PACKAGER = resolve('node_modules/shaka-packager/bin/packager-linux-x64')
 /** It says so of every file with B-frames and no edit list, which is what live output is. */
 const ADJUSTMENT = /composition offset|EditList|Adjusting timestamps by/
 
-/** All readers; only the reader of packets was written here, from the standard alone. */
+/** All readers; only that of packets was written here, from the standard alone. */
 export const readers = {
   ffmpeg: byFfmpeg,
   'shaka-packager': byShakaPackager,
@@ -35,6 +37,7 @@ export const readers = {
   'm3u8-parser': byM3u8Parser,
   'mpd-parser': byMpdParser,
   'packet by packet': byPackets,
+  'cue by cue': byCues,
 } as const satisfies Record<string, MatrixReader>
 
 export type ReaderName = keyof typeof readers
@@ -117,7 +120,11 @@ function compare(
   { live }: MatrixSource,
   { keyFramesOnly, segments }: CollectedTrack,
 ): Compared {
-  if (keyFramesOnly) return { faults: keyFrameFaults(frames, truth, segments.length), shiftS: undefined }
+  if (keyFramesOnly) {
+    // What is live may withhold its newest; a file or a recording lists all.
+    const lacks = !live && frames.length !== truth.length ? [`${frames.length} key frames of ${truth.length}`] : []
+    return { faults: [...lacks, ...keyFrameFaults(frames, truth, segments.length)], shiftS: undefined }
+  }
   const lasts = (truth[frames.length - 1]?.time ?? Number.NEGATIVE_INFINITY) - (truth[0]?.time ?? 0)
   // What is live may withhold its newest segments.
   const isEnough = live ? lasts >= LEAST_SECONDS - 0.1 : frames.length === truth.length
@@ -128,7 +135,7 @@ function compare(
   return { faults: [...faults, ...timed.faults], shiftS: timed.shiftS }
 }
 
-/** What is listed are key frames of the source in their order, from the first on; of a long segment it may be the first alone. */
+/** What is listed are key frames of the source in their order, from the first on. */
 function keyFrameFaults(frames: readonly Frame[], truth: readonly Frame[], listed: number): string[] {
   let next = 0
   const strange = frames.findIndex(({ sum }) => {
@@ -232,6 +239,11 @@ async function byMpdParser({ collected, output }: Cell): Promise<readonly string
   const { playlists, mediaGroups } = parseMpd(text, { manifestUri: url })
   const listed = playlists.length + Object.keys(mediaGroups.AUDIO).length
   return listed === 0 ? ['nothing is listed'] : []
+}
+
+/** ffmpeg, mp4box, mpd-parser and fast-xml-parser, each where it reads texts. */
+async function byCues({ source, name, collected }: Cell): Promise<readonly string[] | undefined> {
+  return source.texts && textFaults(source.texts, name, collected.manifest)
 }
 
 async function byPackets({ collected }: Cell): Promise<readonly string[] | undefined> {

@@ -10,7 +10,7 @@ export const sourceNames: readonly SourceName[] = [
   'MP4 set',
   '10-bit HEVC',
   'audio-only',
-  'two languages',
+  'two languages + text',
 ]
 
 export const outputNames = Object.keys(outputs) as OutputName[]

@@ -1,4 +1,5 @@
-import { Channel, type ChannelOptions, targetDurationMs } from '../../../src/channel/channel.ts'
+import { Channel } from '../../../src/channel/channel.ts'
+import { type ChannelOptions, targetDurationMs } from '../../../src/channel/channel-options.ts'
 import type {
   ChannelObserver,
   ContributionSink,

@@ -125,6 +125,11 @@ describe('the rules of a fragment', () => {
     // Whatever it is made of, it is read to its end.
     for (let size = 0; size < 400; size++) watch.fragment(at, bytes.subarray(0, size))
     expect(watch.fragment('/l/1.m4s', bytes)).toEqual([])
+    expect(watch.fragment(`${at.slice(0, at.indexOf('/Frag'))}%zz`, bytes)).toEqual([])
+    // What was read longest ago is forgotten for another one that lists as much as there is room for.
+    expect(details(changed(tfrf, 28, 9))).toMatch(/is listed with nothing/)
+    expect(watch.manifest('/l/long.ism/manifest', manifest(`<c t="0" d="1" r="65536"/>`), true)).toEqual([])
+    expect(details(changed(tfrf, 28, 9))).not.toContain('listed')
   })
 })
 

@@ -40,6 +40,7 @@ const matrix: Readonly<Record<Resource, readonly [string, string, string, string
   'media-processor': ['r------', 'r------', 'r------', '-------'],
   'media-stream': ['rcudo--', 'rcudo--', 'r------', '-------'],
   operation: ['r------', 'r------', 'r------', 'r------'],
+  'period-key': ['-------', '-------', '-------', '-------'],
   program: ['rcudo--', 'rcudo--', 'r------', '-------'],
   'storage-account': ['rcud---', 'r------', '-------', '-------'],
   'storage-task': ['-------', '-------', '-------', '-------'],

@@ -6,6 +6,7 @@ import { VirtualClock } from '../../../src/lib/clock.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 import { createLogger } from '../../../src/lib/logger.ts'
 import { channelNamed, EventStore, otherAccount, sampleEvent } from '../../support/event-store.ts'
+import { until } from '../../support/until.ts'
 
 const accountId = otherAccount()
 const down = () => new AppError('STORE_DOWN', 'down', { details: { outcome: 'not-applied' } })
@@ -199,10 +200,14 @@ describe('the recorder of events', () => {
     const logger = createLogger('silent')
     const real = new EventRecorder({ store: lossy as never, clock, logger, observer, onRecorded: () => undefined })
     real.record(sampleEvent(events.accountId, 'a', 'once'))
-    while (!isRecorded) {
-      await clock.advance(250)
-      await turn()
-    }
+    await until(
+      () => isRecorded,
+      10_000,
+      async () => {
+        await clock.advance(250)
+        await turn()
+      },
+    )
     await real.stop()
     const { records } = await events.store.readRecords({ log: 'event', order: 'oldest-first', limit: 10 })
     expect(records).toHaveLength(1)

@@ -11,6 +11,7 @@ import { VirtualClock } from '../../../src/lib/clock.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import { Arrivals, channelNamed, EventStore, sampleEvent } from '../../support/event-store.ts'
+import { until } from '../../support/until.ts'
 import { isSigned, type Manner, WebhookReceiver } from '../../support/webhook-receiver.ts'
 
 // Thousands of posts, on a machine that may be busy with other tests.
@@ -84,11 +85,11 @@ async function write(channels: readonly string[], from: number, to: number): Pro
 }
 
 /** Moves time on, a second at a time, with turns for sockets and the store between, until it is so. */
-async function pass(isSo: () => boolean | Promise<boolean>, stepMs = 1_000): Promise<void> {
-  while (!(await isSo())) {
+function pass(isSo: () => boolean | Promise<boolean>, stepMs = 1_000): Promise<void> {
+  return until(isSo, 20_000, async () => {
     await clock.advance(stepMs)
     await new Promise((resolve) => setImmediate(resolve))
-  }
+  })
 }
 
 const of = (channel: string) =>

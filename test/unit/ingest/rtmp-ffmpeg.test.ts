@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startIngest, until } from '../../support/rtmp-ingest.ts'
+import { startIngest } from '../../support/rtmp-ingest.ts'
+import { until } from '../../support/until.ts'
 
 type Run = { readonly code: number | null; readonly printed: string }
 

@@ -11,8 +11,9 @@ import {
   wholePublish,
   wideChunkStreamMessage,
 } from '../../support/rtmp-hostile.ts'
-import { plainDemuxer, startIngest, until } from '../../support/rtmp-ingest.ts'
+import { plainDemuxer, startIngest } from '../../support/rtmp-ingest.ts'
 import { RtmpPublisher } from '../../support/rtmp-publisher.ts'
+import { until } from '../../support/until.ts'
 
 /** A good encoder that keeps publishing while all of this goes on, and must lose nothing. */
 describe('hostile peers beside a good publisher', () => {
@@ -56,7 +57,7 @@ describe('hostile peers beside a good publisher', () => {
 
   it('admits only so many half handshakes', async () => {
     const before = ingest.observer.count('refused:connections-per-address')
-    const closed = await halfHandshakes(ingest.target, 300, 200)
+    const closed = await halfHandshakes(ingest.target, 300, 5_000, 200)
     expect(closed).toBeGreaterThanOrEqual(200)
     expect(ingest.observer.count('refused:connections-per-address') - before).toBe(closed)
     await until(() => ingest.listener.connections === 1)

@@ -3,8 +3,9 @@ import type { PublishRefusal, PublishVerdict } from '../../../src/ingest/ports.t
 import type { RtmpListener } from '../../../src/ingest/rtmp-listener.ts'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { encodeAmf0 } from '../../../src/media/rtmp/amf0-writer.ts'
-import { plainDemuxer, startIngest, until } from '../../support/rtmp-ingest.ts'
+import { plainDemuxer, startIngest } from '../../support/rtmp-ingest.ts'
 import { enhancedConnectFields, RtmpPublisher, type RtmpRefused } from '../../support/rtmp-publisher.ts'
+import { until } from '../../support/until.ts'
 
 const running: RtmpListener[] = []
 

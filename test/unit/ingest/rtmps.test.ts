@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/lib/errors.ts'
-import { plainDemuxer, startIngest, until } from '../../support/rtmp-ingest.ts'
+import { plainDemuxer, startIngest } from '../../support/rtmp-ingest.ts'
 import { RtmpPublisher } from '../../support/rtmp-publisher.ts'
+import { until } from '../../support/until.ts'
 
 describe('RTMPS ingest', () => {
   it('serves RTMPS, with the certificate of the moment', async () => {

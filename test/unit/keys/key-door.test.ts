@@ -144,6 +144,21 @@ describe('a door for keys', () => {
     await clock.advance(10_000)
     expect(await times('192.0.2.1')).toBe(200)
   })
+
+  it('counts each KID of a licence request', async () => {
+    const { ask, said } = doorOf(async (id) => (id === keyId ? grantOf(optionsOf(['clearkey', open])) : undefined), 10)
+    const request = (count: number) => {
+      const kids = Array.from({ length: count }, () => randomBytes(16).toString('base64url'))
+      const body = async () => Buffer.from(JSON.stringify({ kids, type: 'temporary' }))
+      return ask('/keys/clearkey', '192.0.2.7', { method: 'POST', body })
+    }
+    expect((await request(8)).reason).toBe('key-unknown')
+    expect(said).toHaveLength(8)
+    expect(await request(3)).toMatchObject({ status: 429, reason: 'rate-limited' })
+    expect(said).toHaveLength(9)
+    expect((await ask(`/keys/clearkey/${keyId}`)).reason).toBe('rate-limited')
+    expect((await ask(`/keys/clearkey/${keyId}`, '192.0.2.8')).status).toBe(200)
+  })
 })
 
 describe('what a thread knows of keys', () => {
@@ -164,6 +179,23 @@ describe('what a thread knows of keys', () => {
     cache.changed('ac')
     await cache.find(keyId)
     expect(asked).toBe(4)
+  })
+
+  it('is not pushed out by ids that somebody thinks of', async () => {
+    const asked: string[] = []
+    const cache = new GrantCache(async (id) => {
+      asked.push(id)
+      return id === keyId ? grantOf([]) : undefined
+    })
+    await cache.find(keyId)
+    for (let index = 0; index < 12_000; index++) await cache.find(`invented ${index}`)
+    const before = asked.length
+    expect(await cache.find(keyId)).toBeDefined()
+    expect(await cache.find('invented 11999')).toBeUndefined()
+    expect(asked).toHaveLength(before)
+    // Of those there are few kept.
+    await cache.find('invented 9000')
+    expect(asked).toHaveLength(before + 1)
   })
 
   it('is never what was read before a change', async () => {

@@ -13,6 +13,7 @@ import { LicenceProxy, type PostLicence } from '../../../src/keys/licence-proxy.
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import { GuardedFetch } from '../../../src/roles/guarded-fetch.ts'
+import { playReadyKid, protoField, widevineChallenge } from '../../support/challenges.ts'
 import { startLicenceServer } from '../../support/licence-server.ts'
 import { KID, NOW_MS, symmetric, tokenOf, verifierOf } from '../../support/token-bench.ts'
 
@@ -24,7 +25,7 @@ afterAll(() => server.stop())
 
 const otherId = newContentKeyId(false, randomBytes)
 const token = { kind: 'token', issuer: 'https://issuer.example/', audience: 'urn:player', primaryKey: symmetric }
-const challenge = Buffer.from('a challenge')
+const challenge = widevineChallenge(KID)
 const drmToday = {
   header: 'x-dt-custom-data',
   fields: { userId: '{subject}', sessionId: '{sessionId}', merchant: 'acme', optData: '{"asset":"{assetId}"}' },
@@ -98,7 +99,7 @@ describe('licences of outside servers', () => {
     expect(server.seen).toHaveLength(before)
     const right = await tokenOf({ sub: 'viewer "7"' })
     const given = await ask(`/keys/widevine/${KID}?session=abc-1`, challenge, right)
-    expect(given).toMatchObject({ status: 200, text: 'licence for a challenge' })
+    expect(given).toMatchObject({ status: 200, text: `licence for ${challenge}` })
     expect(given.headers).toEqual([
       'Content-Type',
       'application/octet-stream',
@@ -137,39 +138,29 @@ describe('licences of outside servers', () => {
     const open = { delivery: 'playready', restriction: { kind: 'open' }, grants: [other] }
     const fields = { userId: '{address}', sessionId: '{sessionId}', merchant: 'acme' }
     const { ask } = doorTo({ url, customData: { header: 'x-dt-custom-data', fields } }, open)
-    const windows = (kid: string) => {
-      const [a = '', b = '', c = '', ...rest] = kid.split('-')
-      const reversed = [a, b, c].map((part) => Buffer.from(part, 'hex').reverse().toString('hex'))
-      return Buffer.from([...reversed, ...rest].join(''), 'hex').toString('base64')
-    }
-    const soap = (kid: string) => Buffer.from(`<soap:Envelope><LA><KID VALUE="${windows(kid)}"/></LA></soap:Envelope>`)
+    const soap = (kid: string) =>
+      Buffer.from(`<soap:Envelope><LA><KID VALUE="${playReadyKid(kid)}"/></LA></soap:Envelope>`)
     const given = await ask(`/keys/playready/${KID}`, soap(KID))
     expect(given.status).toBe(200)
     expect(given.headers).toContain('text/xml; charset=utf-8')
     expect((await ask(`/keys/playready/${KID}`, soap(otherId))).reason).toBe('address-not-allowed')
-    expect((await ask(`/keys/playready/${KID}`, Buffer.from(`<KID>${windows(otherId)}</KID>`, 'utf16le'))).reason).toBe(
-      'address-not-allowed',
-    )
+    const wide = Buffer.from(`<KID>${playReadyKid(otherId)}</KID>`, 'utf16le')
+    expect((await ask(`/keys/playready/${KID}`, wide)).reason).toBe('address-not-allowed')
     expect((await ask(`/keys/playready/${KID}`, soap(newContentKeyId(false, randomBytes)))).reason).toBe('key-unknown')
   })
 
   it('are not given for a Widevine challenge that asks for another key', async () => {
     const { ask } = doorTo({ url: `${server.url}/ezdrm/?pX=A1B2C3` }, { restriction: { kind: 'open' } })
-    const field = (number: number, bytes: Uint8Array) =>
-      Buffer.concat([Buffer.from([number * 8 + 2, bytes.byteLength]), bytes])
-    const bytesOf = (kid: string) => Buffer.from(kid.replaceAll('-', ''), 'hex')
-    const asking = (...kids: string[]) => {
-      const pssh = Buffer.concat([Buffer.from([0x08, 0x01]), ...kids.map((kid) => field(2, bytesOf(kid)))])
-      const request = Buffer.concat([field(1, Buffer.from('client')), field(2, field(1, field(1, pssh)))])
-      return Buffer.concat([Buffer.from([0x08, 0x01]), field(2, request), field(3, randomBytes(32))])
-    }
-    expect((await ask(`/keys/widevine/${KID}`, asking(KID))).status).toBe(200)
-    expect((await ask(`/keys/widevine/${KID}`, asking(KID, otherId))).reason).toBe('key-unknown')
-    // A request for the service certificate names no keys, and neither does what is cut off.
+    expect((await ask(`/keys/widevine/${KID}`, widevineChallenge(KID))).status).toBe(200)
+    expect((await ask(`/keys/widevine/${KID}`, widevineChallenge(KID, otherId))).reason).toBe('key-unknown')
+    // A request for the service certificate names no keys; of what is cut off nobody knows what it asks for.
     expect((await ask(`/keys/widevine/${KID}`, Buffer.from([0x08, 0x04]))).status).toBe(200)
-    for (let size = 1; size < 60; size += 7) {
-      expect((await ask(`/keys/widevine/${KID}`, asking(KID).subarray(0, size))).status).toBe(200)
+    const seen = server.seen.length
+    for (let size = 1; size < challenge.byteLength; size += 7) {
+      const cut = await ask(`/keys/widevine/${KID}`, challenge.subarray(0, size))
+      expect(cut).toMatchObject({ status: 400, reason: 'request-malformed' })
     }
+    expect(server.seen).toHaveLength(seen)
   })
 
   it.each([
@@ -205,7 +196,11 @@ describe('licences of outside servers', () => {
     const many = Array.from({ length: 300 }, () => ask(`/keys/widevine/${KID}`))
     await Promise.all(many.slice(256))
     expect((await many.at(-1))?.reason).toBe('unavailable')
+    // One server that hangs leaves room for the others.
+    const elsewhere = { url: 'https://others.example/', headers: [] }
+    const other = proxy.licence(elsewhere, {} as never, { body: challenge, contentType: undefined })
     await proxy.stop()
+    expect(await other).toEqual({ outcome: 'refused', reason: 'licence-server-down' })
     expect(await stopped).toMatchObject({ status: 502, reason: 'licence-server-down' })
     const before = server.seen.length
     const guarded = doorTo(
@@ -224,7 +219,9 @@ describe('licences of outside servers', () => {
       const answer = await ask(path, body ?? Buffer.alloc(0))
       expect(answer).toMatchObject({ status: 400, reason: 'request-malformed' })
     }
-    expect((await ask(path, Buffer.alloc(65_536, 1))).status).toBe(200)
+    // The signature is the server's to look at, and may be as long as the rest leaves room for.
+    const signed = Buffer.concat([widevineChallenge(KID), protoField(4, Buffer.alloc(16_000))])
+    expect((await ask(path, signed)).status).toBe(200)
     expect((await ask(`/keys/playready/${KID}`)).reason).toBe('delivery-not-allowed')
     expect((await ask('/keys/widevine')).status).toBeUndefined()
     expect((await doorTo(undefined, open).ask(path)).reason).toBe('licence-server-unknown')

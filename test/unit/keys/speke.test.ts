@@ -4,8 +4,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { newContentKeyId } from '../../../src/domain/content-key.ts'
 import { periodKeyId } from '../../../src/domain/key-id.ts'
 import { WebhookTargets } from '../../../src/events/webhook-target.ts'
-import type { KeyWish } from '../../../src/keys/key-provider.ts'
+import type { KeyWish, ProvidedKey } from '../../../src/keys/key-provider.ts'
 import type { PostLicence } from '../../../src/keys/licence-proxy.ts'
+import type { PeriodShelf } from '../../../src/keys/period-keys.ts'
 import { SpekeClient } from '../../../src/keys/speke-client.ts'
 import { spekeKeyProvider } from '../../../src/keys/speke-provider.ts'
 import { VirtualClock } from '../../../src/lib/clock.ts'
@@ -31,13 +32,29 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 afterEach(() => server.fail(undefined))
 
-function providerAt(url: string, more: { readonly isPlain?: boolean; readonly post?: PostLicence } = {}) {
+/** What outlives a process, here in a map. */
+function memoryShelf() {
+  const kept = new Map<string, ProvidedKey>()
+  const shelf: PeriodShelf = {
+    find: async (_wish, kid) => kept.get(kid),
+    keep: async (_wish, kid, key) => {
+      if (!kept.has(kid)) kept.set(kid, key)
+      return kept.get(kid) ?? key
+    },
+  }
+  return shelf
+}
+
+type ProviderOptions = { readonly isPlain?: boolean; readonly post?: PostLicence; readonly shelf?: PeriodShelf }
+
+function providerAt(url: string, more: ProviderOptions = {}) {
   const clock = new VirtualClock(NOW_MS)
   const fetch = new GuardedFetch(new WebhookTargets({ allowPrivate: true }))
   const post: PostLicence = more.post ?? ((sent, limits) => fetch.exchange(sent, limits))
   const headers = { Authorization: 'Basic aGVhZGVuZDpzZWNyZXQ=', 'x-api-key': 'k' }
   const terms = { url, headers, systemIds, timeoutMs: 5_000, ...(more.isPlain ? {} : { recipient }) }
-  return { clock, provider: spekeKeyProvider(new SpekeClient(terms, { post, clock }), clock) }
+  const shelf = more.shelf ?? memoryShelf()
+  return { clock, provider: spekeKeyProvider(new SpekeClient(terms, { post, clock }), clock, shelf) }
 }
 
 function wishOf(more: Partial<KeyWish> = {}): KeyWish {
@@ -56,7 +73,9 @@ describe('keys of a provider that speaks SPEKE v2', () => {
     const [widevine, , fairplay] = signalling ?? []
     expect(Buffer.from(widevine?.pssh ?? '', 'base64')).toEqual(spekePsshOf(wish.keyId))
     expect(utf8(widevine?.contentProtection)).toContain('urn:mpeg:cenc:2013')
-    expect(utf8(fairplay?.hlsMedia)).toBe(`#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://${wish.keyId}"`)
+    expect(utf8(fairplay?.hlsMedia)).toBe(
+      `#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://${wish.keyId}",KEYFORMAT="com.apple.streamingkeydelivery",KEYFORMATVERSIONS="1"`,
+    )
     expect(utf8(fairplay?.hlsMaster)).toContain('#EXT-X-SESSION-KEY:')
     const { headers, text } = server.seen.at(-1) ?? { text: '' }
     expect(headers).toMatchObject({
@@ -100,6 +119,7 @@ describe('keys of a provider that speaks SPEKE v2', () => {
     ['bad-base64', '<PSSH> holds no base64'],
     ['bad-pssh', '<PSSH> holds something else'],
     ['playlist-lines', 'has other lines than #EXT-X-KEY'],
+    ['other-method', 'says METHOD=SAMPLE-AES-CTR of a key for cbcs'],
     ['escaping-markup', 'ContentProtectionData at byte'],
     ['entities', 'a document type, which is not read'],
     ['deep', 'nested deeper than 64'],
@@ -169,6 +189,24 @@ describe('keys of periods', () => {
     await expect(keyOf(4)).rejects.toMatchObject({ code: 'KEY_PROVIDER_DOWN' })
     server.fail(undefined)
     expect((await keyOf(4))?.value).toEqual(spekeKeyOf(periodKeyId(wish.keyId, at(4))))
+  })
+
+  it('are there for another process, also while the provider is down', async () => {
+    const shelf = memoryShelf()
+    const wish = wishOf({ keyId: newContentKeyId(true, randomBytes) })
+    const keyOf = (index: number, { provider }: ReturnType<typeof providerAt>) =>
+      provider.periodKeyOf?.(wish, { kid: periodKeyId(wish.keyId, at(index)), startMs: at(index), periodMs }, signal)
+    const first = await keyOf(0, providerAt(server.url, { shelf }))
+    server.fail('refusing')
+    const restarted = providerAt(server.url, { shelf })
+    expect(await keyOf(0, restarted)).toEqual(first)
+    expect((await keyOf(3, restarted))?.value).toEqual(spekeKeyOf(periodKeyId(wish.keyId, at(3))))
+    await expect(keyOf(4, restarted)).rejects.toMatchObject({ code: 'KEY_PROVIDER_DOWN' })
+    const before = server.seen.length
+    server.fail(undefined)
+    expect((await keyOf(4, restarted))?.value).toEqual(spekeKeyOf(periodKeyId(wish.keyId, at(4))))
+    // What is kept is not asked for again.
+    expect(server.seen.slice(before).flatMap(({ kids }) => kids)).not.toContain(periodKeyId(wish.keyId, at(3)))
   })
 
   it('of what was recorded are asked for alone', async () => {

@@ -163,6 +163,16 @@ describe('a broken file', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(100e6)
   })
 
+  it('of a kilobyte that claims millions of key frames is refused before anybody looks at them', async () => {
+    const count = 16_000_000
+    let bytes = Buffer.from(patched(plain, `${STBL}/stsz`, 4, 1, count))
+    bytes = Buffer.from(patched(bytes, `${STBL}/stts`, 4, 1, count, 1))
+    bytes = Buffer.from(patched(bytes, `${STBL}/stsc`, 4, 1, 1, count))
+    bytes.write('free', bytes.indexOf('stss'), 'latin1')
+    await expect(opened(new Uint8Array(bytes))).rejects.toThrow(`stsz at byte 0: ${count} samples of 1 bytes`)
+    expect(await readAll(new Uint8Array(bytes))).toBe('FORMAT_INVALID')
+  })
+
   it('whose chunks overlap, so that its samples have more bytes than it, is refused', async () => {
     const place = boxesOf(plain).find(({ path }) => path === `${STBL}/stsz`)
     const copy = Buffer.from(plain)

@@ -1,4 +1,13 @@
+import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import {
+  type ClientHttp2Session,
+  connect,
+  createServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { type AppError, messageOf } from '../../../src/lib/errors.ts'
@@ -131,6 +140,35 @@ describe('load shedding', () => {
     expect(shedding.isWatching(who)).toBe(true)
     await clock.advance(30_001)
     expect(shedding.isWatching(who)).toBe(false)
+  })
+
+  it('knows who watches over HTTP/2 too, where each request seems to have a socket of its own', async () => {
+    const { shedding } = bench()
+    const server = createServer()
+    const told: boolean[] = []
+    server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
+      const asked = request as unknown as IncomingMessage
+      told.push(shedding.isWatching(asked))
+      shedding.gave(asked, 'segment')
+      told.push(shedding.isWatching(asked))
+      response.end()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const ask = async (session: ClientHttp2Session) => {
+      const stream = session.request({ ':path': '/' }).resume()
+      await once(stream, 'close')
+    }
+    const [one, other] = [connect(`http://127.0.0.1:${port}`), connect(`http://127.0.0.1:${port}`)]
+    await ask(one)
+    await ask(one)
+    await ask(other)
+    expect(told).toEqual([false, true, true, true, false, true])
+    const closed = [one, other].map((session) => once(session, 'close'))
+    one.close()
+    other.close()
+    await Promise.all(closed)
+    await new Promise<void>((resolve) => server.close(() => resolve()))
   })
 
   it('measures nothing where no limit is set', async () => {

@@ -79,7 +79,7 @@ describe('whole segments, encrypted', () => {
 
   it('are the stored fragments, out of memory that threads share', () => {
     const before = Buffer.concat(fragments)
-    const packaging = envelopedFragments({} as never, { kind: 'video' } as never, key)
+    const packaging = envelopedFragments({ events: () => undefined } as never, { kind: 'video' } as never, key)
     const made = packaging.package(segment)
     expect(decrypted(made).equals(before)).toBe(true)
     expect(Buffer.concat(fragments).equals(before)).toBe(true)

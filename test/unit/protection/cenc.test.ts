@@ -6,7 +6,7 @@ import { buildInitSegment } from '../../../src/media/cmaf/init-segment.ts'
 import type { AudioConfig, VideoConfig } from '../../../src/media/media.ts'
 import { protectFragments } from '../../../src/protection/cenc/protect-fragments.ts'
 import { protectInit } from '../../../src/protection/cenc/protect-init.ts'
-import type { TrackProtection } from '../../../src/protection/cenc/track-protection.ts'
+import { sampleIv, sampleIvBase, type TrackProtection } from '../../../src/protection/cenc/track-protection.ts'
 import { decryptSample, encryptedSamples, encryptionOf, type FoundSample } from '../../support/cenc-reader.ts'
 import {
   CBCS,
@@ -124,11 +124,51 @@ describe('samples of sound', () => {
             seen.add(`${iv.toString('hex')}-${block}`)
             blocks++
           }
-          expect(iv.readUInt16BE(0)).toBe(track)
+          expect((iv.readUInt32BE(0) ^ CENC.ivBase[0]) >>> 16).toBe(track)
         }
       }
     }
     expect(seen.size).toBe(blocks)
+  })
+
+  it('of other media at the same times, under the same key, have other IVs and another key stream', () => {
+    const film = { id: 'as_1.aaaa', epoch: 'e1' }
+    const others = [
+      { ...film, id: 'as_1.bbbb' },
+      { ...film, id: 'as_2.aaaa' },
+      { ...film, epoch: 'e2' },
+      { id: 'as_1', epoch: '.aaaae1' },
+    ]
+    const streamOf = (presentation: { id: string; epoch: string }, track: number) => {
+      const fragment = soundFragment([64, 64, 64, 64], 0)
+      const out = protectFragments({ fragments: [fragment] }, soundTrack(track), {
+        ...CENC,
+        ivBase: sampleIvBase(presentation),
+      })
+      return read(out, CENC).map(({ iv, data }, at) => ({
+        iv: iv.toString('hex'),
+        stream: Buffer.from(data.map((byte, i) => byte ^ (plain(fragment)[at]?.[i] ?? 0))).toString('hex'),
+      }))
+    }
+    expect(streamOf({ ...film }, 1)).toEqual(streamOf(film, 1))
+    // Track 1 of one may be track 2 of another: none of one's is any of the other's.
+    const all = [film, ...others].flatMap((one) => [...streamOf(one, 1), ...streamOf(one, 2)])
+    expect(new Set(all.map(({ iv }) => iv)).size).toBe(all.length)
+    expect(new Set(all.map(({ stream }) => stream)).size).toBe(all.length)
+  })
+
+  it('have IVs that are one to one with track and time, whatever they are counted from', () => {
+    const word = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+    const sample = fc.tuple(fc.integer({ min: 0, max: 0xffff }), fc.integer({ min: 0, max: 2 ** 48 - 1 }))
+    fc.assert(
+      fc.property(word, word, sample, sample, (high, low, one, other) => {
+        const [a, b] = [sampleIv([high, low], ...one), sampleIv([high, low], ...other)]
+        expect(a.every((value) => value >= 0 && value < 2 ** 32)).toBe(true)
+        expect(a[0] === b[0] && a[1] === b[1]).toBe(one[0] === other[0] && one[1] === other[1])
+      }),
+      { numRuns: 200 },
+    )
+    expect(sampleIvBase({ id: 'p1', epoch: 'e1' })).toEqual(sampleIvBase({ id: 'p1', epoch: 'e1' }))
   })
 
   it('are refused where two would share an IV', () => {

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { newContentKeyId } from '../../../src/domain/content-key.ts'
 import { isReservedGuid, keyOfKeyId, periodKeyId } from '../../../src/domain/key-id.ts'
-import { contentKeyValue, periodStartMs, playReadyContentKey } from '../../../src/protection/content-key-derivation.ts'
+import { keyPeriodMs } from '../../../src/presentation/key-periods-view.ts'
+import { contentKeyValue, playReadyContentKey } from '../../../src/protection/content-key-derivation.ts'
 
 const TEST_SEED = Buffer.from('XVBovsmzhP9gRIZxWfFta3VVRPzVEWmJsazEJ46I', 'base64')
 
@@ -54,7 +55,10 @@ describe('the key of a period', () => {
   })
 
   it('counts its periods from the epoch', () => {
-    expect(periodStartMs(1_794_000_009_999, 10_000)).toBe(1_794_000_000_000)
-    expect(periodStartMs(1_794_000_010_000, 10_000)).toBe(1_794_000_010_000)
+    expect(keyPeriodMs(1_794_000_009_999 * 90, 10_000)).toBe(1_794_000_000_000)
+    expect(keyPeriodMs(1_794_000_010_000 * 90, 10_000)).toBe(1_794_000_010_000)
+    // What starts less than half a millisecond before a period belongs to it.
+    expect(keyPeriodMs(1_794_000_010_000 * 90 - 44, 10_000)).toBe(1_794_000_010_000)
+    expect(keyPeriodMs(1_794_000_010_000 * 90 - 46, 10_000)).toBe(1_794_000_000_000)
   })
 })

@@ -2,10 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createFile, MP4BoxBuffer } from 'mp4box'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FormatError } from '../../../src/lib/errors.ts'
+import { playReadyContentKey } from '../../../src/protection/content-key-derivation.ts'
 import { drmSystems, uuidBytes, uuidOf } from '../../../src/protection/drm/drm-systems.ts'
 import { guidBytes, playReadyObject, playReadyPssh } from '../../../src/protection/drm/playready-object.ts'
-import { commonPssh, psshBox, widevinePssh } from '../../../src/protection/drm/pssh-box.ts'
+import { commonPssh, psshBox, psshData, widevinePssh } from '../../../src/protection/drm/pssh-box.ts'
 import { boxAt, boxesIn, encryptedSamples, encryptionOf } from '../../support/cenc-reader.ts'
 import { CBCS, CENC, clearFile, IV, KEY, KID, PACKAGER, protectedFile, store } from '../../support/protected-media.ts'
 import { encodeVideo } from '../../support/recording.ts'
@@ -82,6 +85,49 @@ describe('pssh boxes', () => {
     expect(() => psshBox({ systemId: 'nothing' })).toThrow(expect.objectContaining({ code: 'INTERNAL' }))
   })
 
+  it('are read by mp4box as they are meant', () => {
+    const terms = { version: '4.3', scheme: 'cenc', keys: [{ kid: KID, key: KEY }] } as const
+    const boxes = [commonPssh([KID, KEY]), widevinePssh([KID], 'cbcs'), playReadyPssh(terms)]
+    const file = createFile()
+    // Boxes at the top of a file are read as those in a moov are.
+    file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(new Uint8Array(Buffer.concat(boxes)).buffer, 0))
+    file.flush()
+    const read = file.boxes as unknown as {
+      readonly type: string
+      readonly version: number
+      readonly system_id: string
+      readonly kid?: readonly string[]
+      readonly protection_data?: Uint8Array
+    }[]
+    const said = read.map(({ type, version, system_id, kid = [], protection_data: data = [] }) => {
+      return [type, version, system_id, kid.map(String), hex(Uint8Array.from(data))]
+    })
+    const plain = (uuid: string) => uuid.replaceAll('-', '')
+    expect(said).toEqual([
+      ['pssh', 1, plain(drmSystems.common), [hex(KID), hex(KEY)], ''],
+      ['pssh', 0, plain(drmSystems.widevine), [], `1210${hex(KID)}48f3c6899b06`],
+      ['pssh', 0, plain(drmSystems.playready), [], hex(playReadyObject(terms))],
+    ])
+  })
+
+  it('give away the data of their system, of either version', () => {
+    // Google's published box of its test content.
+    const published = Buffer.from(
+      'AAAAW3Bzc2gAAAAA7e+LqXnWSs6jyCfc1R0h7QAAADsIARIQ62dqu8s0Xpa7z2FmMPGj2hoNd2lkZXZpbmVfdGVzdCIQZmtqM2xqYVNkZmFsa3IzaioCSEQyAA==',
+      'base64',
+    )
+    const data = Buffer.from(psshData(published))
+    expect(hex(data.subarray(0, 20))).toBe('08011210eb676abbcb345e96bbcf616630f1a3da')
+    expect(data.toString('latin1')).toContain('widevine_test')
+    expect(data).toHaveLength(59)
+    const second = psshBox({ systemId: drmSystems.common, kids: [KID, KEY], data: Uint8Array.of(1, 2, 3) })
+    expect(psshData(second)).toEqual(Uint8Array.of(1, 2, 3))
+    for (const box of [published, second]) {
+      for (let length = 0; length < box.length; length += 1)
+        expect(() => psshData(box.subarray(0, length)), String(length)).toThrow(FormatError)
+    }
+  })
+
   it('tell Widevine what its server asks for', () => {
     const box = widevinePssh([KID], 'cbcs', { provider: 'castlabs', contentId: Buffer.from('id') })
     expect(hex(box.subarray(32))).toBe(`1210${hex(KID)}1a08${hex(Buffer.from('castlabs'))}2202696448f3c6899b06`)
@@ -123,6 +169,21 @@ describe('PlayReady objects', () => {
     expect(text(playReadyObject({ version: '4.3', scheme: 'cbcs', keys }))).toBe(
       `${head}"4.3.0.0"><DATA><PROTECTINFO><KIDS><KID ALGID="AESCBC" VALUE="Z0UjAauJ780BI0VniavN7w=="></KID></KIDS>` +
         '</PROTECTINFO></DATA></WRMHEADER>',
+    )
+  })
+
+  it('have the checksum that Microsoft’s test content has', () => {
+    // "Super Speedway" of Microsoft's test server: its KID, and the key that follows from the published test seed.
+    const seed = Buffer.from('XVBovsmzhP9gRIZxWfFta3VVRPzVEWmJsazEJ46I', 'base64')
+    const uuid = '09e36702-8f33-436c-a5dd-60ffe6671e70'
+    const key = playReadyContentKey(seed, uuid)
+    expect(hex(key)).toBe('b42ca3172ee4e69bf51848a59db9cd13')
+    const keys = [{ kid: uuidBytes(uuid), key }] as const
+    const licenceUrl = 'http://playready.directtaps.net/pr/svc/rightsmanager.asmx'
+    expect(text(playReadyObject({ version: '4.0', scheme: 'cenc', keys, licenceUrl }))).toBe(
+      `${head}"4.0.0.0"><DATA><PROTECTINFO><KEYLEN>16</KEYLEN><ALGID>AESCTR</ALGID></PROTECTINFO>` +
+        '<KID>AmfjCTOPbEOl3WD/5mcecA==</KID><CHECKSUM>BGw1aYZ1YXM=</CHECKSUM>' +
+        `<LA_URL>${licenceUrl}</LA_URL></DATA></WRMHEADER>`,
     )
   })
 

@@ -6,7 +6,7 @@ import { VirtualClock } from '../../../src/lib/clock.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import { DEMO_FONT, DemoPublisher, demoArguments } from '../../../src/roles/demo-publisher.ts'
 import { run } from '../../support/ffmpeg.ts'
-import { until } from '../../support/rtmp-ingest.ts'
+import { until } from '../../support/until.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'headend-demo-'))
 afterAll(() => rmSync(root, { recursive: true }))

@@ -37,7 +37,7 @@ class Stage {
       repository: {
         referring: (_kind: string, _account: string, { id }: { id: string }) =>
           found(() => [...this.files.values()].filter(({ assetId }) => assetId === id)),
-        findAnywhere: (_kind: string, id: string) => found(() => this.files.get(id)),
+        findAnywhere: (kind: string, id: string) => found(() => (kind === 'asset' ? assetOf(id) : this.files.get(id))),
       },
       storages: { placeOf: async () => ({ place: {}, key: undefined }) },
       changes: {

@@ -11,6 +11,7 @@ import type { Change } from '../../../src/domain/entity-store.ts'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
+import { openFilePresentation } from '../../../src/ondemand/file-presentation.ts'
 import { FileTracks, type FileTracksPorts } from '../../../src/roles/file-tracks.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'file-tracks-'))
@@ -39,6 +40,8 @@ class Stage {
   ]
   content: Buffer = bytes
   isDown = false
+  /** The store is asked for the asset's files. */
+  onLook: () => Promise<void> = async () => undefined
   /** Readings of the store that fail. */
   storeFailures = 0
   races = 0
@@ -51,7 +54,11 @@ class Stage {
       repository: {
         findAnywhere: async () => this.asset,
         each: (kind: string) => (kind === 'account' ? this.#accounts() : this.#assets()),
-        referring: async () => this.files as unknown as AssetFile[],
+        referring: async () => {
+          const found = this.files as unknown as AssetFile[]
+          void this.onLook()
+          return found
+        },
         commit: async (changes: ChangeSet) => {
           this.commits++
           if (this.races-- > 0) throw new AppError('ETAG_MISMATCH', 'somebody else')
@@ -69,6 +76,7 @@ class Stage {
           },
         }),
       },
+      open: openFilePresentation,
       changes: {
         onChange: (listener: (changes: readonly Change[]) => void) => {
           this.#follow = listener
@@ -98,8 +106,13 @@ class Stage {
     return this
   }
 
-  async changed(): Promise<void> {
+  /** The asset was written. */
+  tell(): void {
     this.#follow([{ kind: 'asset', id: 'as_1', op: 'update', accountId: 'ac_1', sequence: 1 } as unknown as Change])
+  }
+
+  async changed(): Promise<void> {
+    this.tell()
     await this.settle()
   }
 
@@ -144,6 +157,24 @@ it('leaves alone what is recorded, and what nobody can play; tries again where s
   await stage.settle()
   expect([stage.commits, stage.asset.tracks.length]).toEqual([2, 2])
   await stage.tracks.stop()
+})
+
+it('misses no asset, whenever it is written while another is being read', async () => {
+  const { files: ready } = new Stage()
+  for (let microtasks = 0; microtasks < 24; microtasks++) {
+    const stage = new Stage().begin()
+    stage.files = []
+    let looks = 0
+    stage.onLook = async () => {
+      if (++looks > 1) return
+      for (let passed = 0; passed < microtasks; passed++) await undefined
+      stage.files = ready
+      stage.tell()
+    }
+    await stage.changed()
+    expect([microtasks, stage.commits]).toEqual([microtasks, 1])
+    await stage.tracks.stop()
+  }
 })
 
 it('looks at its start at assets whose files were uploaded just before the node went down', async () => {

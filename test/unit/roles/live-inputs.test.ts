@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { AppError } from '../../../src/lib/errors.ts'
+import { until } from '../../support/until.ts'
 import { LiveBench } from './live-bench.ts'
 
 const benches: LiveBench[] = []
@@ -98,10 +99,14 @@ describe('a running channel with two inputs, or none', () => {
     await made.play(5_000)
     guest.leave('disconnected')
     // ffmpeg takes real time, of which the clock knows nothing.
-    while (node.told('channel.slate-started').length === 0) {
-      await made.play(100)
-      await systemClock.sleep(20)
-    }
+    await until(
+      () => node.told('channel.slate-started').length > 0,
+      10_000,
+      async () => {
+        await made.play(100)
+        await systemClock.sleep(20)
+      },
+    )
     await made.play(20_000)
     expect(live.health).toBeUndefined()
     expect(live.inputs).toEqual([])

@@ -15,12 +15,15 @@ it('counts the fragments that several logs of a channel hold once, as they lie i
     return new PresentationLog(header, { memory, budgetBytes: 2 ** 20, retainMs: undefined })
   })
   for (const log of logs) {
-    Object.defineProperty(log, 'sizeBytes', { value: log.id === 'program' ? 5_000 : 3_000 })
+    Object.defineProperty(log, 'sizeBytes', { value: log.id === 'program' ? 5_000 : 3_000, configurable: true })
   }
   const origins: Pick<OriginPool, 'feedStates'> = { feedStates: () => [] }
   const sources = { channels: () => [{ name: 'one', logs }], presentations: () => [] }
   const reporter = new LogReporter(sources, origins as OriginPool, metrics, clock)
   await clock.advance(1_000)
   expect(await metrics.text()).toContain('headend_log_held_bytes{channel="one"} 5000')
+  // What a scrape shows is of that moment, not of the last report.
+  for (const log of logs) Object.defineProperty(log, 'sizeBytes', { value: 7_000 })
+  expect(await metrics.text()).toContain('headend_log_held_bytes{channel="one"} 7000')
   await reporter.stop()
 })

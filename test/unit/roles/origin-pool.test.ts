@@ -11,7 +11,7 @@ import { PresentationLog } from '../../../src/log/presentation-log.ts'
 import { OriginPool } from '../../../src/roles/origin-pool.ts'
 import { Metrics } from '../../../src/telemetry/metrics.ts'
 import { rawRequest } from '../../http/raw-request.ts'
-import { until } from '../../support/rtmp-ingest.ts'
+import { until } from '../../support/until.ts'
 
 const running: { stop(): Promise<void> }[] = []
 afterEach(async () => {

@@ -4,6 +4,7 @@ import { finished } from 'node:stream/promises'
 import { expect, test } from 'vitest'
 import { PolledPipes } from '../../../src/transcode/polled-pipes.ts'
 import { spawnProcess } from '../../../src/transcode/spawn-port.ts'
+import { until } from '../../support/until.ts'
 import { settle } from './fake-ffmpeg.ts'
 
 /** A shell with two pipes, 3 and 4, which are polled; it says on its standard error how far it is. */
@@ -64,10 +65,14 @@ test('more than a pipe holds comes in full', async () => {
   void process.ended.then(() => {
     isGone = true
   })
-  while (!isGone) {
-    pipes.poll()
-    await settle()
-  }
+  await until(
+    () => isGone,
+    10_000,
+    async () => {
+      pipes.poll()
+      await settle()
+    },
+  )
   pipes.poll()
   expect(heard[0]).toHaveLength(1_000_000)
 })
