@@ -14,6 +14,7 @@ export default defineConfig({
       {
         test: {
           name: 'alone',
+          sequence: { groupOrder: 1 },
           include: ALONE,
         },
       },
