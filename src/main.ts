@@ -59,6 +59,7 @@ async function main(args: readonly string[]): Promise<number> {
   const stopped = new Promise((resolve) => stop.addEventListener('abort', resolve))
   try {
     const app = await startApp(config, logger, { demo: values.demo, version: version(), signal: stop })
+    keepHeapsSmall()
     if (!stop.aborted) console.log(`\n${describeQuickstart(app.quickstart, values.demo, app.quickstartFile)}`)
     await stopped
     await app.stop()
@@ -77,6 +78,15 @@ async function main(args: readonly string[]): Promise<number> {
 function hideEnvironment(): void {
   process.report.excludeEnv = true
   for (const { variable } of readEnvironment(process.env)) delete process.env[variable]
+}
+
+/**
+ * V8 would let garbage pile up to as much again as is alive, some 30 MB. Memory for messages is used again and so isn't what makes it
+ * collect; marking every few seconds costs an ingest of thirty streams nothing that can be measured. (`npm start` bounds young memory on
+ * the command line, where alone that can be done: reading the program in makes it grow to 64 MB, for good.)
+ */
+function keepHeapsSmall(): void {
+  setFlagsFromString('--heap-growing-percent=15')
 }
 
 /** Aborted by the first SIGTERM or SIGINT; from then on time runs, whatever hangs. */
@@ -101,11 +111,6 @@ function complain(error: unknown): void {
   if (error instanceof AppError || isUsage) console.error(`headend: ${messageOf(error)}`)
   else console.error(error)
 }
-
-// V8 would let garbage pile up to as much again as is alive, some 30 MB. Memory for messages is used again and so isn't what makes it
-// collect; marking every few seconds costs an ingest of thirty streams nothing that can be measured. (`npm start` bounds young memory on
-// the command line, where alone that can be done: reading the program in makes it grow to 64 MB, for good.)
-setFlagsFromString('--heap-growing-percent=15')
 
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),

@@ -87,6 +87,7 @@ class DashEngine implements Engine {
       // The name of the event promises less than it does: every update of the manifest is one.
       // The manifest of Smooth Streaming is read but once: what it lists says nothing of what came since.
       if (!isSmooth(url)) this.#stretch = newestStretch((event as { data?: ListingManifest }).data ?? {})
+      if (this.#stretch) this.#holes.listed(this.#stretch.start)
       changed()
     })
     this.#player.addResponseInterceptor(async (response) => {
@@ -190,6 +191,10 @@ class DashEngine implements Engine {
     if (!this.isLive() || !this.#stretch) return false
     if (this.#isCounted) return this.#holes.isMissingFrom(this.#stretch.start)
     return (this.#player.getDvrWindow()?.end ?? 0) - this.#stretch.end > this.#player.getTargetLiveDelay()
+  }
+
+  waitsInVain(): boolean {
+    return this.#isCounted && this.#holes.isInVain
   }
 
   lookAgain(): void {

@@ -94,6 +94,8 @@ export interface Engine {
   bandwidthBps(): number | undefined
   /** The newest the manifest lists is a gap: the encoder is away. */
   inputAway(): boolean
+  /** Though the input seems away, nothing was found for so long that another engine may do better; absent: it never seems so. */
+  waitsInVain?(): boolean
   /** Asks at once for what the manifest lists now, where the engine would wait; as often as one likes. */
   lookAgain?(): void
   destroy(): void

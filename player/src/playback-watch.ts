@@ -103,7 +103,7 @@ export class PlaybackWatch {
     const isStuck = standingMs > STUCK_AFTER_MS
     if (standingMs > JUMP_AFTER_MS && now >= this.#jumpDueMs) this.#jump(engine, isStuck, isAway)
     // While the encoder is away there is nothing that a new engine could play, and the old one keeps asking.
-    if (isAway) this.#restartDueMs = now + RESTART_AFTER_MS
+    if (isAway && !engine.waitsInVain?.()) this.#restartDueMs = now + RESTART_AFTER_MS
     if (isAway) engine.lookAgain?.()
     if (now < this.#restartDueMs) return
     this.#restartDueMs = now + RESTART_AFTER_MS

@@ -4,7 +4,7 @@ import { type Request, type RequestHandler, Router } from 'express'
 import type { Clock } from '../lib/clock.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
-import { withDeadline } from './deadline.ts'
+import { inTime } from '../lib/time-limit.ts'
 import { type LandingLinks, landingPage } from './landing-page.ts'
 import { playerFiles } from './player-files.ts'
 import type { HealthSource, MetricsSource, WatchSource } from './ports.ts'
@@ -44,7 +44,12 @@ function observationRoutes(deps: ControlDeps): Router {
   router
     .route('/readyz')
     .get(async (_request, response) => {
-      const checks = await withDeadline(deps.clock, SOURCE_DEADLINE_MS, 'health check', deps.health.checks())
+      const checks = await inTime(
+        deps.clock,
+        SOURCE_DEADLINE_MS,
+        'The health check did not answer in time.',
+        deps.health.checks(),
+      )
       const ready = checks.every(({ ok, required = true }) => ok || !required)
       response.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not-ready', checks })
     })
@@ -52,7 +57,12 @@ function observationRoutes(deps: ControlDeps): Router {
   router
     .route('/metrics')
     .get(async (_request, response) => {
-      const text = await withDeadline(deps.clock, SOURCE_DEADLINE_MS, 'metrics registry', deps.metrics.text())
+      const text = await inTime(
+        deps.clock,
+        SOURCE_DEADLINE_MS,
+        'The metrics registry did not answer in time.',
+        deps.metrics.text(),
+      )
       response.set('Content-Type', deps.metrics.contentType).send(text)
     })
     .all(readOnly)

@@ -49,7 +49,7 @@ const settings = {
   keyRotationPeriod: durationSchema(
     10_000,
     86_400_000,
-    'A new key each period, live; needed where content keys of an asset rotate.',
+    'A new key each period, live; needed where content keys of an asset rotate. PT1M at least where a key provider gives the keys of periods.',
     600_000,
   ).optional(),
 }

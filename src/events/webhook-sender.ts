@@ -4,6 +4,7 @@ import type { LookupFunction } from 'node:net'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { request as httpRequest } from '../lib/http.ts'
+import { timeLimit } from '../lib/time-limit.ts'
 import { webhookSignature } from './webhook-signature.ts'
 import type { TargetAddress, WebhookTargets } from './webhook-target.ts'
 
@@ -50,22 +51,20 @@ export class WebhookSender {
   /** Rejects, with the signal's reason, only when that is aborted; everything else is a result. */
   async post(post: WebhookPost, signal: AbortSignal): Promise<PostResult> {
     const { clock, targets, timeoutMs } = this.#deps
-    const limit = new AbortController()
     const late = new AppError('PART_UNRESPONSIVE', `The receiver did not answer within ${timeoutMs / 1_000} s.`)
-    const timer = clock.after(timeoutMs, () => limit.abort(late))
-    const either = AbortSignal.any([signal, limit.signal])
+    const time = timeLimit(clock, timeoutMs, signal, late)
     try {
       const url = new URL(post.url)
-      const addresses = await targets.addresses(url, either)
-      return resultOf(await exchange(url, addresses, this.#headers(post), post.body, either))
+      const addresses = await targets.addresses(url, time.signal)
+      return resultOf(await exchange(url, addresses, this.#headers(post), post.body, time.signal))
     } catch (error) {
       signal.throwIfAborted()
-      if (limit.signal.aborted) return { outcome: 'failed', detail: late.message }
+      if (time.isOver) return { outcome: 'failed', detail: late.message }
       const isRefused = error instanceof AppError && error.code === 'TARGET_REFUSED'
       const detail = isRefused ? error.message : `The receiver could not be reached: ${reasonOf(error)}.`
       return { outcome: isRefused ? 'refused' : 'failed', detail }
     } finally {
-      timer.cancel()
+      time.end()
     }
   }
 

@@ -1,5 +1,6 @@
 import type { DrmSignalling } from '../domain/drm-signalling.ts'
 import type { KeyOption } from '../domain/key-authorization-policy.ts'
+import { signallingBytes } from '../domain/signalling-size.ts'
 import type { KeyMaterial } from '../protection/content-key-derivation.ts'
 
 /** A content key, opened, and who gets it. Never logged, never sent anywhere but to the node's own threads. */
@@ -17,6 +18,8 @@ export type KeyGrant = {
 }
 
 const MAX_GRANTS = 10_000
+/** Of what providers want players to be told, of all of them together. */
+const MAX_SIGNALLING_BYTES = 64 * 1_024 * 1_024
 /** Ids that there are no keys of are anybody's to think of: they have little room, and push out nothing but each other. */
 const MAX_ABSENT = 1_000
 const MAX_TRIES = 3
@@ -29,6 +32,7 @@ export class GrantCache {
   readonly #ask: (keyId: string) => Promise<KeyGrant | undefined>
   /** In the order of use. */
   readonly #known = new Map<string, KeyGrant>()
+  #signallingBytes = 0
   /** There are no such keys. In the order of use. */
   readonly #absent = new Set<string>()
   readonly #asking = new Map<string, Promise<KeyGrant | undefined>>()
@@ -70,18 +74,32 @@ export class GrantCache {
     this.#asking.clear()
     this.#absent.clear()
     for (const [keyId, grant] of this.#known) {
-      if (accountId === undefined || grant.accountId === accountId) this.#known.delete(keyId)
+      if (accountId === undefined || grant.accountId === accountId) this.#forget(keyId)
     }
   }
 
   #keep(keyId: string, grant: KeyGrant | undefined): void {
-    this.#known.delete(keyId)
+    this.#forget(keyId)
     this.#absent.delete(keyId)
-    if (grant) this.#known.set(keyId, grant)
-    else this.#absent.add(keyId)
-    const [kept, max] = grant ? [this.#known, MAX_GRANTS] : [this.#absent, MAX_ABSENT]
-    const [oldest] = kept.keys()
-    if (kept.size > max && oldest !== undefined) kept.delete(oldest)
+    if (!grant) {
+      this.#absent.add(keyId)
+      const [oldest] = this.#absent
+      if (this.#absent.size > MAX_ABSENT && oldest !== undefined) this.#absent.delete(oldest)
+      return
+    }
+    this.#known.set(keyId, grant)
+    this.#signallingBytes += bytesOf(grant)
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MAX_GRANTS && this.#signallingBytes <= MAX_SIGNALLING_BYTES) break
+      this.#forget(oldest)
+    }
+  }
+
+  #forget(keyId: string): void {
+    const grant = this.#known.get(keyId)
+    if (!grant) return
+    this.#known.delete(keyId)
+    this.#signallingBytes -= bytesOf(grant)
   }
 
   #begin(keyId: string): Promise<KeyGrant | undefined> {
@@ -91,4 +109,8 @@ export class GrantCache {
     this.#asking.set(keyId, asked)
     return asked
   }
+}
+
+function bytesOf({ signalling = [] }: KeyGrant): number {
+  return signallingBytes(signalling)
 }

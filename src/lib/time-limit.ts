@@ -11,17 +11,28 @@ export type TimeLimit = {
   end(): void
 }
 
-/** Ends what somebody else is asked for after so long (`PART_UNRESPONSIVE`), and when `signal` does. */
-export function timeLimit(clock: Clock, timeoutMs: number, signal: AbortSignal): TimeLimit {
+/** Ends what somebody else is asked for after so long, with `reason` (`PART_UNRESPONSIVE` unless given), and when `signal` does. */
+export function timeLimit(
+  clock: Clock,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  reason = new AppError('PART_UNRESPONSIVE', `it did not answer within ${timeoutMs} ms`),
+): TimeLimit {
   const late = new AbortController()
-  const timer = clock.after(timeoutMs, () =>
-    late.abort(new AppError('PART_UNRESPONSIVE', `it did not answer within ${timeoutMs} ms`)),
-  )
+  const timer = clock.after(timeoutMs, () => late.abort(reason))
   return {
-    signal: AbortSignal.any([late.signal, signal]),
+    signal: signal ? AbortSignal.any([late.signal, signal]) : late.signal,
     get isOver() {
       return late.signal.aborted
     },
     end: () => timer.cancel(),
   }
+}
+
+/** `work`, or `PART_UNRESPONSIVE` (503) that says `late` when it takes longer: no asker waits for ever on a part that hangs. What it does goes on. */
+export function inTime<T>(clock: Clock, limitMs: number, late: string, work: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>()
+  const timer = clock.after(limitMs, () => reject(new AppError('PART_UNRESPONSIVE', late)))
+  work.then(resolve, reject)
+  return promise.finally(() => timer.cancel())
 }

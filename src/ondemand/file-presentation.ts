@@ -237,7 +237,8 @@ function headerOf(
   }
   // EXT-X-TARGETDURATION is no less than any segment, rounded to whole seconds (RFC 8216 §4.3.3.1).
   const targetDurationMs = Math.max(Math.round(longest), Math.round(segmentDurationMs / 1_000), 1) * 1_000
-  return { id, epoch, targetDurationMs, timeBaseTicks: 0, hasWallClock: false }
+  const shared = tracks.some(({ hasEqualDecodeTimes }) => hasEqualDecodeTimes) ? { hasEqualDecodeTimes: true } : {}
+  return { id, epoch, targetDurationMs, timeBaseTicks: 0, hasWallClock: false, ...shared }
 }
 
 function requireMedia({ media, others }: FileTracks): void {

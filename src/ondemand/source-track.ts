@@ -30,6 +30,8 @@ export type SourceTrack = {
   readonly earliestTicks: number
   readonly contentTicks: number
   readonly endTicks: number
+  /** Whether two of its samples are decoded at the same time. */
+  readonly hasEqualDecodeTimes: boolean
 }
 
 /** Ticks shorter than this many a second can't place sound to a tenth of a millisecond: they are divided. */
@@ -97,6 +99,7 @@ export function placeTrack(
     earliestTicks: Math.min(bounds.startTicks * scale, bounds.decodeTicks * scale - decodeLeadTicks) + shiftTicks,
     contentTicks: Math.max(firstTicks, isPicture ? firstTicks : Math.round(beginSeconds * timescale)),
     endTicks: endTicks * scale + shiftTicks,
+    hasEqualDecodeTimes: hasEqualDecodeTimes(tables, firstSample, endSample),
   }
 }
 
@@ -202,6 +205,19 @@ function leastComposition({ compositions }: SampleTables, path: string, timescal
     throw new FormatError(`${path}/ctts`, 0, `composition offsets from ${least} to ${most} ticks of 1/${timescale} s`)
   }
   return least
+}
+
+/** Whether a sample of these lasts no time and has another behind it. That the very last one does is common. */
+function hasEqualDecodeTimes({ durations }: SampleTables, firstSample: number, endSample: number): boolean {
+  const { view, entries } = durations
+  let first = 0
+  for (let i = 0; i < entries && first < endSample - 1; i++) {
+    const end = first + view.getUint32(i * 8)
+    const presented = Math.max(first, firstSample)
+    if (view.getUint32(i * 8 + 4) === 0 && presented < Math.min(end, endSample - 1)) return true
+    first = end
+  }
+  return false
 }
 
 /** Timescales that were divided make durations longer: those that no `trun` can hold are none that a file should have. */

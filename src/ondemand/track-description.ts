@@ -44,9 +44,13 @@ export function describeTracks(
   return tracks
 }
 
-/** How many the same file has had in the same language so far: other files of a set have the same sound in other qualities. */
-function alternativeOf({ file, language = '' }: SourceTrack, spoken: Map<string, number>): number {
-  const key = JSON.stringify([file.name, language])
+/**
+ * How many the same file has had so far that are alike in language, codec and channels: other files of a set have the same sound in other
+ * qualities, and the same file has it in other forms, as stereo and surround.
+ */
+function alternativeOf({ file, language = '', config }: SourceTrack, spoken: Map<string, number>): number {
+  const form = config.kind === 'audio' ? [config.codec, config.channels] : []
+  const key = JSON.stringify([file.name, language, ...form])
   const before = spoken.get(key) ?? 0
   spoken.set(key, before + 1)
   return before

@@ -93,7 +93,9 @@ function attributesOf(body: Buffer, tag: string): Uri[] {
     const at = body.subarray(start, end).indexOf('URI="')
     if (at < 0) return []
     const from = start + at + 5
-    return [{ from, to: body.indexOf('"', from) }]
+    const length = body.subarray(from, end).indexOf('"')
+    // A quote that is left open would put the token into another line.
+    return length < 0 ? [] : [{ from, to: from + length }]
   })
 }
 

@@ -4,7 +4,7 @@ import type { PresentationHeader } from '../presentation/records.ts'
 import { SPRITES } from './thumbnail-target.ts'
 
 /** Raised whenever the packager makes other bytes of the same log. */
-export const PACKAGER_VERSION = 1
+export const PACKAGER_VERSION = 2
 /** Characters of base64url. */
 export const DIGEST_LENGTH = 12
 

@@ -66,10 +66,12 @@ const protocolNames = { hls: 'HLS', dash: 'DASH', smooth: 'Smooth Streaming', pr
 export class Deliveries {
   readonly all: readonly Delivery[]
   readonly #terms: DeliveryTerms | undefined
+  readonly #header: PresentationHeader
 
   /** `terms` absent: everything in the clear, as it always was. */
   constructor(header: PresentationHeader, terms: DeliveryTerms | undefined) {
     this.#terms = terms
+    this.#header = header
     this.all = PROTECTIONS.flatMap((protection): Delivery[] => {
       const protocols = PROTOCOLS.filter((protocol) => isAllowed(terms, protocol, protection))
       if (protocols.length === 0) return []
@@ -88,7 +90,7 @@ export class Deliveries {
   /**
    * What a manifest, or a URL of the AMS grammar, is of. `word`: what its `encryption=` says. `isAlias`: a short address, which takes the first
    * that the policy lists; others have to say which where there are several.
-   * @throws AppError `DELIVERY_BLOCKED` with what is allowed; `URL_INVALID` where it is left open
+   * @throws AppError `DELIVERY_BLOCKED` with what is allowed; `URL_INVALID` where it is left open; `MEDIA_UNSUPPORTED` where the media can't be protected so
    */
   choose(protocol: Protocol, word: EncryptionWord | undefined, isAlias = false): Delivery {
     const possible = this.#possible(protocol)
@@ -106,7 +108,7 @@ export class Deliveries {
       const detail = `The URL leaves open how ${protocolNames[protocol]} is to be protected: add encryption= with one of ${words}.`
       throw new AppError('URL_INVALID', detail)
     }
-    return first
+    return this.#protectable(first)
   }
 
   /**
@@ -122,7 +124,7 @@ export class Deliveries {
     }
     const [first] = ofChild
     if (first && !ofChild.some((one) => found.protocols.includes(one))) throw this.#blocked(first, found.protection)
-    return found
+    return this.#protectable(found)
   }
 
   /** Media of a protocol in the clear, and nothing else will do. @throws AppError `DELIVERY_BLOCKED` */
@@ -167,6 +169,15 @@ export class Deliveries {
     return this.#terms.protocols[protocol].flatMap(
       (protection) => this.all.find((delivery) => delivery.protection === protection) ?? [],
     )
+  }
+
+  /** Samples of a track that are decoded at one time would have one IV under `cenc`, which would give both away. */
+  #protectable(delivery: Delivery): Delivery {
+    if (delivery.protection !== 'cenc' || !this.#header.hasEqualDecodeTimes) return delivery
+    const message =
+      'The media can’t be protected by cenc: samples of one track are decoded at the same time, and would be encrypted alike. ' +
+      'Deliver it in cbcs or envelope, or make the file anew with a duration for every sample.'
+    throw new AppError('MEDIA_UNSUPPORTED', message)
   }
 
   #blocked(protocol: Protocol, wanted: Protection | undefined): AppError {

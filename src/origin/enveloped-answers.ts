@@ -60,6 +60,13 @@ export class EnvelopedAnswers {
     return this.#ports.packaged.answer(asked, [rendition], segment.sequence, packaging)
   }
 
+  /** A key frame by itself, in a view that has each as a segment of its one rendition. @throws AppError as `segment` */
+  async keyFrameApart(asked: MediaRequest, rendition: Rendition, startTicks: number): Promise<Answer> {
+    const { segment, key } = await keyedSegment(asked, this.#ports.keys, rendition, startTicks)
+    const packaging = envelopedFragments(asked.view, rendition, namedKey(key), 'key-frame-apart')
+    return this.#ports.packaged.answer(asked, [rendition], segment.sequence, packaging)
+  }
+
   async #keyFrame(asked: MediaRequest, rendition: Rendition, startTicks: number): Promise<Answer> {
     const { segment, key } = await keyedSegment(asked, this.#ports.keys, rendition, startTicks)
     if (rendition.kind !== 'video' || !segment.independent || segment.leadingBytes === 0) {

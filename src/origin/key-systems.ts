@@ -104,7 +104,7 @@ export function hlsKeys(
   const keys: (HlsKey | HlsLines)[] = []
   const own = {
     fairplay: () =>
-      fairPlayKey(fairPlayUri(kid, delivery.licenceUrls.fairplay, statedLicenceUrl(delivery, 'fairplay', ref))),
+      fairPlayKey(fairPlayUri(ref, delivery.licenceUrls.fairplay, statedLicenceUrl(delivery, 'fairplay', ref))),
     widevine: () => widevineKey(scheme, kidBytes, widevineBox(delivery, ref, told)),
     playready: () => playReadyKey(scheme, kidBytes, playReadyHeader(delivery, ref, told)),
   } as const
@@ -179,8 +179,14 @@ function playReadyTerms(delivery: SampleDelivery, ref: TrackKeyRef): PlayReadyTe
 }
 
 /** As Azure Media Services had it: `skd:` in place of `https:`, and the KID in the query, where the policy has no other place for it. */
-function fairPlayUri(kid: string, template: string | undefined, licenceUrl: string | undefined): string {
+function fairPlayUri(
+  { kid, periodMs }: Pick<TrackKeyRef, 'kid' | 'periodMs'>,
+  template = '',
+  licenceUrl: string | undefined,
+): string {
   if (licenceUrl === undefined) return `skd://${kid}`
-  if (licenceUrl !== template) return licenceUrl.replace(/^https?:/, 'skd:')
-  return `${licenceUrl.replace(/^https?:/, 'skd:')}${licenceUrl.includes('?') ? '&' : '?'}kid=${kid}`
+  const uri = licenceUrl.replace(/^https?:/, 'skd:')
+  // The id of a key that rotates is not that of a period's.
+  const namesKey = periodMs === undefined ? /\{(?:kid|kidHex|kidBase64|keyId)\}/ : /\{(?:kid|kidHex|kidBase64)\}/
+  return namesKey.test(template) ? uri : `${uri}${uri.includes('?') ? '&' : '?'}kid=${kid}`
 }

@@ -15,6 +15,7 @@ import type { PackagedSegments } from './packaged-segments.ts'
 import { absentPart } from './part-answers.ts'
 import type { FragmentReader } from './ports.ts'
 import {
+  APART,
   keyFrameOfProtected,
   ProtectedParts,
   protectedInit,
@@ -54,6 +55,13 @@ export class ProtectedAnswers {
     const delivery = deliveryOf(asked)
     const { segment, key } = await keyedSegment(asked, this.#ports.keys, rendition, startTicks)
     const packaging = protectedPackaging(asked.view, rendition, delivery, key)
+    return this.#ports.packaged.answer(asked, [rendition], segment.sequence, packaging)
+  }
+
+  /** A key frame by itself, in a view that has each as a segment of its one rendition. @throws AppError as `segment` */
+  async keyFrameApart(asked: MediaRequest, rendition: Rendition, startTicks: number): Promise<Answer> {
+    const { segment, key } = await keyedSegment(asked, this.#ports.keys, rendition, startTicks)
+    const packaging = protectedPackaging(asked.view, rendition, deliveryOf(asked), key, APART)
     return this.#ports.packaged.answer(asked, [rendition], segment.sequence, packaging)
   }
 

@@ -32,7 +32,10 @@ export function protectedInit(delivery: SampleDelivery, track: Track, key: Track
   return protectInit(track.init, track.config.kind, protectionOf(delivery, key), psshBoxes(delivery, key, key.told))
 }
 
-/** A closed CMAF segment, its samples encrypted; `pieces` puts boxes beside the fragments (`prft`), and has a name of its own. */
+/**
+ * A closed CMAF segment, its samples encrypted; `pieces` puts boxes beside the fragments (`prft`), and has a name of its own, as has what is read
+ * otherwise (`APART`).
+ */
 export function protectedPackaging(
   view: PresentationView,
   rendition: Rendition,
@@ -55,6 +58,8 @@ export function protectedPackaging(
 }
 
 const PLAIN = { name: '', pieces: (_stored: StoredSegment, fragments: readonly Uint8Array[]) => [...fragments] }
+/** A key frame that stands by itself: where a segment is but one sample, it begins as early and is as long, and has other bytes. */
+export const APART = { ...PLAIN, name: '-apart' }
 
 /** What of a closed segment a playlist of key frames names: its first fragment up to the end of the key frame, encrypted. */
 export function keyFrameOfProtected(rendition: Rendition, delivery: SampleDelivery, key: TrackKey): SegmentPackaging {

@@ -41,14 +41,17 @@ function envelope(clear: SegmentPackaging, segment: StoredSegment, key: SegmentK
   return encryptSegment([made], key, (sizeBytes) => (isInPlace ? room.subarray(0, sizeBytes) : take(sizeBytes)))
 }
 
-/** The stored fragments of one rendition, with the events that they carry, encrypted whole. */
+/** The stored fragments of one rendition, with the events that they carry, encrypted whole: those of a segment, or of a key frame by itself. */
 export function envelopedFragments(
   view: PresentationView,
   rendition: Rendition,
   key: NamedSegmentKey,
+  of: 'segment' | 'key-frame-apart' = 'segment',
 ): SegmentPackaging {
+  // Where a segment is but one sample, the key frame by itself begins as early and is as long, and has other bytes.
+  const what = of === 'segment' ? 'cmaf' : `cmaf-${of}`
   return {
-    name: `cmaf-aes128-${hex(key.kid)}`,
+    name: `${what}-aes128-${hex(key.kid)}`,
     contentType: ENVELOPED_TYPE,
     package: (stored, take) =>
       encryptSegment(withEvents(view, rendition, stored.row.sequence, onlyMedia(stored).fragments), key, take),

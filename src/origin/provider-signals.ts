@@ -1,5 +1,6 @@
 import type { DeliveryKey } from '../domain/delivery-terms.ts'
 import type { DrmSignalling } from '../domain/drm-signalling.ts'
+import { signallingBytes } from '../domain/signalling-size.ts'
 import { AppError } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
 import type { ListedWindow } from '../manifest/listed-window.ts'
@@ -17,9 +18,12 @@ export type ToldKeys = {
 }
 
 type Memo = {
+  /** By KID, in the order in which it was found out. */
   readonly known: Map<string, DrmSignalling>
-  /** By the keys that it was done for: whose rows have been gone through. */
-  readonly done: Map<string, ListedWindow>
+  /** Of what is known. */
+  sizeBytes: number
+  /** By the keys that it was done for: whose rows have been gone through. Another map once something is forgotten. */
+  done: Map<string, ListedWindow>
   /** What comes next, and was asked for in vain, or is being asked for. */
   readonly tried: Map<string, 'under way' | 'failed'>
 }
@@ -27,8 +31,12 @@ type Memo = {
 const NOTHING: DrmSignalling = []
 /** For all manifests of a thread: the node has but some turns for all threads, and media needs its keys too. */
 const AT_ONCE = 4
-/** Of one delivery: 25 hours of a key that changes every 10 s, twice. What is more is asked for again. */
-const MAX_KNOWN = 20_000
+/** Of one delivery: 25 hours of a key that changes every 10 s, at 7 KB a period, which is more than providers say. */
+const MAX_KNOWN_BYTES = 64 * 1_024 * 1_024
+/** So much is left of it when something has to go, so that it isn't gone through for each period. */
+const KEPT_BYTES = 48 * 1_024 * 1_024
+/** Of one delivery: periods that a provider never had a key for. */
+const MAX_TRIED = 1_000
 
 /** Finds out what key providers want players to be told before manifests are written, which can't wait. */
 export class ProviderSignals {
@@ -56,8 +64,8 @@ export class ProviderSignals {
 
   /**
    * Finds out what manifests of these segments may say, and of what is being written; `undefined`: there is nothing to be found out. What comes next is
-   * found out where it can be: it is told ahead, and needed by nobody yet.
-   * @throws AppError what asking for keys throws
+   * found out where it can be: it is told ahead, and needed by nobody yet. What manifests have said longest ago is forgotten where it is too much.
+   * @throws AppError `LIMIT_EXCEEDED` where a manifest would say more than 64 MB of keys; what asking for keys throws
    */
   prepare(delivery: Delivery, view: PresentationView, window: ListedWindow): Promise<void> | undefined {
     if (!isOfSamples(delivery)) return undefined
@@ -67,13 +75,14 @@ export class ProviderSignals {
 
   async #prepare(delivery: ProtectedDelivery, view: PresentationView, window: ListedWindow): Promise<void> {
     const memo = this.#memoOf(delivery)
+    const { done: doneOf } = memo
     const keys = toldKeysOf(delivery, view)
     const name = keys.map(({ contentKeyId }) => contentKeyId).join()
     const wanted = new Map<string, TrackKeyRef>()
     const want = (ticks: number) => {
       for (const ref of refsAt(delivery, keys, ticks)) if (!memo.known.has(ref.kid)) wanted.set(ref.kid, ref)
     }
-    const done = memo.done.get(name)
+    const done = doneOf.get(name)
     let period = Number.NaN
     for (let sequence = window.first; sequence < window.end; sequence += 1) {
       if (done && sequence >= done.first && sequence < done.end) continue
@@ -86,7 +95,8 @@ export class ProviderSignals {
     const newest = view.live?.openSegment ?? view.segment(view.endSequence - 1)
     if (newest) want(newest.startTicks)
     await this.#ask(memo, [...wanted.values()])
-    memo.done.set(name, joined(done, window))
+    if (memo.sizeBytes > MAX_KNOWN_BYTES) makeRoom(memo, kidsOf(delivery, keys, view, window))
+    else doneOf.set(name, joined(done, window))
     const { rotationPeriodMs } = delivery
     if (!newest || view.ended || rotationPeriodMs === undefined) return
     const next = refsAt(delivery, keys, newest.startTicks, rotationPeriodMs)
@@ -94,37 +104,88 @@ export class ProviderSignals {
   }
 
   /** Waits for the first try alone: a provider that hangs must not hold up every manifest for what is not needed yet. */
-  async #tryNext({ known, tried }: Memo, ref: TrackKeyRef): Promise<void> {
+  async #tryNext(memo: Memo, ref: TrackKeyRef): Promise<void> {
     const { kid } = ref
+    const { known, tried } = memo
     const state = tried.get(kid)
     if (known.has(kid) || state === 'under way') return
+    if (tried.size >= MAX_TRIED) tried.clear()
     tried.set(kid, 'under way')
     const asked = this.#keys.told(ref).then(
-      (told) => {
-        known.set(kid, told)
-        tried.delete(kid)
-      },
+      (told) => keep(memo, kid, told),
       // It is in the log of the node, and told of as soon as it is needed.
       () => void tried.set(kid, 'failed'),
     )
     if (state === undefined) await asked
   }
 
-  async #ask({ known }: Memo, refs: readonly TrackKeyRef[]): Promise<void> {
-    for (let at = 0; at < refs.length; at += AT_ONCE) {
+  async #ask(memo: Memo, refs: readonly TrackKeyRef[]): Promise<void> {
+    const before = memo.sizeBytes
+    for (let at = 0; at < refs.length && memo.sizeBytes - before <= MAX_KNOWN_BYTES; at += AT_ONCE) {
       const some = refs.slice(at, at + AT_ONCE)
       const told = await Promise.all(some.map((ref) => this.#turns.run(() => this.#keys.told(ref))))
-      for (const [index, { kid }] of some.entries()) known.set(kid, told[index] ?? NOTHING)
+      for (const [index, { kid }] of some.entries()) keep(memo, kid, told[index] ?? NOTHING)
     }
   }
 
   #memoOf(delivery: ProtectedDelivery): Memo {
     const known = this.#memos.get(delivery)
-    if (known && known.known.size <= MAX_KNOWN) return known
-    const memo: Memo = { known: new Map(), done: new Map(), tried: new Map() }
+    if (known) return known
+    const memo: Memo = { known: new Map(), sizeBytes: 0, done: new Map(), tried: new Map() }
     this.#memos.set(delivery, memo)
     return memo
   }
+}
+
+function keep(memo: Memo, kid: string, told: DrmSignalling): void {
+  memo.tried.delete(kid)
+  if (memo.known.has(kid)) return
+  memo.known.set(kid, told)
+  memo.sizeBytes += signallingBytes(told)
+}
+
+/** Forgets the oldest that is not needed now. Rows of what is gone are gone through anew. @throws AppError `LIMIT_EXCEEDED` where that is not enough */
+function makeRoom(memo: Memo, needed: ReadonlySet<string>): void {
+  // Whoever goes through rows at the moment writes what has been done into a map that nobody reads any more.
+  memo.done = new Map()
+  const forget = (limitBytes: number, isKept: (kid: string) => boolean) => {
+    for (const [kid, told] of memo.known) {
+      if (memo.sizeBytes <= limitBytes) return
+      if (isKept(kid)) continue
+      memo.known.delete(kid)
+      memo.sizeBytes -= signallingBytes(told)
+    }
+  }
+  forget(KEPT_BYTES, (kid) => needed.has(kid))
+  if (memo.sizeBytes <= MAX_KNOWN_BYTES) return
+  forget(KEPT_BYTES, () => false)
+  const detail =
+    'The manifest would have more than 64 MB of what the key provider wants players to be told: ask for a shorter time of it, or let keys change less often.'
+  throw new AppError('LIMIT_EXCEEDED', detail)
+}
+
+/** What a manifest of these segments says keys of. */
+function kidsOf(
+  delivery: ProtectedDelivery,
+  keys: readonly DeliveryKey[],
+  view: PresentationView,
+  { first, end }: ListedWindow,
+): ReadonlySet<string> {
+  const newest = view.live?.openSegment ?? view.segment(view.endSequence - 1)
+  const kids = new Set<string>()
+  const add = (ticks: number) => {
+    for (const { kid } of refsAt(delivery, keys, ticks)) kids.add(kid)
+  }
+  let period = Number.NaN
+  for (let sequence = first; sequence < end; sequence += 1) {
+    const row = view.segment(sequence)
+    const own = row && periodOf(delivery, row.startTicks)
+    if (!row || own === undefined || own === period) continue
+    period = own
+    add(row.startTicks)
+  }
+  if (newest) add(newest.startTicks)
+  return kids
 }
 
 /** Systems have licences for samples; whoever gets whole segments gets the key itself. */

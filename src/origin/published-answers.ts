@@ -159,7 +159,7 @@ export class PublishedAnswers {
     const rendition = known(asked.view.renditions[0])
     if (!isProtected(asked)) return segmentAnswer(asked, this.#sources.fragments, rendition, startTicks)
     const answers = asked.delivery.protection === 'envelope' ? this.#enveloped : this.#protected
-    return answers.segment(asked, rendition, startTicks)
+    return answers.keyFrameApart(asked, rendition, startTicks)
   }
 
   #protectedChild(exchange: Exchange, asked: MediaRequest, rendition: Rendition, child: MediaChild): Promise<Answer> {

@@ -1,6 +1,6 @@
 import type { LiveEdge } from './live-edge.ts'
 import type { PlacedMarker } from './markers.ts'
-import type { PresentationHeader, Track } from './records.ts'
+import { PRESENTATION_TIMESCALE, type PresentationHeader, type Track } from './records.ts'
 import type { SegmentEvents } from './segment-events.ts'
 import type { Span } from './span-table.ts'
 import type { TextRendition } from './text-rendition.ts'
@@ -24,7 +24,8 @@ export class FilteredView implements PresentationView {
   #header:
     | { readonly of: PresentationHeader; readonly isEdgeHidden: boolean; readonly header: PresentationHeader }
     | undefined
-  #keyFrames: { readonly of: string; readonly view: PresentationView | undefined } | undefined
+  /** By the index of the rendition. */
+  readonly #keyFrames = new Map<number, { readonly of: string; readonly view: PresentationView | undefined }>()
   #renditions:
     | { readonly of: readonly Rendition[]; readonly renditions: readonly Rendition[]; readonly indexes: Set<number> }
     | undefined
@@ -127,19 +128,35 @@ export class FilteredView implements PresentationView {
 
   /** Those of the segments that are shown. */
   keyFrames(renditionIndex: number): PresentationView | undefined {
-    const { first, end } = this.window
-    const [from, last] = [this.whole.segment(first), this.whole.segment(end - 1)]
-    if (!from || !last || !this.#selected().indexes.has(renditionIndex)) return undefined
-    const bounds = { fromTicks: from.startTicks, toTicks: last.startTicks + last.durationTicks }
-    const of = `${renditionIndex} ${bounds.fromTicks} ${bounds.toTicks}`
+    const bounds = this.#selected().indexes.has(renditionIndex) ? this.#boundsOf(renditionIndex) : undefined
+    if (!bounds) return undefined
+    const of = `${bounds.fromTicks} ${bounds.toTicks}`
+    const known = this.#keyFrames.get(renditionIndex)
+    if (known?.of === of) return known.view
+    const view = this.whole.keyFrames?.(renditionIndex, bounds)
     // What is rendered of a view is kept with the view.
-    if (this.#keyFrames?.of !== of) this.#keyFrames = { of, view: this.whole.keyFrames?.(renditionIndex, bounds) }
-    return this.#keyFrames.view
+    this.#keyFrames.set(renditionIndex, { of, view })
+    return view
   }
 
   findSegment(renditionIndex: number, startTicks: number): RenditionSegment | undefined {
     const found = this.whole.findSegment(renditionIndex, startTicks)
     return found && this.#shows(renditionIndex, found.sequence) ? found : undefined
+  }
+
+  /** Of the media of a rendition, whose segments need not begin just when the others do; where it has none, of the row. */
+  #boundsOf(renditionIndex: number) {
+    const { first, end } = this.window
+    const startOf = (sequence: number) => {
+      const own = this.whole.renditionSegment(renditionIndex, sequence)
+      const timescale = own && this.whole.track(own.track)?.timescale
+      if (own && timescale) return Math.round((own.startTicks * PRESENTATION_TIMESCALE) / timescale)
+      return this.whole.segment(sequence)?.startTicks
+    }
+    const last = this.whole.segment(end - 1)
+    const fromTicks = startOf(first)
+    if (fromTicks === undefined || !last) return undefined
+    return { fromTicks, toTicks: startOf(end) ?? last.startTicks + last.durationTicks }
   }
 
   #shows(renditionIndex: number, sequence: number): boolean {

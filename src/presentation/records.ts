@@ -72,6 +72,8 @@ export type PresentationHeader = {
   readonly timeBaseTicks?: number
   /** `false`: nobody knows when it was recorded, as of an uploaded file, and the wall clock of its segments means nothing. */
   readonly hasWallClock?: boolean
+  /** `true`: samples of one track are decoded at the same time, as files may have it; absent = every sample has a time of its own. */
+  readonly hasEqualDecodeTimes?: boolean
   /** How much is kept at all; absent = everything, `evicted` never comes, and a playlist may say that it only grows. */
   readonly archiveWindowMs?: number
 }

@@ -200,15 +200,19 @@ export class FileSource implements Stoppable {
     timer.cancel()
   }
 
-  #sources({ files, place }: FileSet): SourceFile[] {
+  /** Where they lie may change while they are open: it is looked up with every read. */
+  #sources(set: FileSet): SourceFile[] {
+    const { files } = set
     if (files.length > MAX_FILES) {
       const message = `The asset has ${files.length} MP4 and QuickTime files; at most ${MAX_FILES} can be played together.`
       throw new AppError('MEDIA_UNSUPPORTED', message)
     }
-    const storage = this.#ports.storage(place)
+    const id = presentationId(set)
+    const storage = () => this.#ports.storage((this.#sets.get(id) ?? set).place)
     return files.map(({ name, sizeBytes, blob }: StoredFile) => ({
       ...{ name, sizeBytes },
-      read: (range, signal, take) => this.#blocks.read({ storage, name: blob, sizeBytes }, range, signal, take),
+      read: (range, signal, take) =>
+        this.#blocks.read({ storage: storage(), name: blob, sizeBytes }, range, signal, take),
     }))
   }
 

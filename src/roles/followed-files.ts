@@ -47,10 +47,14 @@ type Held<F> = {
   reading: Promise<void> | undefined
   /** Something changed while it was read. */
   isStale: boolean
+  /** What went or changed while it was read, files and storage accounts: whether they are its own is known only then. */
+  readonly missed: Set<string>
   retry: Timer | undefined
 }
 
 const RETRY_MS = 1_000
+/** Of a read during which more went than this nobody asks what it was. */
+const MAX_MISSED = 10_000
 
 /**
  * What follows from the files of some assets, looked at again whenever one of the files, or the place where they lie, changes. How many are
@@ -148,7 +152,8 @@ export class FollowedFiles<F extends object> implements Stoppable {
 
   #add(assetId: string, accountId: Id<'account'>): Held<F> {
     const nothing = { set: undefined, fileIds: new Set<string>(), storageAccountId: undefined }
-    const held = { accountId, ...nothing, reading: undefined, isStale: false, retry: undefined }
+    const unread = { reading: undefined, isStale: false, missed: new Set<string>(), retry: undefined }
+    const held = { accountId, ...nothing, ...unread }
     this.#held.set(assetId, held)
     return held
   }
@@ -156,7 +161,7 @@ export class FollowedFiles<F extends object> implements Stoppable {
   #follow(changes: readonly Change[]): void {
     if (this.#held.size === 0) return
     for (const { kind, id, op } of changes) {
-      if (kind === 'storage-account') this.#refreshAll(({ storageAccountId }) => storageAccountId === id)
+      if (kind === 'storage-account') this.#moved(id)
       else if (kind !== 'asset-file') continue
       else if (op !== 'delete') this.#changed.read(id)
       else this.#gone(id)
@@ -167,7 +172,13 @@ export class FollowedFiles<F extends object> implements Stoppable {
     const assetId = this.#assetOf.get(fileId)
     if (assetId !== undefined) this.#refresh(assetId)
     // It may be among the files of those that are being read.
-    else for (const held of this.#reading) held.isStale = true
+    else for (const held of this.#reading) miss(held, fileId)
+  }
+
+  #moved(storageAccountId: string): void {
+    this.#refreshAll((held) => held.storageAccountId === storageAccountId)
+    // It may be that of those whose asset is being read.
+    for (const held of this.#reading) miss(held, storageAccountId)
   }
 
   #refreshAll(isMeant: (held: Held<F>) => boolean): void {
@@ -198,12 +209,15 @@ export class FollowedFiles<F extends object> implements Stoppable {
       let asset = known
       do {
         held.isStale = false
+        held.missed.clear()
         const all = await repository.referring('asset-file', held.accountId, { relation: 'asset', id: assetId })
         const found = this.#use.setOf(all)
         asset ??= found && (await repository.findAnywhere('asset', assetId))
         const set = found && asset && (await this.#placed(asset, found))
         if (this.#held.get(assetId) !== held || this.#use.isWanted?.(assetId) === false) return
         held.storageAccountId = asset?.storageAccountId
+        const own = [held.storageAccountId ?? '', ...all.map(({ id }) => id)]
+        if (own.some((id) => held.missed.has(id))) held.isStale = true
         this.#know(assetId, held, all)
         this.#become(assetId, held, set)
         asset = undefined
@@ -231,4 +245,9 @@ export class FollowedFiles<F extends object> implements Stoppable {
     held.set = set
     this.#use.became(assetId, set, before)
   }
+}
+
+function miss(held: Held<object>, id: string): void {
+  if (held.missed.size < MAX_MISSED) held.missed.add(id)
+  else held.isStale = true
 }

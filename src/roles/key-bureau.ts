@@ -11,6 +11,7 @@ import type { KeyGrant } from '../keys/grant-cache.ts'
 import type { KeyPeriod } from '../keys/key-provider.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { Scope } from '../lib/scope.ts'
+import { inTime } from '../lib/time-limit.ts'
 import { Turns } from '../lib/turns.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { House } from './house.ts'
@@ -26,6 +27,17 @@ const PERIODS_AT_ONCE = 8
 const MAX_WAITING = 32
 /** By so much at most media is older than its asset: programs are begun in what their channel has at hand, and clocks differ. */
 const MEDIA_LEAD_MS = 86_400_000
+
+/** So many clips of clips are followed to what they were cut from. */
+const MAX_CLIPS = 64
+/** What says which keys there are, and who gets them: of periods that is also how their assets are delivered. */
+const keyKinds: ReadonlySet<string> = new Set([
+  'content-key',
+  'key-authorization-policy',
+  'asset',
+  'locator',
+  'delivery-policy',
+])
 
 function tooMany(): AppError {
   return new AppError('KEY_PROVIDER_DOWN', 'Too many periods are being asked for at once: try again.')
@@ -126,11 +138,15 @@ export class KeyBureau {
   }
 
   /** Since when an asset may have media that periods count: nobody has been encrypting before, and a provider isn't asked for it. */
-  async #mediaSince({ created, clip, accountId }: Asset): Promise<number> {
-    // A clip has the times of what it was cut from, which is older.
-    const source = clip && (await this.#ports.repository.find('asset', clip.assetId, accountId))
-    if (clip && !source) return 0
-    return Date.parse((source ?? { created }).created) - MEDIA_LEAD_MS
+  async #mediaSince(asset: Asset): Promise<number> {
+    // A clip has the times of what it was cut from, which is older, and may be a clip itself.
+    let oldest = asset
+    for (let clips = 0; oldest.clip; clips++) {
+      const source = await this.#ports.repository.find('asset', oldest.clip.assetId, asset.accountId)
+      if (!source || clips === MAX_CLIPS) return 0
+      oldest = source
+    }
+    return Date.parse(oldest.created) - MEDIA_LEAD_MS
   }
 
   #record(reports: readonly DeliveryReport[]): void {
@@ -157,9 +173,7 @@ export function openKeyBureau(
   scope: Scope,
 ): KeyBureau {
   const end = changes.onChange((list) => {
-    const accounts = list
-      .filter(({ kind }) => kind === 'content-key' || kind === 'key-authorization-policy' || kind === 'asset')
-      .map(({ accountId }) => accountId)
+    const accounts = list.filter(({ kind }) => keyKinds.has(kind)).map(({ accountId }) => accountId)
     for (const accountId of new Set(accounts)) void directory.keysChanged(accountId)
   })
   const endReset = changes.onReset(() => void directory.keysChanged())
@@ -179,18 +193,9 @@ const THREADS_LIMIT_MS = 5_000
 export function keyDoorsOf({ clock, directory }: Pick<House, 'clock' | 'directory'>) {
   return {
     /** @throws AppError `PART_UNRESPONSIVE` where a thread does not say in time that it has heard */
-    async changed(accountId: string): Promise<void> {
-      const late = Promise.withResolvers<never>()
-      const timer = clock.after(THREADS_LIMIT_MS, () =>
-        late.reject(
-          new AppError('PART_UNRESPONSIVE', 'A streaming thread has not confirmed what has changed of keys.'),
-        ),
-      )
-      try {
-        await Promise.race([directory.keysChanged(accountId), late.promise])
-      } finally {
-        timer.cancel()
-      }
+    changed(accountId: string): Promise<void> {
+      const late = 'A streaming thread has not confirmed what has changed of keys.'
+      return inTime(clock, THREADS_LIMIT_MS, late, directory.keysChanged(accountId))
     },
   }
 }

@@ -3,9 +3,9 @@ import type { Locator } from '../domain/locator.ts'
 import type { Repository } from '../domain/repository.ts'
 import type { StreamingEndpoint } from '../domain/streaming-endpoint.ts'
 import type { Clock } from '../lib/clock.ts'
-import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Stoppable } from '../lib/scope.ts'
+import { inTime } from '../lib/time-limit.ts'
 import type { LogDirectory } from '../log/log-directory.ts'
 import type { ChangeSource } from '../supervisor/ports.ts'
 import type { AccountRulesKeeper } from './account-rules.ts'
@@ -153,16 +153,9 @@ export class LocatorPublisher implements Stoppable {
     await this.#inTime(this.#ofAccount(accountId, (asset) => asset.withdraw()))
   }
 
-  async #inTime(done: Promise<void>): Promise<void> {
-    const late = Promise.withResolvers<never>()
-    const timer = this.#ports.clock.after(THREADS_LIMIT_MS, () =>
-      late.reject(new AppError('PART_UNRESPONSIVE', 'A streaming thread has not confirmed what is published.')),
-    )
-    try {
-      await Promise.race([done, late.promise])
-    } finally {
-      timer.cancel()
-    }
+  #inTime(done: Promise<void>): Promise<void> {
+    const late = 'A streaming thread has not confirmed what is published.'
+    return inTime(this.#ports.clock, THREADS_LIMIT_MS, late, done)
   }
 
   async #ofAccount(accountId: string, move: (asset: PublishedAsset) => Promise<void>): Promise<void> {

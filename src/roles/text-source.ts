@@ -35,8 +35,10 @@ type Reader = (signal: AbortSignal) => Promise<TextDocument>
 type Told = Omit<TextRendition, 'id' | 'bandwidth'>
 /** `isLate`: storage did not give all of it. */
 type Made = { readonly view: PresentationView; readonly isLate: boolean }
+/** `set`: the newest of those with the same texts, which says where they lie now. */
+type Source = { set: TextSet | undefined }
 /** `untilMs`: what storage did not give is looked for again from then on. */
-type Beside = { readonly key: string; view: Promise<PresentationView>; untilMs: number }
+type Beside = { readonly key: string; readonly source: Source; view: Promise<PresentationView>; untilMs: number }
 
 /** For what is read of texts: of some hundred films. */
 const CACHE_BYTES = 32 * 2 ** 20
@@ -51,14 +53,15 @@ const LEAST_BANDWIDTH = 256
 /** The texts beside presentations on an origin thread: text files of assets, and text tracks of their MP4 files. A broken one is left out, and told of. */
 export class TextSource implements TextReader {
   readonly #ports: TextSourcePorts
-  readonly #cache = new SharedCache<Kept>(CACHE_BYTES)
+  readonly #cache: SharedCache<Kept>
   readonly #views = new WeakMap<PresentationView, Beside>()
   readonly #readers = new WeakMap<TextRendition, Reader>()
   /** Broken files, by what they are and what they were read as. */
   readonly #broken = new Set<string>()
 
-  constructor(ports: TextSourcePorts) {
+  constructor(ports: TextSourcePorts, cacheBytes = CACHE_BYTES) {
     this.#ports = ports
+    this.#cache = new SharedCache(cacheBytes)
   }
 
   /**
@@ -73,22 +76,27 @@ export class TextSource implements TextReader {
     const key = `${zeroTicks} ${set?.digest ?? ''}`
     const known = this.#views.get(view)
     signal.throwIfAborted()
-    const make = () => this.#made(view, set, zeroTicks)
+    const make = (source: Source) => this.#made(view, source, zeroTicks)
     if (known?.key === key) {
-      if (this.#ports.clock.now() >= known.untilMs) void this.#renew(known, make)
+      const isLate = known.untilMs !== Number.POSITIVE_INFINITY
+      // What the old place did not give, the new one may have.
+      const isMoved = known.source.set !== set
+      known.source.set = set
+      if (isLate && (isMoved || this.#ports.clock.now() >= known.untilMs)) void this.#renew(known, make)
       return abortable(known.view, signal)
     }
-    const made = make()
-    const beside: Beside = { key, view: made.then((one) => one.view), untilMs: Number.POSITIVE_INFINITY }
+    const source: Source = { set }
+    const made = make(source)
+    const beside: Beside = { key, source, view: made.then((one) => one.view), untilMs: Number.POSITIVE_INFINITY }
     this.#views.set(view, beside)
     void made.then(({ isLate }) => this.#settle(beside, isLate))
     return abortable(beside.view, signal)
   }
 
   /** Puts what is found now in the place of what was, unless that is no more of it. Never rejects. */
-  async #renew(beside: Beside, make: () => Promise<Made>): Promise<void> {
+  async #renew(beside: Beside, make: (source: Source) => Promise<Made>): Promise<void> {
     beside.untilMs = Number.POSITIVE_INFINITY
-    const [made, before] = await Promise.all([make(), beside.view])
+    const [made, before] = await Promise.all([make(beside.source), beside.view])
     if (!made.isLate || textsOf(made.view) > textsOf(before)) beside.view = Promise.resolve(made.view)
     this.#settle(beside, made.isLate)
   }
@@ -102,7 +110,7 @@ export class TextSource implements TextReader {
   }
 
   /** Never rejects. */
-  async #made(view: PresentationView, set: TextSet | undefined, zeroTicks: number): Promise<Made> {
+  async #made(view: PresentationView, source: Source, zeroTicks: number): Promise<Made> {
     const own = this.#ports.files.textsIn(view)
     const texts: TextRendition[] = []
     const add = (told: Told, bandwidth: number, digest: string, reader: Reader) => {
@@ -115,17 +123,18 @@ export class TextSource implements TextReader {
     for (const [index, track] of (own?.tracks ?? []).entries()) {
       add(toldOf(track, zeroTicks), track.bandwidth, track.digest, (signal) => this.#readOwn(view, index, signal))
     }
-    const { opened, isLate } = await this.#opened(set)
+    const { opened, isLate } = await this.#opened(source)
     for (const { file, document } of opened) {
       const { title: name, language, role, format } = file
       const told = { name, role, codec: format === 'ttml' ? 'stpp' : 'wvtt', zeroTicks } as const
-      const reader: Reader = (signal) => this.#document(set as TextSet, file, signal)
+      const reader: Reader = (signal) => this.#document(source, file, signal)
       add({ ...told, ...(language !== undefined && { language }) }, bandwidthOf(file, document), file.digest, reader)
     }
     return { view: texts.length === 0 ? view : new TextedView(view, texts), isLate }
   }
 
-  async #opened(set: TextSet | undefined) {
+  async #opened(source: Source) {
+    const { set } = source
     if (!set) return { opened: [], isLate: false }
     let isLate = false
     const patience = new AbortController()
@@ -136,7 +145,7 @@ export class TextSource implements TextReader {
       set.texts.map(async (file) => {
         if (this.#broken.has(readAs(file))) return undefined
         try {
-          return { file, document: await this.#document(set, file, patience.signal) }
+          return { file, document: await this.#document(source, file, patience.signal) }
         } catch (error) {
           if (this.#failed(set, file, error)) isLate = true
           return undefined
@@ -161,7 +170,8 @@ export class TextSource implements TextReader {
     return false
   }
 
-  async #document(set: TextSet, file: StoredText, signal: AbortSignal): Promise<TextDocument> {
+  async #document({ set }: Source, file: StoredText, signal: AbortSignal): Promise<TextDocument> {
+    if (!set) throw new AppError('SEGMENT_GONE', `${file.name} was deleted.`)
     const { blob, sizeBytes, format } = file
     const make = async (making: AbortSignal): Promise<Kept> => {
       const range = { first: 0, last: sizeBytes - 1 }

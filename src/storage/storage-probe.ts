@@ -3,6 +3,7 @@ import type { BlobCall, BlobStorage } from '../domain/blob-storage.ts'
 import { fieldError } from '../domain/validation.ts'
 import type { Clock } from '../lib/clock.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
+import { timeLimit } from '../lib/time-limit.ts'
 import { failureName } from './s3-errors.ts'
 
 /** All of it together. */
@@ -30,9 +31,8 @@ const blamed: Readonly<Record<string, readonly [string, string]>> = {
  * signal's reason
  */
 export async function probeStorage(storage: BlobStorage, clock: Clock, { signal }: BlobCall): Promise<void> {
-  const late = new AbortController()
-  const timer = clock.after(PROBE_MS, () => late.abort(new AppError('STORAGE_DOWN', 'The object store is too slow.')))
-  const call = { signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal }
+  const time = timeLimit(clock, PROBE_MS, signal, new AppError('STORAGE_DOWN', 'The object store is too slow.'))
+  const call = { signal: time.signal }
   const name = `headend-probe/${randomUUID()}`
   let doing = 'writing'
   try {
@@ -50,7 +50,7 @@ export async function probeStorage(storage: BlobStorage, clock: Clock, { signal 
     signal?.throwIfAborted()
     throw refusal(error, doing)
   } finally {
-    timer.cancel()
+    time.end()
   }
 }
 

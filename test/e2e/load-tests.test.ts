@@ -9,7 +9,7 @@ const isLong = inject('cases') === 'all'
 
 /** Quick runs judge nothing, so they may disturb each other. */
 describe.concurrent('load tests', () => {
-  it('push streams to both servers and print what they cost', async ({ expect }) => {
+  it.runIf(isLong)('push streams to both servers and print what they cost', async ({ expect }) => {
     const { code, stdout, stderr } = await loadTest('rtmp-ingest', '--quick')
     expect(code, stderr).toBe(0)
     expect(stdout).toMatch(/^headend +2 +\d/m)

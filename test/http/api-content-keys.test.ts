@@ -19,7 +19,10 @@ beforeAll(async () => {
   admin = await api.newKey('admin')
   operator = await api.newKey('operator')
 })
-afterAll(() => api.stop())
+afterAll(async () => {
+  delete process.env['CONTENT_KEYS_MASTER']
+  await api.stop()
+})
 
 const post = (path: string, body: object, key = admin): Promise<ApiAnswer> => api.call('POST', path, { key, body })
 const patch = (path: string, body: object, key = admin): Promise<ApiAnswer> => api.call('PATCH', path, { key, body })
@@ -226,6 +229,18 @@ describe('keys that rotate', () => {
     const other = await patch(`/v1/delivery-policies/${keyless.id}`, { protocols: { hls: ['cbcs'] } })
     expect(other).toMatchObject(lacking('/keyRotationPeriod'))
     expect((await patch(`/v1/delivery-policies/${policy.id}`, { keyRotationPeriod: 'PT2M' })).status).toBe(200)
+  })
+
+  it('need one of the policies of locators that are there already, too', async () => {
+    const { id } = (await newKey({ rotating: true })).json
+    const contentKeys = [{ contentKeyId: id }]
+    const policy = (await post('/v1/delivery-policies', { name: 'by-locator', protocols })).json
+    const asset = (await post('/v1/assets', { name: 'published' })).json
+    const locator = { assetId: asset.id, deliveryPolicyId: policy.id }
+    expect((await post('/v1/locators', locator)).status).toBe(201)
+    expect(await patch(`/v1/assets/${asset.id}`, { contentKeys })).toMatchObject(lacking('/contentKeys'))
+    await patch(`/v1/delivery-policies/${policy.id}`, { keyRotationPeriod: 'PT1M' })
+    expect((await patch(`/v1/assets/${asset.id}`, { contentKeys })).status).toBe(200)
   })
 })
 

@@ -113,6 +113,16 @@ export function stopApisAfterEach(): void {
   })
 }
 
+/** By the operations that it describes: to make one takes longer than most tests. */
+const DOCUMENTS = new Map<string, Readonly<Record<string, unknown>>>()
+
+function documentOf(routes: readonly Route[]): Readonly<Record<string, unknown>> {
+  const operations = routes.map(({ operationId }) => operationId).join(' ')
+  const document = DOCUMENTS.get(operations) ?? JSON.parse(JSON.stringify(openApiDocument(routes, '0.0.0')))
+  DOCUMENTS.set(operations, document)
+  return document
+}
+
 /** Starts the API over HTTP and SQLite, with the first credentials made. Limits are wide unless given. */
 export async function startApi(overrides: ApiOverrides = {}): Promise<TestApi> {
   const { clock = systemClock } = overrides
@@ -162,7 +172,7 @@ export async function startApi(overrides: ApiOverrides = {}): Promise<TestApi> {
   const server = createServer(createHttp1App(router))
   await new Promise<void>((resolve) => server.listen({ port: 0, host: '127.0.0.1' }, resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const document = JSON.parse(JSON.stringify(openApiDocument(routes, '0.0.0')))
+  const document = documentOf(routes)
   const check = new OpenApiCheck(document)
   const call = async (method: string, path: string, options?: CallOptions) => {
     const answer = await callApi(`${url}${path}`, method, options)

@@ -28,7 +28,10 @@ beforeAll(async () => {
     S: api.systemKey,
   }
 })
-afterAll(() => api.stop())
+afterAll(async () => {
+  delete process.env['MATRIX_MASTER_KEY']
+  await api.stop()
+})
 
 type Asked = { readonly key?: string | undefined; readonly account?: string; readonly body?: Seed['ids'] }
 

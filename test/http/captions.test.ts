@@ -22,6 +22,8 @@ import { memoryFile } from '../support/source-files.ts'
 import { presentationOf, sampleUris } from '../unit/manifest/sample-manifests.ts'
 import { audioTrack, SampleLog, sampleHeader, videoTrack } from '../unit/presentation/sample-log.ts'
 
+hlsParser.setOptions({ strictMode: true })
+
 const folder = mkdtempSync(join(tmpdir(), 'captions-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -112,7 +114,6 @@ describe('manifests', () => {
       '#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="cc",NAME="English (SERVICE1)",LANGUAGE="de-AT",DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID="SERVICE1"',
     ])
     expect(text.match(/CLOSED-CAPTIONS="cc"/g)).toHaveLength(1)
-    hlsParser.setOptions({ strictMode: true })
     const read = hlsParser.parse(text)
     const [variant] = 'variants' in read ? read.variants : []
     expect(variant?.closedCaptions.map(({ instreamId }) => instreamId)).toEqual(['CC1', 'CC3', 'SERVICE1'])

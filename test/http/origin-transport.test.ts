@@ -9,6 +9,8 @@ import { type FakeLive, START_SECONDS, startOrigin } from './origin-fixture.ts'
 import { get, segmentsOf, text, urisOf } from './playlist-reading.ts'
 import { encodeSources, SECONDS, sourcesIn } from './transport-sources.ts'
 
+hlsParser.setOptions({ strictMode: true })
+
 /** Of the ID3 tag before packed audio. */
 const TAG_BYTES = 73
 const folder = temporaryFolder()

@@ -5,6 +5,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { FakeLive, START_SECONDS, startOrigin } from './origin-fixture.ts'
 import { rawRequest } from './raw-request.ts'
 
+hlsParser.setOptions({ strictMode: true })
+
 const running: { stop(): Promise<void> }[] = []
 afterEach(async () => {
   await Promise.all(running.splice(0).map((server) => server.stop()))

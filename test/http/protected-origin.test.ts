@@ -120,7 +120,7 @@ describe('what a key’s provider wants players to be told', () => {
     {
       systemId: WIDEVINE,
       pssh: Buffer.from(boxOf(kid)).toString('base64'),
-      contentProtection: base64(`<?xml version="1.0"?><cenc:pssh>${base64(`from the provider ${kid}`)}</cenc:pssh>`),
+      contentProtection: base64(`<cenc:pssh>${base64(`from the provider ${kid}`)}</cenc:pssh>`),
     },
     { systemId: '94ce86fb-07ff-4f43-adb8-93d2fa968ca2', hlsMedia: base64(lineOf('EXT-X-KEY', kid)) },
   ]

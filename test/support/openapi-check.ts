@@ -22,16 +22,28 @@ function pointer(...parts: readonly string[]): string {
   return parts.map((part) => `/${encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))}`).join('')
 }
 
+/** Compiling schemas takes longer than most tests: it is done once for a document. */
+const VALIDATORS = new WeakMap<Json, Ajv2020>()
+
+function validatorsOf(document: Json): Ajv2020 {
+  const known = VALIDATORS.get(document)
+  if (known) return known
+  const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false })
+  ajv.addSchema({ $id: 'openapi', ...document })
+  VALIDATORS.set(document, ajv)
+  return ajv
+}
+
 /** Holds answers against an OpenAPI 3.1 document by a validator that nobody here wrote. */
 export class OpenApiCheck {
-  readonly #ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false })
+  readonly #ajv: Ajv2020
   readonly #operations: readonly { readonly method: string; readonly path: string; readonly pattern: RegExp }[]
   readonly #paths: Paths
   /** By operation id, the statuses that were seen: what a test suite can say it has covered. */
   readonly seen = new Map<string, Set<number>>()
 
   constructor(document: Json) {
-    this.#ajv.addSchema({ $id: 'openapi', ...document })
+    this.#ajv = validatorsOf(document)
     this.#paths = document['paths'] as Paths
     const templates = Object.keys(this.#paths)
     this.#operations = templates

@@ -43,10 +43,11 @@ type Asked = {
 
 const WIDEVINE = 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'
 const PLAYREADY = '9a04f079-9840-4286-ab92-e65be0885f95'
+const FAIRPLAY = '94ce86fb-07ff-4f43-adb8-93d2fa968ca2'
 const KEY_FORMATS: Readonly<Record<string, string>> = {
   [WIDEVINE]: `urn:uuid:${WIDEVINE}`,
   [PLAYREADY]: 'com.microsoft.playready',
-  '94ce86fb-07ff-4f43-adb8-93d2fa968ca2': 'com.apple.streamingkeydelivery',
+  [FAIRPLAY]: 'com.apple.streamingkeydelivery',
 }
 const ENC = 'http://www.w3.org/2001/04/xmlenc#'
 
@@ -166,7 +167,10 @@ function answer(asked: any, kids: readonly string[], wrap: string, fault: SpekeF
     const kid = String(system['@_kid'])
     const wanted = asked.ContentKeyList[0].ContentKey.find((key: Record<string, string>) => key['@_kid'] === kid)
     const isCbcs = (wanted?.['@_commonEncryptionScheme'] === 'cbcs') !== (fault === 'other-method')
-    return drmSystem(kid, String(system['@_systemId']), isCbcs ? 'SAMPLE-AES' : 'SAMPLE-AES-CTR', fault)
+    const systemId = String(system['@_systemId'])
+    // FairPlay has no other method, whatever scheme it is asked about.
+    if (systemId === FAIRPLAY) return drmSystem(kid, systemId, 'SAMPLE-AES', fault)
+    return drmSystem(kid, systemId, isCbcs ? 'SAMPLE-AES' : 'SAMPLE-AES-CTR', fault)
   })
   const contentId = fault === 'other-content' ? 'another' : asked['@_contentId']
   return `<?xml version="1.0"?><!-- filled in --><cpix:CPIX xmlns:cpix="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc" xmlns:enc="${ENC}" contentId="${contentId}" version="2.3">

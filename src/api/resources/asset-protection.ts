@@ -101,10 +101,27 @@ export async function protectAsset(
   }
   assertAssetKeys(contentKeys, keys)
   assertRotation(keys, policy)
+  await assertLocatorRotation(deps, keys, next)
   for (const key of new Map(keys.map((one) => [one.id, one])).values()) {
     if (key.kind !== 'cenc') continue
     await assertUnshared(deps, key, next.id, `/contentKeys/${keys.indexOf(key)}/contentKeyId`)
     changes.update('content-key', key)
+  }
+}
+
+/** That keys which rotate have a period to do so in by the policies of the asset's locators, too. @throws AppError `ENTITY_INVALID`, at `/contentKeys` */
+async function assertLocatorRotation(
+  { repository }: ResourceDeps,
+  keys: readonly ContentKey[],
+  { id, accountId }: Protected,
+): Promise<void> {
+  if (!keys.some(({ rotating }) => rotating)) return
+  const locators = await repository.referring('locator', accountId, { relation: 'asset', id })
+  for (const ref of new Set(locators.flatMap(({ deliveryPolicyId }) => deliveryPolicyId ?? []))) {
+    const policy = isPredefinedPolicy(ref)
+      ? { protocols: predefinedPolicies[ref] }
+      : await repository.find('delivery-policy', ref, accountId)
+    assertRotation(keys, policy, '/contentKeys')
   }
 }
 

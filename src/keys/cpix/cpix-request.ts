@@ -1,3 +1,4 @@
+import { drmSystems } from '../../protection/drm/drm-systems.ts'
 import { escapeMarkup } from '../../protection/signalling/markup.ts'
 
 /** What a key is for, as SPEKE v2 names it (`intendedTrackType`). */
@@ -35,14 +36,20 @@ const FILTERS: Readonly<Record<IntendedTracks, string>> = {
   HD: `<cpix:VideoFilter minPixels="${MAX_SD_PIXELS + 1}" maxPixels="${MAX_HD_PIXELS}"/>`,
   UHD: `<cpix:VideoFilter minPixels="${MAX_HD_PIXELS + 1}"/>`,
 }
-/** What can be said of each system; Apple's knows playlists alone, Microsoft's Smooth Streaming too. */
-const FAIRPLAY = '94ce86fb-07ff-4f43-adb8-93d2fa968ca2'
-const PLAYREADY = '9a04f079-9840-4286-ab92-e65be0885f95'
 const HLS = '<cpix:HLSSignalingData playlist="media"/><cpix:HLSSignalingData playlist="master"/>'
 const DASH = '<cpix:PSSH/><cpix:ContentProtectionData/>'
 
+/** The systems of a wish that know keys of this scheme: FairPlay has no `cenc`, and what a provider would say of it there would be of another method. */
+export function systemIdsFor(
+  { systemIds }: Pick<CpixWish, 'systemIds'>,
+  scheme: CpixKeyWish['scheme'],
+): readonly string[] {
+  return scheme === 'cenc' ? systemIds.filter((systemId) => systemId !== drmSystems.fairplay) : systemIds
+}
+
 /** A CPIX 2.3 document (DASH-IF, "Content Protection Information Exchange Format") as SPEKE v2 sends it: the answer is the same one, filled in. */
-export function writeCpixRequest({ contentId, keys, systemIds, certificate }: CpixWish): string {
+export function writeCpixRequest(wish: CpixWish): string {
+  const { contentId, keys, certificate } = wish
   const indexes = [...new Set(keys.flatMap(({ periodIndex }) => (periodIndex === undefined ? [] : [periodIndex])))]
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
@@ -51,7 +58,7 @@ export function writeCpixRequest({ contentId, keys, systemIds, certificate }: Cp
     list('ContentKeyList', keys.map(contentKey)),
     list(
       'DRMSystemList',
-      keys.flatMap(({ kid }) => systemIds.map((systemId) => drmSystem(kid, systemId))),
+      keys.flatMap(({ kid, scheme }) => systemIdsFor(wish, scheme).map((systemId) => drmSystem(kid, systemId))),
     ),
     list(
       'ContentKeyPeriodList',
@@ -80,11 +87,12 @@ function contentKey({ kid, scheme }: CpixKeyWish): string {
   return `<cpix:ContentKey kid="${kid}"${by}/>`
 }
 
+/** Apple's system knows playlists alone, Microsoft's Smooth Streaming too. */
 function drmSystem(kid: string, systemId: string): string {
   const data =
-    systemId === FAIRPLAY
+    systemId === drmSystems.fairplay
       ? HLS
-      : systemId === PLAYREADY
+      : systemId === drmSystems.playready
         ? `${DASH}${HLS}<cpix:SmoothStreamingProtectionHeaderData/>`
         : `${DASH}${HLS}`
   return `<cpix:DRMSystem kid="${kid}" systemId="${systemId}">${data}</cpix:DRMSystem>`

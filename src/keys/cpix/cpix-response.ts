@@ -5,10 +5,11 @@ import { localName, readXmlTree, type XmlNode } from '../../media/text/xml-tree.
 import { CONTENT_KEY_BYTES } from '../../protection/content-key-derivation.ts'
 import { drmSystems } from '../../protection/drm/drm-systems.ts'
 import { psshData } from '../../protection/drm/pssh-box.ts'
-import { hlsMethodOf } from '../../protection/signalling/hls-keys.ts'
 import { type CpixOpener, openCpixDocument } from './cpix-cipher.ts'
 import { attributeOf, base64Of, bytesOf, childOf, childrenOf } from './cpix-elements.ts'
-import type { CpixWish } from './cpix-request.ts'
+import { markupWithin } from './cpix-markup.ts'
+import { checkKeyLines, type LineTerms } from './cpix-playlist-lines.ts'
+import { type CpixWish, systemIdsFor } from './cpix-request.ts'
 
 /** A content key of a document. */
 export type CpixKey = { readonly kid: string; readonly value: Uint8Array; readonly signalling: DrmSignalling }
@@ -41,7 +42,7 @@ export function readCpixResponse(text: string, wish: CpixWish, privateKey?: KeyO
     if (said !== '' && scheme !== undefined && said !== scheme)
       throw wrong(`its key ${kid} is for ${said.slice(0, 8)}, not ${scheme}`)
     const own = systems.filter((one) => attributeOf(one, 'kid').toLowerCase() === kid)
-    return { kid, value: contentKeyOf(node, open), signalling: signallingOf(own, wish.systemIds, scheme) }
+    return { kid, value: contentKeyOf(node, open), signalling: signallingOf(own, systemIdsFor(wish, scheme), scheme) }
   })
   // Under one value two KIDs would be one key: whoever has a licence for one period would have the next, and counters would repeat.
   const values = new Set(keys.map(({ value }) => Buffer.from(value).toString('hex')))
@@ -74,9 +75,9 @@ function signallingOf(
     if (!system) return []
     const found = {
       pssh: checked(system, 'PSSH', (bytes) => isPssh(bytes, systemId)),
-      contentProtection: checked(system, 'ContentProtectionData', isMarkup),
-      hlsMedia: hlsOf(system, 'media', '#EXT-X-KEY:', scheme),
-      hlsMaster: hlsOf(system, 'master', '#EXT-X-SESSION-KEY:', scheme),
+      contentProtection: markupOf(system),
+      hlsMedia: hlsOf(system, { playlist: 'media', systemId, scheme }),
+      hlsMaster: hlsOf(system, { playlist: 'master', systemId, scheme }),
       smoothHeader: checked(system, 'SmoothStreamingProtectionHeaderData', isPlayReadyObject),
     }
     const given = Object.fromEntries(Object.entries(found).filter(([, data]) => data !== undefined))
@@ -91,31 +92,27 @@ function checked(system: XmlNode, name: string, isRight: (bytes: Buffer) => bool
   throw wrong(`<${name}> holds something else`)
 }
 
-/** Lines that say how to get a key, and no others; where it isn't said for which playlist, it is for a media playlist. */
-function hlsOf(
-  system: XmlNode,
-  playlist: string,
-  tag: string,
-  scheme: 'cenc' | 'cbcs' | undefined,
-): string | undefined {
-  const node = childrenOf(system, 'HLSSignalingData').find(
-    (one) => (one.attributes.get('playlist') ?? 'media') === playlist,
-  )
-  const text = node && base64Of(node, MAX_SIGNALLING_BYTES)
+/** What DASH is to say, as it may stand in a manifest. */
+function markupOf(system: XmlNode): string | undefined {
+  const [node] = childrenOf(system, 'ContentProtectionData')
+  const given = node && base64Of(node, MAX_SIGNALLING_BYTES)
+  const text = given === undefined ? undefined : markupWithin(Buffer.from(given, 'base64'))
   if (text === undefined) return undefined
-  const lines = Buffer.from(text, 'base64').toString('utf8').trim().split(/\r?\n/)
-  const isKey = lines.every((line) => line.startsWith(tag) && !/[\r\0]/.test(line))
-  // By another method players would decrypt to noise.
-  const other = isKey && scheme ? lines.find((line) => methodOf(line) !== hlsMethodOf(scheme)) : undefined
-  if (other !== undefined) {
-    throw wrong(`<HLSSignalingData> for the ${playlist} playlist says METHOD=${methodOf(other)} of a key for ${scheme}`)
+  const bytes = Buffer.from(text)
+  if (bytes.byteLength > MAX_SIGNALLING_BYTES) {
+    throw wrong(`<ContentProtectionData> holds more than ${MAX_SIGNALLING_BYTES} bytes`)
   }
-  if (isKey) return text
-  throw wrong(`<HLSSignalingData> for the ${playlist} playlist has other lines than ${tag.slice(0, -1)}`)
+  return bytes.toString('base64')
 }
 
-function methodOf(line: string): string {
-  return /[:,]METHOD=([A-Z0-9-]{1,32})(?=,|$)/.exec(line)?.[1] ?? 'nothing'
+/** Where it isn't said for which playlist lines are, they are for a media playlist. */
+function hlsOf(system: XmlNode, terms: LineTerms): string | undefined {
+  const node = childrenOf(system, 'HLSSignalingData').find(
+    (one) => (one.attributes.get('playlist') ?? 'media') === terms.playlist,
+  )
+  const text = node && base64Of(node, MAX_SIGNALLING_BYTES)
+  if (text !== undefined) checkKeyLines(Buffer.from(text, 'base64').toString('utf8'), terms)
+  return text
 }
 
 /** Microsoft, "PlayReady Header Specification": an object begins with its length, little-endian. */
@@ -130,13 +127,6 @@ function isPssh(bytes: Buffer, systemId: string): boolean {
   const data = psshData(bytes)
   if (systemId === drmSystems.playready && !isPlayReadyObject(Buffer.from(data))) return false
   return bytes.toString('hex', 12, 28) === systemId.replaceAll('-', '')
-}
-
-/** Elements that may stand within another: well-formed, and without a document type. */
-function isMarkup(bytes: Buffer): boolean {
-  const text = bytes.toString('utf8').replace(/^\uFEFF?(?:<\?xml[^>]*\?>)?/, '')
-  readXmlTree(`<ContentProtection>${text}</ContentProtection>`, 'ContentProtectionData')
-  return true
 }
 
 function wrong(problem: string): AppError {

@@ -8,7 +8,7 @@ export type DashSystem = {
   readonly pssh?: Uint8Array
   /** PlayReady's object, for players that read it out of the manifest. */
   readonly playReadyObject?: Uint8Array
-  /** What the key's provider wants to stand within the element, well-formed, in place of what would be made of the others. */
+  /** What the key's provider wants to stand within the element, well-formed and without a declaration, in place of what would be made of the others. */
   readonly provided?: string
   /** Where players get licences; left out where what was provided says it. */
   readonly licenceUrl?: string | undefined
@@ -18,8 +18,6 @@ export type DashSystem = {
 const CENC = 'xmlns:cenc="urn:mpeg:cenc:2013"'
 const PLAYREADY = 'xmlns:mspr="urn:microsoft:playready"'
 const LICENCE = 'xmlns:dashif="https://dashif.org/CPS"'
-/** What a document may begin with, and an element may not hold. */
-const XML_DECLARATION = /^\uFEFF?(?:<\?xml[^>]*\?>)?/
 const systemValues = { common: undefined, widevine: undefined, playready: 'MSPR 2.0', clearkey: 'ClearKey1.0' } as const
 
 /** The element that says by which scheme, and with which key, an AdaptationSet is encrypted. It goes before those of systems. */
@@ -29,8 +27,7 @@ export function dashMp4Protection(scheme: TrackProtection['scheme'], kid: Uint8A
 
 /** The element of a protection system. */
 export function dashSystemProtection(wanted: DashSystem): string {
-  const { system, pssh, playReadyObject } = wanted
-  const provided = wanted.provided?.replace(XML_DECLARATION, '').trim()
+  const { system, pssh, playReadyObject, provided } = wanted
   const licenceUrl = /laurl\b/i.test(provided ?? '') ? undefined : wanted.licenceUrl
   const value = systemValues[system]
   const uses = (prefix: string) => provided?.includes(`<${prefix}:`) ?? false

@@ -53,6 +53,13 @@ const keyFormats = {
   playready: 'com.microsoft.playready',
 } as const satisfies Partial<Record<DrmSystem, string>>
 
+/** KEYFORMAT of a system's lines; `undefined`: it has none that is known. */
+export function hlsKeyFormatOf(systemId: string): string | undefined {
+  const systems = Object.keys(keyFormats) as (keyof typeof keyFormats)[]
+  const system = systems.find((one) => drmSystems[one] === systemId)
+  return system && keyFormats[system]
+}
+
 /**
  * A system's lines as a provider has them, in base64 (CPIX 2.3, `HLSSignalingData`); `undefined`: it has none. Where it has them for one kind of playlist alone they
  * are those of the other too, since both tags have the same attributes (RFC 8216bis §4.4.5.2).

@@ -90,6 +90,15 @@ describe('keys of a provider that speaks SPEKE v2', () => {
     expect(text).toContain('intendedTrackType="AUDIO"><cpix:AudioFilter/>')
   })
 
+  it('are had for cenc too, of which FairPlay is neither asked nor taken', async () => {
+    const wish = wishOf({ kind: 'cenc' })
+    const { value, signalling } = await providerAt(server.url).provider.keyOf(wish, signal)
+    expect(value).toEqual(spekeKeyOf(wish.keyId))
+    expect(signalling?.map(({ systemId }) => systemId)).toEqual([drmSystems.widevine, drmSystems.playready])
+    expect(utf8(signalling?.[0]?.hlsMedia)).toContain('METHOD=SAMPLE-AES-CTR,')
+    expect(server.seen.at(-1)?.text).not.toContain(drmSystems.fairplay)
+  })
+
   it.each(['oaep', 'oaep-sha256', 'pkcs1'] as const)('are opened where their key is wrapped by %s', async (wrap) => {
     const other = await startSpekeServer({ wrap })
     const wish = wishOf()

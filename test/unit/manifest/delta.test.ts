@@ -1,6 +1,6 @@
 import hlsParser from 'hls-parser'
 import { Parser } from 'm3u8-parser'
-import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { buildMediaPlaylist, canSkip } from '../../../src/manifest/hls-media.ts'
 import type { PresentationHeader } from '../../../src/presentation/records.ts'
 import type { PresentationView, Rendition } from '../../../src/presentation/view.ts'
@@ -11,9 +11,10 @@ import { presentationOf, sampleUris } from './sample-manifests.ts'
 
 const header: PresentationHeader = { ...sampleHeader, rewindWindowMs: 3_600_000, archiveWindowMs: 7_200_000 }
 
-beforeAll(() => {
-  vi.stubGlobal('self', globalThis)
-})
+hlsParser.setOptions({ strictMode: true })
+
+beforeAll(() => void vi.stubGlobal('self', globalThis))
+afterAll(() => void vi.unstubAllGlobals())
 
 function startLog(): SampleLog {
   return new SampleLog(header).add(videoTrack(1, 'video-1')).add(audioTrack(2, 'audio-1'))
@@ -129,7 +130,6 @@ describe('delta updates', () => {
       expect(serverControl).toMatchObject({ canSkipUntil: 24, holdBack: 6 })
       // It holds to a draft in which delta updates came with blocking reloads only.
       const text = delta(view, index).replace('CONTROL:', 'CONTROL:CAN-BLOCK-RELOAD=YES,')
-      hlsParser.setOptions({ strictMode: true })
       const parsed = hlsParser.parse(text)
       if (parsed.isMasterPlaylist) throw new Error('not a media playlist')
       expect([parsed.skip, parsed.segments.length, parsed.segments[0]?.mediaSequenceNumber]).toEqual([387, 13, 387])

@@ -78,14 +78,39 @@ function boxesOf(bytes: Buffer, from = 0, to = bytes.byteLength, parent = ''): P
 
 /** A copy in which the 32-bit words from `offset` on in the body of a box are others. */
 function patched(bytes: Buffer, path: string, offset: number, ...words: readonly number[]): Uint8Array {
-  const place = boxesOf(bytes).find((box) => box.path === path)
-  if (place === undefined) throw new Error(`no ${path}`)
+  return patchedAt(
+    bytes,
+    boxesOf(bytes).find((box) => box.path === path),
+    offset,
+    words,
+  )
+}
+
+function patchedAt(bytes: Buffer, place: Place | undefined, offset: number, words: readonly number[]): Uint8Array {
+  if (place === undefined) throw new Error('no such box')
   const copy = Buffer.from(bytes)
   for (const [index, word] of words.entries()) copy.writeUInt32BE(word >>> 0, place.start + 8 + offset + index * 4)
   return new Uint8Array(copy)
 }
 
 const STBL = 'moov/trak/mdia/minf/stbl'
+
+describe('a file with samples that last no time', () => {
+  /** Of its sound: all frames but so many are as they were. */
+  const lasting = async (none: number) => {
+    const sound = boxesOf(plain).findLast(({ path }) => path === `${STBL}/stts`)
+    const frames = boxesOf(plain).findLast(({ path }) => path === `${STBL}/stsz`)
+    const count = plain.readUInt32BE((frames?.start ?? 0) + 16)
+    const { view } = await opened(patchedAt(plain, sound, 4, [2, count - none, 1_024, none, 0]))
+    return view.header.hasEqualDecodeTimes
+  }
+
+  it('says that some are decoded at the same time, but for the last, which has none behind it', async () => {
+    expect((await opened(new Uint8Array(plain))).view.header.hasEqualDecodeTimes).toBeUndefined()
+    expect(await lasting(1)).toBeUndefined()
+    expect(await lasting(2)).toBe(true)
+  })
+})
 
 describe('a broken file', () => {
   it('that ends at any border of a box, or in its header, is refused', async () => {

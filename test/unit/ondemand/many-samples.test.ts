@@ -25,7 +25,7 @@ function pictures(count: number, fileBytes = 0, timescale = 1_000): SourceTrack 
   return {
     ...{ file: memoryFile('intra.mp4', new Uint8Array(fileBytes)), path: 'moov/trak', config, tables },
     ...{ timescale, scale: 1, shiftTicks: 0, decodeLeadTicks: 0, firstSample: 0, endSample: count },
-    ...{ earliestTicks: 0, contentTicks: 0, endTicks: count },
+    ...{ earliestTicks: 0, contentTicks: 0, endTicks: count, hasEqualDecodeTimes: false },
   }
 }
 

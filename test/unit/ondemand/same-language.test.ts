@@ -15,9 +15,10 @@ import { readIntoMemory } from '../../support/source-files.ts'
 
 let folder: string
 let film: FilePresentation
+let surround: FilePresentation
 let set: FilePresentation
 
-/** A film with English, a commentary in English and German; and the same English sound in another quality beside another picture. */
+/** A film with English, a commentary in English and German; one with English in stereo, surround in two codecs and a commentary; and the same English sound in another quality beside another picture. */
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'same-language-'))
   const path = (name: string) => join(folder, name)
@@ -46,11 +47,15 @@ beforeAll(async () => {
       'language=deu',
       path('film.mp4'),
     ],
+    ...['-map', '0:v', '-map', '1:a', '-map', '1:a', '-map', '1:a', '-map', '2:a', ...aac('64k'), '-c:a:1', 'ac3'],
+    ...[...[0, 1, 2, 3].flatMap((at) => [`-metadata:s:a:${at}`, 'language=eng']), '-ac:a:0', '2', '-ac:a:3', '2'],
+    ...['-ac:a:1', '6', '-ac:a:2', '6', path('surround.mp4')],
     ...['-map', '0:v', '-map', '1:a', ...aac('48k'), ...english, path('a.mp4')],
     ...['-map', '0:v', '-map', '1:a', '-s', '32x24', ...aac('96k'), ...english, path('b.mp4')],
   )
   const { signal } = new AbortController()
   film = await openFilePresentation('film', [readIntoMemory(path('film.mp4'))], signal)
+  surround = await openFilePresentation('surround', [readIntoMemory(path('surround.mp4'))], signal)
   set = await openFilePresentation('set', ['a.mp4', 'b.mp4'].map(path).map(readIntoMemory), signal)
 }, 30_000)
 
@@ -87,6 +92,23 @@ it('has a commentary in the language of the film as a choice of its own, which n
     ['audio_en', 'en'],
     ['audio_de', 'de'],
   ])
+})
+
+it('takes surround sound, in whichever codec, for the same content in another form', () => {
+  const tracks = surround.view.renditions.flatMap((rendition) => rendition.tracks)
+  const told = tracks.flatMap(({ config, alternative }) =>
+    config.kind === 'audio' ? [[config.codec, config.channels, alternative]] : [],
+  )
+  expect(told).toEqual([
+    ['aac', 2, undefined],
+    ['ac3', 6, undefined],
+    ['aac', 6, undefined],
+    ['aac', 2, 1],
+  ])
+  const roles = audioSets(buildMpd(surround.view, uris)).map((one) => /Role.*value="(\w+)"/.exec(one)?.[1])
+  expect(roles).toEqual(['main', 'main', 'main', 'alternate'])
+  const streams = buildSmoothManifest(surround.view).match(/<StreamIndex Type="audio"[^>]*/g) ?? []
+  expect(new Set(streams.map((one) => /Name="([^"]*)"/.exec(one)?.[1])).size).toBe(streams.length)
 })
 
 it('takes the sound of several files of a set for qualities of one', () => {

@@ -52,6 +52,12 @@ describe('a token on the URL of a playlist', () => {
     )
   })
 
+  it('stays out of lines whose quote is left open, and of those behind them', async () => {
+    const open =
+      '#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="/keys/1\n#EXT-X-KEY:METHOD=AES-128,KEYFORMAT="x"\n#EXTINF:1,\n1.ts\n'
+    expect(await carried(open)).toBe(open)
+  })
+
   it('is told to nobody but the door to our keys', async () => {
     const key = (uri: string) => `#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI="${uri}",KEYFORMAT="x"\n#EXTINF:1,\n1.ts\n`
     for (const uri of ['skd://x', 'https://drm.example/keys/1', 'data:text/plain;base64,AAAA']) {

@@ -91,6 +91,32 @@ describe('what IVs are counted from', () => {
   })
 })
 
+describe('media with samples that are decoded at the same time', () => {
+  const shared = { ...header, hasEqualDecodeTimes: true }
+  const allowed = terms(
+    { dash: ['cenc', 'clear'], smooth: ['cenc'], hls: ['cbcs'] },
+    { keys: [key(CENC), { ...key(CENC), kind: 'cbcs' as const }] },
+  )
+  const refused = expect.objectContaining({ code: 'MEDIA_UNSUPPORTED', message: expect.stringContaining('cenc') })
+
+  it('has no manifest and no media in cenc, where they would be encrypted alike', () => {
+    const deliveries = new Deliveries(shared, allowed)
+    const cenc = deliveries.all.find(({ protection }) => protection === 'cenc')
+    expect(() => deliveries.choose('dash', 'cenc')).toThrow(refused)
+    expect(() => deliveries.choose('smooth', undefined)).toThrow(refused)
+    // Not in the clear either, which is not what the policy lists first.
+    expect(() => deliveries.choose('dash', undefined, true)).toThrow(refused)
+    expect(() => deliveries.ofDigest(cenc?.digest ?? '', ['dash'])).toThrow(refused)
+  })
+
+  it('is delivered in everything else, and in cenc where every sample has a time of its own', () => {
+    const deliveries = new Deliveries(shared, allowed)
+    expect(deliveries.choose('hls', undefined).protection).toBe('cbcs')
+    expect(deliveries.choose('dash', 'clear').protection).toBe('clear')
+    expect(new Deliveries(header, allowed).choose('smooth', undefined).protection).toBe('cenc')
+  })
+})
+
 describe('a key that rotates', () => {
   const delivery = (more: Partial<DeliveryTerms>) =>
     new Deliveries(header, terms({ hls: ['cbcs'] }, { keys: [key(TURNING, true)], ...more })).all[0] as SampleDelivery

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { KeyDelivery } from '../../../src/domain/key-refusal.ts'
 import { expandTemplate, licenceUrl, templateProblem } from '../../../src/domain/licence-template.ts'
+import type { TrackKeyRef } from '../../../src/origin/delivery-keys.ts'
 import { dashProtections, hlsKeys } from '../../../src/origin/key-systems.ts'
 import { namesServer } from '../../../src/origin/licence-urls.ts'
 import { hlsKeyLines } from '../../../src/protection/signalling/hls-keys.ts'
@@ -55,6 +56,16 @@ describe('licence URLs in manifests', () => {
     expect(hlsLinesOf(delivery)[0]).toContain(`URI="skd://fps.example/api/${kid}"`)
     const plain = deliveryWith({ fairplay: 'https://fps.example/api' }, [], [])
     expect(hlsLinesOf(plain)[0]).toContain(`URI="skd://fps.example/api?kid=${kid}"`)
+    const skd = (fairplay: string, of: TrackKeyRef = ref) =>
+      /URI="([^"]*)"/.exec(
+        hlsKeys(deliveryWith({ fairplay }, [], []), of, news).flatMap((key) => hlsKeyLines('EXT-X-KEY', key))[0] ?? '',
+      )?.[1]
+    expect(skd('https://fps.example/{assetId}')).toBe(`skd://fps.example/as_1?kid=${kid}`)
+    expect(skd('https://fps.example/api?a={accountId}')).toBe(`skd://fps.example/api?a=ac_1&kid=${kid}`)
+    expect(skd('https://fps.example/{kidHex}')).toBe(`skd://fps.example/${kid.replaceAll('-', '')}`)
+    expect(skd('https://fps.example/{keyId}')).toBe(`skd://fps.example/${kid}`)
+    // The id of a key that rotates says nothing of the period.
+    expect(skd('https://fps.example/{keyId}', { ...ref, periodMs: 10_000 })).toBe(`skd://fps.example/${kid}?kid=${kid}`)
     const named = deliveryWith({ playready: 'https://pr.example/{accountId}/{assetId}/{keyId}' }, [], [])
     expect(urlsOf(dashProtections(named, ref, news))).toEqual([`https://pr.example/ac_1/as_1/${kid}`])
   })

@@ -1,8 +1,10 @@
 import { createDecipheriv } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { APART, keyFrameOfProtected, protectedPackaging } from '../../../src/origin/protected-media.ts'
 import {
   envelopedFragments,
   envelopedInit,
+  envelopedKeyFrame,
   envelopedPackaging,
   piffPackaging,
 } from '../../../src/origin/protected-packaging.ts'
@@ -16,6 +18,7 @@ import { CENC, IV, KEY, KID, type StoredTrack, store } from '../../support/prote
 import { encodeVideo } from '../../support/recording.ts'
 
 const key = { kid: KID, key: KEY, iv: IV }
+const HEX = '0123456789abcdef0123456789abcdef'
 const next = [{ time: 17_600_000_010_000_000, duration: 10_000_000 }]
 let stored: StoredTrack
 let segment: StoredSegment
@@ -59,7 +62,7 @@ describe('whole segments, encrypted', () => {
       taken.push(Buffer.alloc(sizeBytes, 0xee))
       return taken.at(-1)!
     })
-    expect(name).toBe(`${clear.name}-aes128-0123456789abcdef0123456789abcdef`)
+    expect(name).toBe(`${clear.name}-aes128-${HEX}`)
     expect(contentType).toBe(clear.contentType === 'video/mp2t' ? 'video/mp2t' : 'application/octet-stream')
     expect(made.byteLength).toBe(encryptedSize(before.byteLength))
     expect(decrypted(made).equals(before)).toBe(true)
@@ -84,6 +87,27 @@ describe('whole segments, encrypted', () => {
     expect(decrypted(made).equals(before)).toBe(true)
     expect(Buffer.concat(fragments).equals(before)).toBe(true)
     expect(decrypted(envelopedInit(stored.track.init, key)).equals(stored.track.init)).toBe(true)
+  })
+})
+
+describe('what is encrypted of a segment of one sample', () => {
+  const view = { events: () => undefined } as never
+  const rendition = { kind: 'video' } as never
+  const delivery = { protection: 'cbcs', ivBase: Buffer.alloc(8) } as never
+  const trackKey = { kid: 'kid', kidBytes: KID, key: KEY, constantIv: IV } as never
+
+  it('has another name as that segment than as a key frame by itself, with which it shares its beginning and its size', () => {
+    const names = [
+      envelopedFragments(view, rendition, key),
+      envelopedFragments(view, rendition, key, 'key-frame-apart'),
+      envelopedKeyFrame(key),
+      protectedPackaging(view, rendition, delivery, trackKey),
+      protectedPackaging(view, rendition, delivery, trackKey, APART),
+      keyFrameOfProtected(rendition, delivery, trackKey),
+    ].map(({ name }) => name)
+    expect(new Set(names).size).toBe(6)
+    expect(names.slice(0, 2)).toEqual([`cmaf-aes128-${HEX}`, `cmaf-key-frame-apart-aes128-${HEX}`])
+    expect(names.slice(3, 5)).toEqual(['cbcs-kid', 'cbcs-kid-apart'])
   })
 })
 

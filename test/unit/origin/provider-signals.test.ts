@@ -26,10 +26,10 @@ function stage() {
     return answers.of(index)
   }
   const signals = new ProviderSignals({ told })
-  const prepare = (segments: number) => {
+  const prepare = (segments: number, first = 0) => {
     const log = new SampleLog().add(videoTrack(1, 'video-1')).segments(segments)
     const view = presentationOf(sampleHeader, log.records)
-    return signals.prepare(delivery, view, { first: 0, end: view.endSequence })
+    return signals.prepare(delivery, view, { first, end: view.endSequence })
   }
   return { answers, asked, prepare }
 }
@@ -57,4 +57,20 @@ it('waits no second time for what comes next', async () => {
   await late.promise
   await prepare(6)
   expect(asked).toEqual([0, 1, 1, 2])
+})
+
+it('forgets what was said longest ago where it is too much, but nothing that a manifest says', async () => {
+  const { answers, asked, prepare } = stage()
+  const text = 'A'.repeat(17 * 1_024 * 1_024)
+  answers.of = async () => [{ systemId: 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed', pssh: text }]
+  // Four periods in sixteen segments, of which three fit.
+  for (const segments of [1, 4, 6]) await prepare(segments)
+  await prepare(16, 10)
+  expect(asked).toEqual([0, 1, 2, 3, 4])
+  await prepare(16, 10)
+  expect(asked).toEqual([0, 1, 2, 3, 4])
+  await prepare(16, 5)
+  expect(asked).toEqual([0, 1, 2, 3, 4, 1, 4])
+  await expect(prepare(16)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
+  await prepare(16, 10)
 })

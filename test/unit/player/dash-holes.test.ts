@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { DashHoles } from '../../../player/src/dash-holes.ts'
 
-const answer = (status: number, type = 'MediaSegment', startTime = 100) => {
+const answer = (status: number, type = 'MediaSegment', startTime = 100, mediaType = 'video') => {
   const traces = [{ b: [150] }]
-  return { status, data: new ArrayBuffer(3), request: { customData: { request: { type, startTime, traces } } } }
+  const request = { customData: { request: { type, mediaType, startTime, traces } } }
+  return { status, data: new ArrayBuffer(3), request }
 }
 
 describe('holes in a stream whose segments are counted', () => {
@@ -24,6 +25,45 @@ describe('holes in a stream whose segments are counted', () => {
     expect(holes.isMissingFrom(110)).toBe(false)
     expect(holes.fill(answer(200))).toBe(false)
     expect(holes.isMissingFrom(90)).toBe(false)
+  })
+
+  it('are where neither pictures nor sound were found: one that stops alone is none', () => {
+    const holes = new DashHoles()
+    const ask = (mediaType: string, status: number, startTime: number) =>
+      holes.fill(answer(status, 'MediaSegment', startTime, mediaType))
+    ask('audio', 200, 98)
+    ask('video', 404, 100)
+    expect(holes.isMissingFrom(90)).toBe(false)
+    ask('audio', 404, 100)
+    expect(holes.isMissingFrom(90)).toBe(true)
+    // What is said now and then says nothing.
+    ask('text', 200, 102)
+    expect(holes.isMissingFrom(90)).toBe(true)
+    ask('audio', 200, 102)
+    expect(holes.isMissingFrom(90)).toBe(false)
+    // A later stretch without sound.
+    ask('video', 404, 110)
+    expect(holes.isMissingFrom(105)).toBe(true)
+  })
+
+  it('may be none where so many in a row are not there although the manifest lists them', () => {
+    const holes = new DashHoles()
+    const miss = (numbers: number, from: number) => {
+      for (let at = 0; at < numbers; at++) holes.fill(answer(404, 'MediaSegment', from + at * 2))
+    }
+    miss(40, 100)
+    expect(holes.isInVain).toBe(false)
+    holes.listed(90)
+    expect(holes.isInVain).toBe(true)
+    holes.fill(answer(200, 'MediaSegment', 190))
+    miss(29, 200)
+    holes.listed(90)
+    expect(holes.isInVain).toBe(false)
+    miss(1, 258)
+    expect([holes.isInVain, holes.isMissingFrom(90)]).toEqual([true, true])
+    // The encoder is back.
+    holes.listed(262)
+    expect([holes.isInVain, holes.isMissingFrom(90)]).toEqual([false, false])
   })
 
   it.each([

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { Parser } from 'm3u8-parser'
 import { describe, expect, it } from 'vitest'
+import { FileView } from '../../../src/ondemand/file-view.ts'
 import { FilteredView } from '../../../src/presentation/filtered-view.ts'
 import { Presentation } from '../../../src/presentation/presentation.ts'
 import type { PresentationView } from '../../../src/presentation/view.ts'
@@ -119,6 +120,54 @@ describe('a part of a presentation', () => {
     const open = new FilteredView(whole, { filters: [tracks] })
     expect([open.live, open.header.partDurationMs]).toEqual([whole.live, 500])
     expect(open.header).toBe(open.header)
+  })
+
+  it('keeps the key frames of each rendition, of the segments that it shows of that one', () => {
+    const plan = { instants: [1, 3, 5, 7], keySamples: [] }
+    // The second is 3 ms ahead: segments of one instant need not begin together.
+    const starts = [
+      [90_000, 270_000, 450_000],
+      [89_730, 269_730, 449_730],
+    ]
+    const columns = starts.map((startTicks) => ({
+      samples: Uint32Array.of(50, 50, 50),
+      startTicks: Float64Array.from(startTicks),
+      durationTicks: Float64Array.of(180_000, 180_000, 180_000),
+      sizeBytes: Uint32Array.of(1_000, 1_000, 1_000),
+      leadingBytes: Uint32Array.of(100, 100, 100),
+      independent: Uint8Array.of(1, 1, 1),
+      checkpoints: new Float64Array(0),
+    }))
+    const tracks = ['video-1', 'video-2'].map((name, at) => videoTrack(at + 1, name))
+    let made = 0
+    const keyFrames = ({ index }: { readonly index: number }) => {
+      const ticks = (starts[index] ?? []).flatMap((start) => [start, start + 90_000])
+      return {
+        samples: Uint32Array.from(ticks.keys()),
+        startTicks: Float64Array.from(ticks),
+        sizeBytes: Uint32Array.from(ticks.map(() => 100)),
+      }
+    }
+    const whole = new FileView({ header: { ...sampleHeader, hasWallClock: false }, tracks, columns, plan, keyFrames })
+    const counted = new Proxy(whole, {
+      get: (view, name) => {
+        if (name === 'keyFrames') made += 1
+        const value: unknown = Reflect.get(view, name, view)
+        return typeof value === 'function' ? value.bind(view) : value
+      },
+    })
+    const part = new FilteredView(counted, { filters: [], startMs: 3_000, endMs: 5_000 })
+    expect([part.firstSequence, part.endSequence]).toEqual([1, 2])
+    for (let round = 0; round < 3; round++) {
+      for (const [index, [, start = 0]] of starts.entries()) {
+        const shown = part.keyFrames(index) as PresentationView
+        expect(part.keyFrames(index)).toBe(shown)
+        const sequences = [shown.firstSequence, shown.endSequence - 1]
+        const found = sequences.map((sequence) => shown.renditionSegment(index + 2, sequence)?.startTicks)
+        expect(found).toEqual([start, start + 90_000])
+      }
+    }
+    expect(made).toBe(2)
   })
 
   it('behind its end changes no more, however far the whole goes on', () => {

@@ -9,12 +9,12 @@ import { MemoryStorage } from '../archive/memory-storage.ts'
 
 const { signal } = new AbortController()
 
-function setOf(digest: string, count = 1): FileSet {
+function setOf(digest: string, count = 1, place = {} as FileSet['place']): FileSet {
   const files = Array.from({ length: count }, (_, index): StoredFile => {
     const blob = `as_one/files/${index}`
     return { name: `${index}.mp4`, blob, sizeBytes: 100_000, digest: `d${index}`, contentType: 'video/mp4' }
   })
-  return { assetId: 'as_one', manifestName: '0', files, digest, place: {} as FileSet['place'] }
+  return { assetId: 'as_one', manifestName: '0', files, digest, place }
 }
 
 /** A source whose files are opened by the test: a segment is 1,000 bytes of its number, read from the file. */
@@ -79,6 +79,35 @@ describe('FileSource', () => {
     expect(read).toEqual(['as_one.a 0 7'])
     expect(await source.read(view.header.id, 0, 51, signal)).toBeUndefined()
     expect(await source.read('as_one.unknown', 0, 7, signal)).toBeUndefined()
+  })
+
+  it('reads what is open from where its files lie now', async () => {
+    const { clock } = bench()
+    const storage = new MemoryStorage()
+    storage.blobs.set('as_one/files/0', Buffer.alloc(100_000, 7))
+    const asked: string[] = []
+    const ports = {
+      clock,
+      storage: (place: FileSet['place']) => {
+        asked.push((place as unknown as { name: string }).name)
+        return storage
+      },
+      open: async (id: string, [file]: readonly SourceFile[]) => ({
+        view: { header: { id } } as PresentationView,
+        memoryBytes: 100,
+        read: async (_rendition: number, sequence: number, reading: AbortSignal) => {
+          const first = sequence * 50_000
+          return [(await file?.read({ first, last: first + 40_000 }, reading)) ?? new Uint8Array()]
+        },
+      }),
+    }
+    const source = new FileSource(ports, 200_000)
+    const at = (name: string) => setOf('a', 1, { name } as unknown as FileSet['place'])
+    const view = await source.filesOf(at('old')).open(signal)
+    await source.read(view.header.id, 0, 0, signal)
+    expect(await source.filesOf(at('new')).open(signal)).toBe(view)
+    await source.read(view.header.id, 0, 1, signal)
+    expect(asked).toEqual(['old', 'new'])
   })
 
   it('keeps within its budget, opens again what it has put away, and does not keep what is too large', async () => {

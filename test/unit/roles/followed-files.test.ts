@@ -27,6 +27,8 @@ class Stage {
   isDown = false
   /** What was read is handed over when this has resolved. */
   gate: Promise<void> | undefined
+  /** The place is told when this has resolved. */
+  placeGate: Promise<void> | undefined
   #changed: (changes: readonly Change[]) => void = () => undefined
   #missed: () => void = () => undefined
 
@@ -44,7 +46,9 @@ class Stage {
       },
       storages: {
         placeOf: async ({ storageAccountId }: Asset) => {
-          return { place: { id: storageAccountId, secret: this.secrets.get(storageAccountId) }, key: undefined }
+          const place = { id: storageAccountId, secret: this.secrets.get(storageAccountId) }
+          await this.placeGate
+          return { place, key: undefined }
         },
       },
       changes: {
@@ -93,6 +97,16 @@ class Stage {
     this.gate = gate.promise
     return () => {
       this.gate = undefined
+      gate.resolve()
+    }
+  }
+
+  /** As `hold`, of the place. */
+  holdPlace(): () => void {
+    const gate = Promise.withResolvers<void>()
+    this.placeGate = gate.promise
+    return () => {
+      this.placeGate = undefined
       gate.resolve()
     }
   }
@@ -169,6 +183,42 @@ it('knows another place of the same files, when their storage account is changed
   stage.miss()
   await stage.settle()
   expect(stage.heard).toHaveLength(3)
+  await stage.followed.stop()
+})
+
+it('knows another place of what it was still reading when its storage account was changed, and minds no other', async () => {
+  const stage = new Stage()
+  stage.put('a')
+  const go = stage.holdPlace()
+  const loading = stage.followed.load(asset('as'))
+  await stage.settle()
+  stage.secrets.set('sa_one', 'fresh')
+  stage.tell('update', 'sa_one', 'storage-account')
+  go()
+  await loading
+  expect([stage.looks, stage.heard.at(-1)]).toEqual([2, 'as a sa_one:fresh'])
+  stage.assets.set('new', asset('new'))
+  stage.put('b', 'new')
+  const goOn = stage.holdPlace()
+  const second = stage.followed.load(asset('new'))
+  await stage.settle()
+  stage.tell('update', 'sa_other', 'storage-account')
+  goOn()
+  await second
+  expect([stage.looks, stage.heard.at(-1)]).toEqual([3, 'new b sa_one:fresh'])
+  await stage.followed.stop()
+})
+
+it("does not read again for others' files that go meanwhile", async () => {
+  const stage = new Stage()
+  stage.put('a')
+  const go = stage.hold()
+  const loading = stage.followed.load(asset('as'))
+  await stage.settle()
+  for (let other = 0; other < 100; other++) stage.tell('delete', `other/${other}`)
+  go()
+  expect(await loading).toMatchObject({ names: ['a'] })
+  expect(stage.looks).toBe(1)
   await stage.followed.stop()
 })
 

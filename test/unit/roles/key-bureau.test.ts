@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { periodKeyId } from '../../../src/domain/key-id.ts'
 import type { KeyPeriod } from '../../../src/keys/key-provider.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
-import { KeyBureau } from '../../../src/roles/key-bureau.ts'
+import { KeyBureau, openKeyBureau } from '../../../src/roles/key-bureau.ts'
 import { decodeGrant } from '../../../src/roles/key-grants.ts'
 
 const KEY = '21234567-89ab-8def-8123-000000000000'
@@ -74,6 +74,17 @@ describe('the periods that a provider is asked for', () => {
     expect(await known.at(Date.parse('1990-01-01T00:00:00Z'))).toBeUndefined()
   })
 
+  it('of a clip of a clip are as old as what the first was cut from, however often it was cut', async () => {
+    const clip = { created: '2026-06-01T00:00:00Z', clip: { assetId: 'clip' } }
+    const source = { id: 'source', accountId: 'ac', created: CREATED }
+    const first = { id: 'clip', accountId: 'ac', created: '2026-05-01T00:00:00Z', clip: { assetId: 'source' } }
+    const { at } = bureauOf(clip, { clip: first, source })
+    expect(await at(created + PERIOD_MS)).toBeDefined()
+    expect(await at(Date.parse('1990-01-01T00:00:00Z'))).toBeUndefined()
+    // Nobody can make a circle; were there one, it would be left.
+    expect(await bureauOf(clip, { clip: { ...first, clip: { assetId: 'clip' } } }).at(created)).toBeDefined()
+  })
+
   it('are so many at a time, and more than wait are told to come again', async () => {
     const { at, asked, held, hold } = bureauOf()
     hold()
@@ -87,5 +98,34 @@ describe('the periods that a provider is asked for', () => {
       await many[index]
     }
     expect((await settled).filter(({ status }) => status === 'fulfilled')).toHaveLength(40)
+  })
+})
+
+describe('what threads hold of keys', () => {
+  it.each([
+    ['content-key', true],
+    ['key-authorization-policy', true],
+    ['asset', true],
+    // Which periods there are follows from these two.
+    ['locator', true],
+    ['delivery-policy', true],
+    ['channel', false],
+  ])('is forgotten when a %s is written: %s', (kind, isForgotten) => {
+    const told: (string | undefined)[] = []
+    let tell: (changes: readonly object[]) => void = () => undefined
+    const changes = {
+      onChange(listener: typeof tell) {
+        tell = listener
+        return () => undefined
+      },
+      onReset: () => () => undefined,
+    }
+    const directory = { keysChanged: async (accountId?: string) => void told.push(accountId) }
+    openKeyBureau({ directory } as never, { changes } as never, { add: () => undefined } as never)
+    tell([
+      { kind, accountId: 'ac', id: 'x', op: 'update' },
+      { kind, accountId: 'ac', id: 'y', op: 'delete' },
+    ])
+    expect(told).toEqual(isForgotten ? ['ac'] : [])
   })
 })
