@@ -66,6 +66,7 @@ it('dash.js and shaka-player play a recording without a stall, and the watch pag
     tab.on('request', (request) => requested.push(request.url())),
   )
   await live.playing()
+  await live.settled()
   expectSmooth(await live.watch(WATCHED_S))
   const { protocol, latencyS, notice } = await live.state()
   expect([protocol, notice]).toEqual(['dash', undefined])

@@ -110,6 +110,12 @@ export class WatchPage {
     )
   }
 
+  /** Waits until it plays in real time: an engine goes to its distance from the live edge first, faster, slower or in one step. */
+  async settled(limitMs = 30_000): Promise<void> {
+    const isRealTime = ({ mediaS, wallS, stalls }: Progress) => stalls === 0 && Math.abs(mediaS - wallS) < 0.05
+    await until('playing in real time', limitMs, () => this.watch(2), isRealTime)
+  }
+
   /**
    * Watches for `seconds` of wall clock, as the page's own clock counts them, so that a slow test process does not
    * disturb what is measured.
