@@ -1,7 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises'
-import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { cpuMicros, obey, type ServerOrder, type ServerReply } from './origin-orders.ts'
+import type { FileHandle } from 'node:fs/promises'
+import { runBareServer } from './bare-server.ts'
 
 /**
  * The least that a server in Node can do for a body: `/read/{bytes}` reads it from the page cache, `/copy/{bytes}` copies it
@@ -31,23 +29,4 @@ async function bodyOf(file: FileHandle, fileBytes: number, url: string): Promise
   return copy
 }
 
-async function answer(file: FileHandle, fileBytes: number, url: string, response: ServerResponse): Promise<void> {
-  const body = await bodyOf(file, fileBytes, url)
-  response.writeHead(200, { 'Content-Type': 'video/mp4', 'Content-Length': body.byteLength })
-  response.end(body)
-}
-
-async function serve(path: string): Promise<ServerReply> {
-  const file = await open(path)
-  const { size } = await file.stat()
-  const server = createServer((request, response) => {
-    answer(file, size, request.url ?? '', response).catch((error: unknown) => response.destroy(error as Error))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return { kind: 'serving', port: (server.address() as AddressInfo).port }
-}
-
-obey<ServerOrder, ServerReply>(
-  async (order) => (order.kind === 'cpu' ? { kind: 'cpu', micros: cpuMicros() } : serve(order.file)),
-  (message) => ({ kind: 'failed', message }),
-)
+runBareServer(bodyOf)

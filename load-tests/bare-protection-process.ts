@@ -1,8 +1,6 @@
 import { createCipheriv, createSecretKey } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
-import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { cpuMicros, obey, type ServerOrder, type ServerReply } from './origin-orders.ts'
+import type { FileHandle } from 'node:fs/promises'
+import { runBareServer } from './bare-server.ts'
 
 /**
  * The least that a server in Node can do for an encrypted body: `/{scheme}/{bytes}/{samples}` reads it from the page cache, has `node:crypto`
@@ -27,26 +25,12 @@ function pass(scheme: string, body: Buffer, samples: number): void {
   }
 }
 
-async function answer(file: FileHandle, fileBytes: number, url: string, response: ServerResponse): Promise<void> {
+async function bodyOf(file: FileHandle, fileBytes: number, url: string): Promise<Buffer> {
   const [, scheme = '', size, samples] = url.split('/')
   const body = Buffer.allocUnsafeSlow(Number(size))
   await file.read(body, 0, body.byteLength, Math.floor(Math.random() * Math.max(1, fileBytes - body.byteLength)))
   if (scheme !== 'clear') pass(scheme, body, Number(samples))
-  response.writeHead(200, { 'Content-Type': 'video/mp4', 'Content-Length': body.byteLength })
-  response.end(body)
+  return body
 }
 
-async function serve(path: string): Promise<ServerReply> {
-  const file = await open(path)
-  const { size } = await file.stat()
-  const server = createServer((request, response) => {
-    answer(file, size, request.url ?? '', response).catch((error: unknown) => response.destroy(error as Error))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return { kind: 'serving', port: (server.address() as AddressInfo).port }
-}
-
-obey<ServerOrder, ServerReply>(
-  async (order) => (order.kind === 'cpu' ? { kind: 'cpu', micros: cpuMicros() } : serve(order.file)),
-  (message) => ({ kind: 'failed', message }),
-)
+runBareServer(bodyOf)

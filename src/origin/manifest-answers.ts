@@ -10,7 +10,7 @@ import { buildSmoothManifest, type SmoothOptions, smoothWindow } from '../manife
 import type { PresentationView, Rendition } from '../presentation/view.ts'
 import { chooseEncoding } from './accept-encoding.ts'
 import { type Answer, entityAnswer } from './answer.ts'
-import { childUris, liveMark, liveMpdUri, type ManifestPlace, type MpdFlavour, spriteTemplate } from './child-urls.ts'
+import { childUris, liveMark, liveMpdUri, type MpdFlavour, spriteTemplate } from './child-urls.ts'
 import type { Delivery } from './deliveries.ts'
 import { hlsProtection, type KeySigns } from './hls-delivery.ts'
 import { baseOf, dashKeySignals, dashUris, KeyPeriodViews, sessionKeyLines } from './key-signals.ts'
@@ -18,6 +18,7 @@ import { namesServer } from './licence-urls.ts'
 import type { ManifestCache } from './manifest-cache.ts'
 import { mpdVersion, reloadMaxAgeSeconds } from './manifest-freshness.ts'
 import { readManifestQuery } from './manifest-query.ts'
+import type { ManifestRequest } from './manifest-request.ts'
 import type { ProviderSignals } from './provider-signals.ts'
 import type { RenderedManifest } from './rendered.ts'
 import { Surveys } from './surveys.ts'
@@ -31,30 +32,6 @@ const SMOOTH_TYPE = 'text/xml'
 /** A master playlist changes when a rendition is added; whatever else is live changes with each segment. */
 const MASTER_MAX_AGE_SECONDS = 2
 const LIVE_MAX_AGE_SECONDS = 1
-
-/** What is asked for, of which presentation, from where. */
-export type ManifestRequest = {
-  readonly request: IncomingMessage
-  readonly view: PresentationView
-  readonly digest: string
-  /** How what it lists is protected. */
-  readonly delivery: Delivery
-  readonly place: ManifestPlace
-  /** What the manifests that this one names show as well: the query of their URLs, or nothing. */
-  readonly selection?: string
-  /** A live MPD reaches back as far as the view does. */
-  readonly rewind?: 'full'
-  /** What the locator shows, of which the view may be a part. */
-  readonly shown?: PresentationView
-  /** Whether pictures of it may be shown, which are in the clear; absent: they may. */
-  readonly hasPictures?: boolean
-  /** How far behind the live edge the view ends. */
-  readonly backoffMs?: number
-  /** Playlists have the tags of breaks from before EXT-X-DATERANGE too. */
-  readonly cues?: boolean
-  /** Of a playlist: something is put into it for this viewer alone, so it is not given compressed. */
-  readonly isCarrying?: boolean
-}
 
 type Rendering = {
   readonly type: string
